@@ -1,0 +1,75 @@
+"""The errors a user can mend: each is one sentence, and ends the command line with code 2.
+
+Every class is both an :class:`MgtutorialError` (what ``mgtutorial`` the command
+catches) and the built-in exception that Python code would expect.
+"""
+
+from difflib import get_close_matches
+
+
+class MgtutorialError(Exception):
+    """Base of the errors that say what was given, what is allowed and what to do."""
+
+    # OSError subclasses would otherwise print "[Errno None] ..."
+    def __str__(self):
+        return str(self.args[0]) if self.args else ""
+
+
+class UnknownName(MgtutorialError, ValueError):
+    """A name that is in no list: a data set, a budget, a table, a model."""
+
+
+class InvalidValue(MgtutorialError, ValueError):
+    """A value outside what is allowed."""
+
+
+class DataNotFound(MgtutorialError, FileNotFoundError):
+    """A data set that is not on this machine."""
+
+
+class DataDamaged(MgtutorialError, OSError):
+    """A data file whose digest is not the expected one."""
+
+
+class CheckpointMismatch(MgtutorialError, ValueError):
+    """A checkpoint that belongs to another configuration."""
+
+
+class RecordsUnwritable(MgtutorialError, OSError):
+    """A results file that cannot be written."""
+
+
+class DeviceUnavailable(MgtutorialError, RuntimeError):
+    """A device that was asked for and is not there."""
+
+
+def choose(kind, given, allowed):
+    """Return `given` if it is in `allowed`, else raise :class:`UnknownName`.
+
+    Parameters
+    ----------
+    kind : str
+        What the name names, as the sentence should call it ("data set").
+    given : str
+    allowed : iterable of str
+
+    Raises
+    ------
+    UnknownName
+        With the nearest names first, or all of them if none is near.
+
+    Examples
+    --------
+    >>> choose("budget", "short", ["smoke", "short"])
+    'short'
+    >>> choose("budget", "shrot", ["smoke", "short"])
+    Traceback (most recent call last):
+    ...
+    mgtutorial.errors.UnknownName: unknown budget 'shrot': did you mean 'short'? Allowed: smoke, short.
+    """
+    allowed = list(allowed)
+    if given in allowed:
+        return given
+    near = get_close_matches(str(given).lower(), allowed, n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    raise UnknownName(f"unknown {kind} {given!r}: {hint}Allowed: {', '.join(allowed)}.")

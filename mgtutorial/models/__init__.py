@@ -1,0 +1,71 @@
+"""The networks: each a frozen config dataclass and the module that it builds.
+
+>>> named("mgnet-20", in_channels=1)
+MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
+"""
+
+from dataclasses import asdict, fields, replace
+
+from ..errors import InvalidValue, choose
+from .mgnet import MgNet, MgNetConfig
+from .resnet import ResNet, ResNetConfig
+
+__all__ = ["CONFIGS", "MgNet", "MgNetConfig", "ResNet", "ResNetConfig", "from_dict", "named"]
+
+# The networks that have a name in the papers, for CIFAR-10.
+CONFIGS = {
+    "mgnet": MgNetConfig(),
+    "mgnet-a": MgNetConfig(share_B=False),
+    "mgnet-20": MgNetConfig(channels=(16, 32, 64), steps=3),
+    "resnet18": ResNetConfig(),
+    "resnet20": ResNetConfig(blocks=(3, 3, 3), channels=(16, 32, 64), shortcut="padding"),
+    "resnet56": ResNetConfig(blocks=(9, 9, 9), channels=(16, 32, 64), shortcut="padding"),
+}
+
+_KINDS = {c.__name__: c for c in (MgNetConfig, ResNetConfig)}
+
+
+def named(name, **changes):
+    """Return the config of a named network, with some of its fields changed.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such network, or no such field.
+
+    Examples
+    --------
+    >>> named("resnet20", num_classes=100).num_classes
+    100
+    """
+    config = CONFIGS[choose("network", name, CONFIGS)]
+    for key in changes:
+        choose(f"field of {type(config).__name__}", key, [f.name for f in fields(config)])
+    return replace(config, **changes)
+
+
+def as_dict(config):
+    """Return a config as plain data, its kind included: what a record stores.
+
+    Examples
+    --------
+    >>> from_dict(as_dict(CONFIGS["mgnet-20"])) == CONFIGS["mgnet-20"]
+    True
+    """
+    return {"kind": type(config).__name__, **asdict(config)}
+
+
+def from_dict(d):
+    """Return the config that :func:`as_dict` wrote.
+
+    Raises
+    ------
+    UnknownName, InvalidValue
+        If the kind or a field is unknown.
+    """
+    d = dict(d)
+    kind = _KINDS[choose("kind of network", d.pop("kind", None), _KINDS)]
+    unknown = set(d) - {f.name for f in fields(kind)}
+    if unknown:
+        raise InvalidValue(f"{kind.__name__} has no field {', '.join(sorted(unknown))}.")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})

@@ -1,0 +1,89 @@
+"""The few parts that every network of the book is made of."""
+
+import torch
+from torch import nn
+
+from ..errors import InvalidValue, choose
+
+
+def conv(c_in, c_out, kernel=3, stride=1, groups=1):
+    """Return a convolution without bias that keeps the size up to its stride (zero padding).
+
+    Raises
+    ------
+    InvalidValue
+        If `groups` does not divide both channel counts.
+
+    Examples
+    --------
+    >>> conv(16, 32, stride=2).weight.shape
+    torch.Size([32, 16, 3, 3])
+    """
+    if c_in % groups or c_out % groups:
+        raise InvalidValue(
+            f"groups={groups} does not divide the channels {c_in} -> {c_out}: "
+            "give a number of groups that divides both."
+        )
+    return nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+
+
+def norm(kind, c):
+    """Return batch norm over `c` channels, or the identity for ``"none"``."""
+    choose("norm", kind, ("batch", "none"))
+    return nn.BatchNorm2d(c) if kind == "batch" else nn.Identity()
+
+
+def activation(kind):
+    """Return ReLU, or the identity for ``"none"``: the linear network, which a solver is."""
+    choose("activation", kind, ("relu", "none"))
+    return nn.ReLU() if kind == "relu" else nn.Identity()
+
+
+def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
+    """Return the map from the image to the first data ``f``.
+
+    ``"3x3"`` keeps the size; ``"7x7"`` is ImageNet's, a quarter of it: a 7x7
+    convolution with stride 2 and a 3x3 max pool with stride 2.
+    """
+    choose("stem", kind, ("3x3", "7x7"))
+    if kind == "3x3":
+        return nn.Sequential(conv(c_in, c_out), norm(norm_kind, c_out), activation(act))
+    return nn.Sequential(
+        conv(c_in, c_out, kernel=7, stride=2),
+        norm(norm_kind, c_out),
+        activation(act),
+        nn.MaxPool2d(3, stride=2, padding=1),
+    )
+
+
+class Head(nn.Module):
+    """Global average pool, then a linear layer with bias."""
+
+    def __init__(self, c, num_classes):
+        super().__init__()
+        self.linear = nn.Linear(c, num_classes)
+
+    def forward(self, u):
+        return self.linear(u.mean((2, 3)))
+
+
+def initialise(module):
+    """He's initial weights (normal, fan-out) for every convolution, in place.
+
+    The papers do not print theirs; this is the usual start of a residual
+    network, and it draws from torch's global generator alone.
+    """
+    for m in module.modules():
+        if isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+    return module
+
+
+def check_images(x, c_in):
+    """Raise if `x` is no batch of images with `c_in` channels."""
+    if x.ndim != 4 or x.shape[1] != c_in:
+        raise InvalidValue(
+            f"the network takes images of shape (n, {c_in}, height, width), "
+            f"but was given {tuple(x.shape)}: change in_channels or the images."
+        )
+    return x if torch.is_floating_point(x) else x.float()

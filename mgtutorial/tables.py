@@ -1,0 +1,191 @@
+"""Tables are views: published numbers joined with records, nothing typed.
+
+A table of a paper is a CSV file in ``results/published``; its rows that a network exists
+for are named here, beside the network. :func:`join` puts them together with the records
+of the runs.
+"""
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from . import models, records
+from .counting import count_weights
+from .errors import choose
+
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A published table: its file, its data set, and the networks of its rows.
+
+    Attributes
+    ----------
+    title : str
+    csv : str
+        Name of the file in ``results/published``.
+    data : str
+        The data set of :func:`mgtutorial.data.load`.
+    channels, classes : int
+        Of that data set: what the published counts are for.
+    rows : dict
+        Row name -> (value of the CSV's ``model`` column, config of the network).
+    """
+
+    title: str
+    csv: str
+    data: str
+    channels: int
+    classes: int
+    rows: dict
+
+    def config(self, row):
+        """Return the network that a published row counts."""
+        _, config = self.rows[choose("row", row, self.rows)]
+        return replace(config, in_channels=self.channels, num_classes=self.classes)
+
+
+TABLES = {
+    "mgiad-table2": Table(
+        title="MGiaD, Table 2: FashionMNIST",
+        csv="mgiad_table2_fashionmnist.csv",
+        data="fashion-mnist",
+        channels=1,
+        classes=10,
+        rows={
+            "resnet20": ("resnet20", models.CONFIGS["resnet20"]),
+            "mgnet-20": ("mgnet_ab_20", models.CONFIGS["mgnet-20"]),
+        },
+    ),
+}
+
+
+def published(name):
+    """Return the rows of a published file as dictionaries of strings, as printed.
+
+    Parameters
+    ----------
+    name : str
+        The file's name in ``results/published``.
+
+    Examples
+    --------
+    >>> rows = published("mgiad_table2_fashionmnist.csv")
+    >>> next(r["test_acc"] for r in rows if r["model"] == "mgnet_ab_20")
+    '93.29'
+    """
+    here = Path(__file__).resolve().parent
+    # In a checkout beside the package, in a wheel inside it.
+    for folder in (here.parent / "results" / "published", here / "results" / "published"):
+        if (folder / name).exists():
+            with open(folder / name, newline="", encoding="utf-8") as file:
+                return list(csv.DictReader(file))
+    raise FileNotFoundError(f"no published numbers {name}: the installation is incomplete.")
+
+
+def join(table, runs, rows=None):
+    """Return a table's rows, each with what was printed, counted and measured.
+
+    Parameters
+    ----------
+    table : str
+        A name of :data:`TABLES`.
+    runs : list of dict
+        Records, of one budget.
+    rows : list of str, optional
+        Some of the table's rows; default all.
+
+    Returns
+    -------
+    list of dict
+        ``row``; ``published_weights_k``, ``published_accuracy`` and
+        ``published_std`` (percent) as printed; ``weights`` as counted on the network of
+        the published data set; ``data``, ``budget``, ``epochs``, ``n``, ``seeds`` and
+        ``accuracy`` (mean, percent) of the runs, or None where there is none.
+
+    Examples
+    --------
+    >>> [(r["row"], r["weights"], r["n"]) for r in join("mgiad-table2", [])]
+    [('resnet20', 269434, 0), ('mgnet-20', 100954, 0)]
+    """
+    described = TABLES[choose("table", table, TABLES)]
+    printed = {r["model"]: r for r in published(described.csv)}
+    joined = []
+    for row in rows or described.rows:
+        config = described.config(row)
+        line = printed[described.rows[row][0]]
+        own = [r for r in runs if _same_network(r["config"]["model"], config)]
+        joined.append(
+            {
+                "row": row,
+                "published_weights_k": float(line["weights_k"]),
+                "published_accuracy": float(line["test_acc"]),
+                "published_std": float(line["test_acc_std"]),
+                "weights": count_weights(config),
+                "n": len(own),
+                "seeds": sorted(r["seed"] for r in own),
+                "data": _one(own, lambda r: (r["config"]["data"], r["data"]["source"])),
+                "budget": _one(own, lambda r: r["budget"]),
+                "epochs": _one(own, lambda r: r["epochs"]),
+                "partial": any(r["partial"] for r in own),
+                "accuracy": 100 * fmean(r["test_accuracy"] for r in own) if own else None,
+            }
+        )
+    return joined
+
+
+def _same_network(recorded, config):
+    """Whether a run's network is the row's, but for the data set it was fitted to."""
+    recorded = models.from_dict(recorded)
+    fitted = ("in_channels", "num_classes")
+    return recorded == replace(config, **{k: getattr(recorded, k, None) for k in fitted})
+
+
+def _one(own, value):
+    values = {value(r) for r in own}
+    if len(values) > 1:
+        raise ValueError(f"records of one row mix {sorted(values)}: filter them before joining.")
+    return values.pop() if values else None
+
+
+def markdown(rows, table):
+    """Return joined rows as a Markdown table.
+
+    Only runs of the paper's own protocol on its own data set share the column of the
+    published accuracy; all others stand in a column that says what they are.
+    """
+    described = TABLES[choose("table", table, TABLES)]
+    head = (
+        "| network | weights, published | weights, counted | accuracy, published | "
+        "accuracy, measured | measured on, budget, n |"
+    )
+    lines = [head, "|---|---:|---:|---:|---:|---|"]
+    for r in rows:
+        if r["n"]:
+            name, source = r["data"]
+            seeds = ", ".join(map(str, r["seeds"]))
+            cut = f"{r['epochs']} epochs" + (", partial" if r["partial"] else "")
+            on = f"{name} ({source}), {r['budget']} ({cut}), n = {r['n']} (seed {seeds})"
+            measured = f"{r['accuracy']:.2f} %"
+            if r["budget"] != "paper" or name != described.data or r["partial"]:
+                on += "; not comparable"
+        else:
+            measured, on = NOT_RUN, ""
+        lines.append(
+            f"| {r['row']} | {r['published_weights_k']:.0f}k | {r['weights']:,} "
+            f"| {r['published_accuracy']:.2f} ± {r['published_std']:.2f} % | {measured} | {on} |"
+        )
+    return "\n".join(lines)
+
+
+def load_records(table, budget, data=None, runs=None):
+    """Return the finished runs that belong to a table at a budget: final runs, on one data set."""
+    described = TABLES[choose("table", table, TABLES)]
+    data = data or described.data
+    return [
+        r
+        for r in records.read(records.file_of(budget, runs))
+        if r["config"]["data"] == data and "test_accuracy" in r
+    ]

@@ -1,0 +1,159 @@
+"""The networks: exact counts, and equality with a literal transcription of the papers."""
+
+import numpy as np
+import pytest
+import torch
+from literal import mgnet
+
+from mgtutorial import models
+from mgtutorial.counting import count_macs, count_weights
+from mgtutorial.errors import InvalidValue, UnknownName
+from mgtutorial.models import MgNetConfig, ResNetConfig
+from mgtutorial.multigrid import start
+
+# The papers' counts, exactly (MGiaD Tables 1 and 3; He et al. for the ResNets).
+WEIGHTS = {
+    "mgnet": 2_750_666,
+    "mgnet-a": 4_114_634,
+    "mgnet-20": 101_242,
+    "resnet18": 11_173_962,
+    "resnet20": 269_722,
+    "resnet56": 853_018,
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_weights_are_the_published_integers(name):
+    assert count_weights(models.named(name)) == WEIGHTS[name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "weights"),
+    [({"num_classes": 100}, 2_773_796), ({"num_classes": 200}, 2_799_496)],
+)
+def test_weights_of_mgnet_on_the_other_data_sets(changes, weights):
+    assert count_weights(models.named("mgnet", **changes)) == weights
+
+
+def test_weights_of_mgnet_on_imagenet():
+    assert count_weights(models.named("mgnet", num_classes=1000, stem="7x7")) == 3_012_776
+
+
+def test_one_input_channel_takes_288_weights_off_mgnet_20():
+    assert count_weights(models.named("mgnet-20", in_channels=1)) == 100_954
+
+
+def test_the_unused_transfers_are_288_weights_that_no_gradient_reaches():
+    net = models.named("mgnet-20").build()
+    net(torch.randn(2, 3, 8, 8)).sum().backward()
+    idle = [p for p in net.parameters() if p.grad is None]
+    assert sum(p.numel() for p in idle) == 288
+    assert count_weights(models.named("mgnet-20", unused_transfers=False)) == 100_954
+
+
+def test_macs_of_mgnet_are_those_of_the_fas_identity():
+    assert count_macs(models.named("mgnet"), 32) == 568_961_536
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("fas", [True, False])
+@pytest.mark.parametrize(("channels", "nu"), [((4, 8, 16), 1), ((4, 8, 16), 2), ((6, 6), 3)])
+def test_mgnet_equals_the_literal_algorithm(channels, nu, fas, training):
+    torch.manual_seed(0)
+    net = MgNetConfig(channels=channels, steps=nu, fas=fas).build().double()
+    for m in net.modules():  # norms that are not the identity at the start
+        if isinstance(m, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(m.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(m.bias, -0.5, 0.5)
+            m.running_mean.uniform_(-0.5, 0.5)
+            m.running_var.uniform_(0.5, 1.5)
+    net.train(training)
+    state = {k: v.detach().clone() for k, v in net.state_dict().items()}
+    leaves = {k: state[k].requires_grad_() for k, _ in net.named_parameters(remove_duplicate=False)}
+    # A B that steps share is one tensor under several names.
+    for level in range(len(channels)):
+        shared = state[f"levels.{level}.smoothers.0.B.weight"]
+        for i in range(nu):
+            state[f"levels.{level}.smoothers.{i}.B.weight"] = shared
+    x = torch.randn(5, 3, 12, 10, dtype=torch.float64)
+    target = torch.randn(5, 10, dtype=torch.float64)
+    ours, theirs = net(x), mgnet(x, state, channels, nu, training, fas)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    (ours * target).sum().backward()
+    (theirs * target).sum().backward()
+    for name, p in net.named_parameters():
+        expected = leaves[name].grad
+        if p.grad is None:
+            # No path through our network; the literal one adds and subtracts the same A' u'
+            # where a last level has a single step, so its gradient is zero up to rounding.
+            assert expected is None or expected.abs().max() < 1e-12
+        else:
+            torch.testing.assert_close(p.grad, expected, rtol=1e-9, atol=1e-12)
+    for name, buffer in net.named_buffers():
+        if "running" in name:
+            torch.testing.assert_close(buffer, state[name], rtol=0, atol=1e-12)
+
+
+def dense(module, c, height, width):
+    """The matrix of a linear map on images, column by column."""
+    unit = torch.eye(c * height * width, dtype=torch.float64).view(-1, c, height, width)
+    return module(unit).flatten(1).T.detach().numpy()
+
+
+def test_mgnet_without_nonlinearity_is_the_linear_iteration_of_dense_matrices():
+    torch.manual_seed(1)
+    net = MgNetConfig(channels=(2, 4), steps=2, norm="none", activation="none").build().double()
+    f = torch.randn(1, 2, 6, 6, dtype=torch.float64)
+    fine, coarse = net.levels
+    A, B = dense(fine.A, 2, 6, 6), dense(fine.smoothers[0].B, 2, 6, 6)
+    A2, B2 = dense(coarse.A, 4, 3, 3), dense(coarse.smoothers[0].B, 4, 3, 3)
+    R, Pi = dense(fine.R, 2, 6, 6), dense(fine.Pi, 2, 6, 6)
+    f1 = f.flatten().numpy()
+    u1 = B @ f1 + (np.eye(72) - B @ A) @ (B @ f1)
+    u2, f2 = Pi @ u1, R @ (f1 - A @ u1) + A2 @ Pi @ u1
+    for _ in range(2):
+        u2 = u2 + B2 @ (f2 - A2 @ u2)
+    got = net.features(f).u.detach().numpy().ravel()
+    np.testing.assert_allclose(got, u2, atol=1e-12 * np.abs(u2).max())
+    assert start(f).u.abs().max() == 0
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+@pytest.mark.parametrize("size", [8, 28, 32])
+def test_every_network_takes_the_image_sizes_of_the_data_sets(name, size):
+    net = models.named(name, in_channels=1, num_classes=7).build().eval()
+    with torch.no_grad():
+        assert net(torch.zeros(2, 1, size, size)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_config_survives_its_record(name):
+    import json
+
+    config = models.named(name)
+    assert models.from_dict(json.loads(json.dumps(models.as_dict(config)))) == config
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: MgNetConfig(channels=(16, 24)), "24 is no multiple of 16"),
+        (lambda: MgNetConfig(channels=()), "channels=()"),
+        (lambda: MgNetConfig(steps=0), "steps=0"),
+        (lambda: ResNetConfig(blocks=(2, 2)), "one number for each level"),
+        (lambda: ResNetConfig(blocks=(1, 1), channels=(8, 4), shortcut="padding"), "pads channels"),
+        (lambda: models.named("mgnet-20").build()(torch.zeros(1, 1, 8, 8)), "in_channels"),
+    ],
+)
+def test_bad_configurations_are_sentences(make, words):
+    with pytest.raises(InvalidValue, match=words.replace("(", r"\(").replace(")", r"\)")):
+        make()
+
+
+def test_unknown_names_come_with_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean 'mgnet-20'"):
+        models.named("mgnet20")
+    with pytest.raises(UnknownName, match="field of MgNetConfig"):
+        models.named("mgnet-20", width=3)
+    with pytest.raises(InvalidValue, match="no field depth"):
+        models.from_dict({**models.as_dict(models.named("mgnet")), "depth": 3})
