@@ -1,0 +1,328 @@
+"""Data sets as uint8 tensors on the training device, and batches made there.
+
+Splits are ``train`` (all training images), ``val`` (a fixed, stratified part of
+them), ``fit`` (train without val: what is trained on while choices are made) and
+``test`` (read once, at the end). Nothing is drawn from a data set's own
+files at random: the same name and split are the same images on every machine.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from . import _files, augment, sources
+from .errors import DeviceUnavailable, InvalidValue, choose
+from .sources import available
+
+__all__ = [
+    "NAMES", "SPLITS", "Images", "augmentation_of", "available", "batches", "load",
+    "normalisation_of", "stratified_order",
+]  # fmt: skip
+
+SPLITS = ("train", "val", "fit", "test")
+VAL_SEED, TAKE_SEED = 5000, 2  # any two numbers: they are part of the definition of the splits
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# name: (default augmentation, mean, standard deviation); the first and the
+# constants of FashionMNIST and CIFAR-10 are those of the MGiaD authors' code.
+_SETS = {
+    "digits": ("none", (0.5,), (0.5,)),
+    "fashion-mnist": ("none", (0.5,), (0.5,)),
+    "cifar10": ("cifar10", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    # the channels' mean and deviation over the 50,000 training images
+    "cifar100": ("cifar100", (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "tiny-imagenet": ("resized-crop", *_IMAGENET),
+    "imagenet": ("resized-crop", *_IMAGENET),
+    "synthetic": ("none", (0.5,) * 3, (0.5,) * 3),
+}
+NAMES = tuple(_SETS)
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """A split of a data set in memory.
+
+    Attributes
+    ----------
+    name, split : str
+    images : torch.Tensor
+        uint8 (n, channels, size, size), on the training device.
+    labels : torch.Tensor
+        int64 (n,), on the same device.
+    classes : tuple of str
+    digest : str
+        First 16 hexadecimal digits of the SHA-256 over the bytes of images, then labels.
+    source : str
+        "official files", "JPEG copy", "20 of 200 classes", "embedded" or "synthetic".
+    """
+
+    name: str
+    split: str
+    images: torch.Tensor = field(repr=False)
+    labels: torch.Tensor = field(repr=False)
+    classes: tuple = field(repr=False)
+    digest: str
+    source: str
+
+    @property
+    def n(self):
+        """Number of images."""
+        return len(self.labels)
+
+    @property
+    def channels(self):
+        """1 (grey) or 3 (colour)."""
+        return self.images.shape[1]
+
+    @property
+    def size(self):
+        """Height, which is the width, in pixels."""
+        return self.images.shape[-1]
+
+    @property
+    def num_classes(self):
+        """Number of classes of the data set, whether or not all occur."""
+        return len(self.classes)
+
+    def take(self, n):
+        """The first `n` images of a fixed stratified order; ``take(10)`` is part of ``take(20)``.
+
+        Parameters
+        ----------
+        n : int
+            1 to ``self.n``.
+
+        Returns
+        -------
+        Images
+
+        Raises
+        ------
+        InvalidValue
+
+        Examples
+        --------
+        >>> load("digits", "train").take(20).labels.bincount().tolist()
+        [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
+        """
+        if not 1 <= n <= self.n:
+            raise InvalidValue(
+                f"cannot take {n} images of {self.name}/{self.split}: choose 1 to {self.n}."
+            )
+        index = stratified_order(self.labels.cpu().numpy(), TAKE_SEED)[:n]
+        return self._select(index)
+
+    def _select(self, index):
+        index = torch.from_numpy(index).to(self.labels.device)
+        images, labels = self.images[index], self.labels[index]
+        digest = _files.content_digest(images.cpu().numpy(), labels.cpu().numpy())
+        return replace(self, images=images, labels=labels, digest=digest)
+
+
+def stratified_order(labels, seed):
+    """An order of which every beginning has the classes in proportion.
+
+    Image number ``i`` of a random order of the ``m`` images of its class gets the
+    place ``(i + 1/2) / m``; sorting by place interleaves the classes.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray
+        int (n,).
+    seed : int
+        For NumPy's RandomState, whose stream is frozen: the order is the same with every version.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (n,), a permutation.
+
+    Examples
+    --------
+    >>> labels = np.array([0, 0, 0, 0, 1, 1])
+    >>> labels[stratified_order(labels, seed=0)].tolist()
+    [0, 1, 0, 0, 1, 0]
+    """
+    random = np.random.RandomState(seed)
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = random.permutation(np.flatnonzero(labels == label))
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.lexsort((labels, place)).astype(np.int64)
+
+
+def _validation_size(n):
+    # 5,000 images would be most of a small set
+    return 5000 if n >= 25_000 else round(n / 5)
+
+
+def load(name, split, root=None, device="cpu", download=False, progress=True):
+    """Load a split of a data set.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`NAMES`. ``imagenet`` is read lazily and gives a
+        :class:`~mgtutorial.folders.FolderImages`, which :func:`batches` takes as well.
+    split : {"train", "val", "fit", "test"}
+        ``val``: 5,000 training images (20 % where there are fewer than 25,000), in
+        proportion of the classes, the same in every run; ``fit``: the other ones.
+        The test split of Tiny ImageNet and ImageNet is the official validation set,
+        as the labels of their test sets are not public.
+    root : str or path, optional
+        Where the data sets are: else ``MGTUTORIAL_DATA``, else the cache folder.
+        It is only read, unless a download is asked for.
+    device : str or torch.device
+        Where the tensors are to live.
+    download : bool
+        Fetch official files that are not there: into the root if it can be
+        written, else into the cache folder.
+    progress : bool
+        Show a bar while something is downloaded or decoded.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    UnknownName, DataNotFound, DataDamaged, DeviceUnavailable
+
+    Examples
+    --------
+    >>> load("digits", "test")
+    Images(name='digits', split='test', digest='...', source='embedded')
+    """
+    choose("data set", name, NAMES)
+    choose("split", split, SPLITS)
+    device = torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceUnavailable("no CUDA device is here: choose the device 'cpu'.")
+    if name == "imagenet":
+        from .folders import imagenet
+
+        return imagenet(split, root, device)
+    part = sources.read(name, split != "test", root, download, progress)
+    images, labels = part.images, part.labels
+    if split in ("val", "fit"):
+        index = _validation_index(labels, split)
+        images, labels = images[index], labels[index]
+    digest = _files.content_digest(images, labels)
+    return Images(
+        name,
+        split,
+        torch.from_numpy(np.ascontiguousarray(images)).to(device),
+        torch.from_numpy(labels).to(device),
+        part.classes,
+        digest,
+        part.source,
+    )
+
+
+def _validation_index(labels, split):
+    n = _validation_size(len(labels))
+    order = stratified_order(labels, VAL_SEED)
+    return np.sort(order[:n] if split == "val" else order[n:])
+
+
+def augmentation_of(name):
+    """The augmentation the papers' code uses for a data set.
+
+    Examples
+    --------
+    >>> augmentation_of("cifar10"), augmentation_of("fashion-mnist")
+    ('cifar10', 'none')
+    """
+    return _SETS[choose("data set", name, NAMES)][0]
+
+
+def normalisation_of(name):
+    """Mean and standard deviation per channel, for grey values in [0, 1].
+
+    Returns
+    -------
+    (tuple of float, tuple of float)
+
+    Examples
+    --------
+    >>> normalisation_of("fashion-mnist")
+    ((0.5,), (0.5,))
+    """
+    return _SETS[choose("data set", name, NAMES)][1:]
+
+
+def batches(images, batch_size, augmentation="none", shuffle=True, generator=None, drop_last=False):
+    """One epoch of batches, made on the device of the images.
+
+    Parameters
+    ----------
+    images : Images
+    batch_size : int
+        Positive.
+    augmentation : str
+        One of :data:`mgtutorial.augment.POLICIES`.
+    shuffle : bool
+    generator : torch.Generator, optional
+        On the CPU, for every device: runs on a CPU and on a GPU draw the same numbers.
+        Needed if there is anything to draw. All its draws (an order and a seed)
+        happen in this call, so its state can be saved at any time of the epoch: it
+        is the state from which the next epoch starts.
+    drop_last : bool
+        Leave out a last batch that is not full.
+
+    Yields
+    ------
+    x : torch.Tensor
+        float32 (batch, channels, size, size), normalised with :func:`normalisation_of`.
+    y : torch.Tensor
+        int64 (batch,).
+
+    Raises
+    ------
+    UnknownName, InvalidValue
+        At the call, not at the first batch.
+
+    Examples
+    --------
+    >>> digits = load("digits", "val")
+    >>> x, y = next(batches(digits, 32, generator=torch.Generator().manual_seed(0)))
+    >>> x.shape, x.min() >= -1, x.max() <= 1
+    (torch.Size([32, 1, 8, 8]), tensor(True), tensor(True))
+    """
+    choose("augmentation", augmentation, augment.POLICIES)
+    if batch_size < 1:
+        raise InvalidValue(f"a batch of {batch_size} images is not possible: choose 1 or more.")
+    order, seed = torch.arange(images.n), 0
+    if shuffle or augmentation != "none":
+        if generator is None or generator.device.type != "cpu":
+            raise InvalidValue(
+                "shuffling and augmentation draw from a generator on the CPU: pass "
+                "generator=torch.Generator().manual_seed(seed)."
+            )
+        if shuffle:
+            order = torch.randperm(images.n, generator=generator)
+        seed = torch.randint(2**63 - 1, (), generator=generator).item()
+    if drop_last:
+        order = order[: images.n // batch_size * batch_size]
+    maker = _batches if isinstance(images, Images) else images.batches
+    return maker(images, order, batch_size, augmentation, seed)
+
+
+def _batches(images, order, batch_size, augmentation, seed):
+    mean, std = (
+        torch.tensor(v, device=images.labels.device) for v in normalisation_of(images.name)
+    )
+    scale, shift = (1 / (255 * std))[:, None, None], (-mean / std)[:, None, None]
+    generator = torch.Generator().manual_seed(seed)
+    order_there = order.to(images.labels.device)
+    pool = batch_size
+    if augmentation != "none":
+        # operations cost less per image on more images; 2,048 of 32 x 32 still fit the caches
+        pool *= max(1, 2048 * 1024 // images.size**2 // batch_size)
+    for start in range(0, len(order), pool):
+        index = order_there[start : start + pool]
+        x, y = images.images[index], images.labels[index]
+        x = augment.apply(augmentation, x, generator)
+        for part, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
+            yield part.float().mul_(scale).add_(shift), labels
