@@ -42,15 +42,15 @@ def save(path, state):
         temporary.unlink(missing_ok=True)
 
 
-def load(path, run, config):
+def load(path, run=None, config=None):
     """Return the state that :func:`save` wrote, or None if there is no such file.
 
     Parameters
     ----------
     path : path
-    run : str
-        The digest of the run that is to go on.
-    config : dict
+    run : str, optional
+        The digest of the run that is to go on; default: any.
+    config : dict, optional
         Its config as plain data, to say where a mismatch lies.
 
     Raises
@@ -70,7 +70,7 @@ def load(path, run, config):
             f"{path} is no checkpoint of this project ({type(error).__name__}): "
             "delete it to start anew, or give another one."
         ) from error
-    if other != run:
+    if run is not None and other != run:
         names = [
             k for k in config if records.digest([config[k]]) != records.digest([theirs.get(k)])
         ]
@@ -80,3 +80,25 @@ def load(path, run, config):
             "give its configuration, or another checkpoint."
         )
     return state
+
+
+def network(path):
+    """Return the trained network of a checkpoint, in evaluation mode, on the CPU.
+
+    Parameters
+    ----------
+    path : path
+        Written by :func:`mgtutorial.train.train`.
+
+    Raises
+    ------
+    CheckpointMismatch
+        If there is no such file, or it is no checkpoint of this project.
+    """
+    from . import models
+
+    if (state := load(path)) is None:
+        raise CheckpointMismatch(f"there is no checkpoint {path}: give the path of one.")
+    module = models.from_dict(state["config"]["model"]).build()
+    module.load_state_dict(state["model"])
+    return module.eval()

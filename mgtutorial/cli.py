@@ -5,6 +5,7 @@ A mistake that the user can mend ends in one sentence and exit code 2; Ctrl-C in
 
 import argparse
 import sys
+from pathlib import Path
 
 from . import __version__
 from .errors import InvalidValue, MgtutorialError
@@ -37,34 +38,27 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"mgtutorial {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    data = commands.add_parser(
-        "data", help="list the data sets: what is there, where, how to get the rest"
-    )
-    data.add_argument(
-        "--download", metavar="NAME", help="fetch a data set, with its digest checked"
-    )
+    data = commands.add_parser("data", help="list the data sets and how to get them")
+    data.add_argument("--download", metavar="NAME", help="fetch one, its digest checked")
     data.set_defaults(run=_data)
 
     train = commands.add_parser("train", help="train one network and append its record")
     train.add_argument("--model", required=True, help="a named network, such as mgnet-20")
-    train.add_argument(
-        "--epochs", type=int, help="fewer epochs than the budget's: the record says partial"
-    )
+    train.add_argument("--epochs", type=int, help="if fewer than the budget's, it is partial")
     train.add_argument("--batch-size", type=int)
     train.add_argument("--lr", type=float, help="initial rate, or the peak of one cycle")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument(
-        "--split", default="train",
+        "--split",
+        default="train",
         help="train (all images, test set at the end) or fit (validation split, for choices)",
-    )  # fmt: skip
-    train.add_argument("--precision", default="float32")
+    )
+    train.add_argument("--precision", default="float32", help="float32, bfloat16 or float16")
     train.add_argument("--compile", action="store_true", help="use torch.compile")
-    train.add_argument("--checkpoint", help="path of the checkpoint (default: named by the run)")
+    train.add_argument("--checkpoint", help="its path (default: named by the run)")
     train.set_defaults(run=_train)
 
-    reproduce = commands.add_parser(
-        "reproduce", help="train what a published table needs and show it"
-    )
+    reproduce = commands.add_parser("reproduce", help="train and show a published table")
     reproduce.add_argument("table", help="a table, such as mgiad-table2")
     reproduce.add_argument("--rows", help="comma-separated rows (default: all)")
     reproduce.add_argument("--seeds", default="0", help="comma-separated seeds (default: 0)")
@@ -126,26 +120,20 @@ def _reproduce(arguments):
         raise InvalidValue(
             f"seeds {arguments.seeds!r}: give whole numbers with commas between, such as 0,1,2."
         ) from None
-    configs = reproduce.plan(
-        arguments.table, arguments.budget, rows=rows, seeds=seeds, data=arguments.data, root=arguments.root
-    )  # fmt: skip
-    todo = reproduce.missing(configs, runs=arguments.runs, root=arguments.root)
-    print(f"{arguments.table}, budget {arguments.budget}: {len(configs)} runs, {len(todo)} to do")
-    for config in todo:
-        print(
-            f"  {type(config.model).__name__}, {config.data}, {config.epochs} epochs, seed {config.seed}"
-        )
+    name, budget, runs, root = arguments.table, arguments.budget, arguments.runs, arguments.root
+    configs = reproduce.plan(name, budget, rows=rows, seeds=seeds, data=arguments.data, root=root)
+    todo = reproduce.missing(configs, runs=runs, root=root)
+    print(f"{name}, budget {budget}: {len(configs)} runs, {len(todo)} to do")
+    for c in todo:
+        print(f"  {type(c.model).__name__} on {c.data}, {c.epochs} epochs, seed {c.seed}")
     if arguments.dry_run:
         return
-    reproduce.run(configs, **_options(arguments))
-    parameters = {"budget": arguments.budget, "seeds": seeds}
-    chosen = {"rows": rows, "data": arguments.data, "runs": arguments.runs, "root": arguments.root}
-    output = reproduce.execute(
-        arguments.table, parameters | {k: v for k, v in chosen.items() if v is not None}
-    )
-    print(reproduce.table(
-        arguments.table, arguments.budget, rows=rows, data=arguments.data, runs=arguments.runs
-    ))  # fmt: skip
+    reproduce.run(todo, **_options(arguments))
+    given = {"budget": budget, "seeds": seeds, "rows": rows, "data": arguments.data}
+    places = {k: str(Path(v).absolute()) for k, v in (("runs", runs), ("root", root)) if v}
+    given = {k: v for k, v in given.items() if v is not None} | places
+    output = reproduce.execute(name, given)
+    print(reproduce.table(name, budget, rows=rows, data=arguments.data, runs=runs))
     print(f"executed notebook: {output}")
 
 

@@ -62,10 +62,10 @@ def choose(kind, given, allowed):
     --------
     >>> choose("budget", "short", ["smoke", "short"])
     'short'
-    >>> choose("budget", "shrot", ["smoke", "short"])
+    >>> choose("budget", "shrot", ["smoke", "short"])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    mgtutorial.errors.UnknownName: unknown budget 'shrot': did you mean 'short'? Allowed: smoke, short.
+    mgtutorial.errors.UnknownName: unknown budget 'shrot': did you mean 'short'? Allowed: ...
     """
     allowed = list(allowed)
     if given in allowed:

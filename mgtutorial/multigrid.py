@@ -33,6 +33,7 @@ References
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -200,7 +201,7 @@ def backslash(levels, s):
     State
         On the coarsest level.
     """
-    for fine, coarse in zip(levels, levels[1:], strict=False):
+    for fine, coarse in pairwise(levels):
         _, s = coarsen(fine, coarse, relax(fine.pre, s))
     return relax(levels[-1].pre, s)
 

@@ -1,5 +1,7 @@
 """The algorithm against dense linear algebra that knows nothing of levels and states."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,7 +43,7 @@ def problem(seed, sizes):
         g = rng.standard_normal((n, n))
         operators.append(g @ g.T / n + np.eye(n))
         smoothers.append(np.eye(n) / np.linalg.norm(operators[-1], 2))
-    down = [rng.standard_normal((m, n)) for n, m in zip(sizes, sizes[1:], strict=False)]
+    down = [rng.standard_normal((m, n)) for n, m in pairwise(sizes)]
     return operators, smoothers, down, rng
 
 

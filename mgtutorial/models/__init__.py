@@ -45,14 +45,15 @@ def named(name, **changes):
 
 
 def as_dict(config):
-    """Return a config as plain data, its kind included: what a record stores.
+    """Return a config as the plain data that JSON knows, its kind included.
 
     Examples
     --------
     >>> from_dict(as_dict(CONFIGS["mgnet-20"])) == CONFIGS["mgnet-20"]
     True
     """
-    return {"kind": type(config).__name__, **asdict(config)}
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
+    return {"kind": type(config).__name__, **plain}
 
 
 def from_dict(d):

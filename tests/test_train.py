@@ -1,0 +1,259 @@
+"""Training: deterministic, resumable bit for bit, and honest about what it did."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+import torch
+
+from mgtutorial import models, protocols, records
+from mgtutorial.errors import (
+    CheckpointMismatch,
+    DeviceUnavailable,
+    InvalidValue,
+    RecordsUnwritable,
+    UnknownName,
+)
+from mgtutorial.train import pick_device, train
+
+SMALL = models.MgNetConfig(channels=(4, 8), steps=1)
+
+
+def configure(**changes):
+    return protocols.configure(SMALL, "digits", "smoke", **{"epochs": 2, **changes})
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["model"]
+
+
+def only_checkpoint(folder):
+    (path,) = folder.glob("*.pt")
+    return path
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(configure(seed=seed), runs=tmp_path / name / "runs")
+    a, b, c = (weights(only_checkpoint(tmp_path / n / "checkpoints")) for n in "abc")
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not all(torch.equal(a[k], c[k]) for k in a)
+
+
+# Trains slowly enough to be killed inside an epoch that the parent chooses.
+_SLOW = """
+import sys, time, torch
+torch.set_num_threads(1)
+from mgtutorial import data, models, protocols, train
+inner = data.batches
+def slow(*args, **kwargs):
+    for i, batch in enumerate(inner(*args, **kwargs)):
+        time.sleep(float(sys.argv[2]))
+        print("step", i, flush=True)
+        yield batch
+data.batches = slow
+small = models.MgNetConfig(channels=(4, 8), steps=1)
+config = protocols.configure(small, "digits", "smoke", epochs=3, augmentation="crop-flip")
+train.train(config, runs=sys.argv[1])
+"""
+
+
+def test_kill_9_inside_an_epoch_then_resume_equals_an_uninterrupted_run_bit_for_bit(tmp_path):
+    def command(folder, pause):
+        return [sys.executable, "-c", _SLOW, str(folder / "runs"), str(pause)]
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run(command(whole, 0), check=True, timeout=120, stdout=subprocess.DEVNULL)
+    with subprocess.Popen(command(broken, 0.02), stdout=subprocess.PIPE, text=True) as victim:
+        for line in victim.stdout:  # until the second epoch is in its midst
+            if list((broken / "checkpoints").glob("*.pt")) and line.strip() == "step 5":
+                break
+        os.kill(victim.pid, signal.SIGKILL)
+    path = only_checkpoint(broken / "checkpoints")
+    epochs = len(torch.load(path, weights_only=True)["curve"])
+    assert 1 <= epochs < 3, "it was to be killed after the first epoch and before the last"
+    assert records.read(broken / "runs") == []
+    subprocess.run(command(broken, 0), check=True, timeout=120, stdout=subprocess.DEVNULL)
+    ours, theirs = weights(path), weights(only_checkpoint(whole / "checkpoints"))
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+    (a,), (b,) = records.read(whole / "runs"), records.read(broken / "runs")
+    assert a["test_accuracy"] == b["test_accuracy"] and a["digest"] == b["digest"]
+    assert [row["loss"] for row in a["curve"]] == [row["loss"] for row in b["curve"]]
+
+
+def test_ctrl_c_keeps_the_finished_epochs(tmp_path, monkeypatch):
+    from mgtutorial import data
+
+    inner, seen = data.batches, []
+
+    def interrupting(images, *args, **kwargs):
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return inner(images, *args, **kwargs)
+
+    monkeypatch.setattr(data, "batches", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        train(configure(), runs=tmp_path / "runs")
+    state = torch.load(only_checkpoint(tmp_path / "checkpoints"), weights_only=True)
+    assert len(state["curve"]) == 1
+
+
+def test_a_finished_run_is_found_and_not_repeated(tmp_path, monkeypatch):
+    first = train(configure(epochs=1), runs=tmp_path / "runs")
+    monkeypatch.setattr("mgtutorial.train._train", lambda *a: pytest.fail("it trained again"))
+    assert train(configure(epochs=1), runs=tmp_path / "runs") == first
+    assert len(records.read(tmp_path / "runs")) == 1
+
+
+def test_a_record_says_how_the_number_was_made(tmp_path):
+    record = train(configure(), runs=tmp_path / "runs")
+    assert json.loads(json.dumps(record)) == records.read(tmp_path / "runs")[0]
+    assert record["budget"] == "smoke" and record["partial"] and record["epochs"] == 2
+    assert record["data"]["source"] == "embedded"
+    assert record["evaluated_on"]["split"] == "test"
+    assert len(record["curve"]) == 2 and record["seconds"] > 0
+    assert record["weights"] == sum(
+        p.numel() for p in models.from_dict(record["config"]["model"]).build().parameters()
+    )
+    assert {"torch", "numpy", "python", "mgtutorial"} <= set(record["versions"])
+    whole = configure(epochs=protocols.settings("smoke", "digits")["epochs"])
+    assert not train(whole, runs=tmp_path / "runs")["partial"]
+
+
+def test_a_run_for_choices_reads_the_validation_split_and_never_the_test_split(
+    tmp_path, monkeypatch
+):
+    from mgtutorial import data
+
+    inner, asked = data.load, []
+    monkeypatch.setattr(
+        data, "load", lambda name, split, **k: asked.append(split) or inner(name, split, **k)
+    )
+    config = configure(split="fit", epochs=1)
+    asked.clear()
+    record = train(config, runs=tmp_path / "runs")
+    assert asked == ["fit", "val"]
+    assert "test_accuracy" not in record and 0 < record["val_accuracy"] <= 1
+    assert record["curve"][-1]["val_accuracy"] == record["val_accuracy"]
+
+
+def test_digits_are_learned(tmp_path):
+    config = protocols.configure("mgnet-20", "digits", "smoke")
+    assert train(config, runs=tmp_path / "runs")["test_accuracy"] > 0.95
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path):
+    train(configure(epochs=1), runs=tmp_path / "a" / "runs")
+    path = only_checkpoint(tmp_path / "a" / "checkpoints")
+    before = path.read_bytes()
+    with pytest.raises(CheckpointMismatch, match="differs in epochs, seed"):
+        train(configure(seed=1), runs=tmp_path / "b" / "runs", checkpoint_path=path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "notes.pt"
+    path.write_text("not a checkpoint")
+    with pytest.raises(CheckpointMismatch, match="no checkpoint of this project"):
+        train(configure(), runs=tmp_path / "runs", checkpoint_path=path)
+
+
+def test_two_processes_cannot_train_the_same_run(tmp_path):
+    from filelock import FileLock
+
+    with (
+        FileLock(tmp_path / "run.pt.lock"),
+        pytest.raises(InvalidValue, match="another process"),
+    ):
+        train(configure(), runs=tmp_path / "runs", checkpoint_path=tmp_path / "run.pt")
+
+
+def test_an_unwritable_results_file_stops_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("mgtutorial.train._train", lambda *a: pytest.fail("it trained"))
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    with pytest.raises(RecordsUnwritable):
+        train(configure(), runs=tmp_path / "runs")
+
+
+def test_a_diverging_run_stops_with_the_reason(tmp_path):
+    # Without a norm nothing holds this rate.
+    bare = models.MgNetConfig(channels=(4, 8), norm="none")
+    config = protocols.configure(bare, "digits", "smoke", lr=1e6, schedule="constant")
+    with pytest.raises(InvalidValue, match="diverged"):
+        train(config, runs=tmp_path / "runs")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_one_sentence():
+    with pytest.raises(DeviceUnavailable, match="use 'cpu'"):
+        pick_device("cuda")
+    with pytest.raises(DeviceUnavailable):
+        pick_device("no-such-device")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"epochs": 0}, InvalidValue, "epochs=0"),
+        ({"lr": -1.0}, InvalidValue, "positive"),
+        ({"schedule": "cosin"}, UnknownName, "did you mean 'cosine'"),
+        ({"learning_rate": 0.1}, UnknownName, "training option"),
+        ({"n_train": 10**7}, InvalidValue, "choose 1 to"),
+    ],
+)
+def test_bad_options_are_sentences(tmp_path, changes, error, words):
+    with pytest.raises(error, match=words):
+        train(configure(**changes), runs=tmp_path / "runs")
+
+
+def test_unknown_budget_and_data_come_with_the_nearest_names():
+    with pytest.raises(UnknownName, match="did you mean 'smoke'"):
+        protocols.configure(SMALL, "digits", "smok")
+    with pytest.raises(UnknownName, match="did you mean 'digits'"):
+        protocols.configure(SMALL, "digit", "smoke")
+
+
+def rates(schedule, epochs, **changes):
+    config = configure(schedule=schedule, epochs=epochs, lr=0.05, **changes)
+    return [protocols.learning_rate(config, e, 0.0) for e in range(epochs)]
+
+
+def test_cosine_annealing_goes_from_the_initial_rate_towards_zero_per_epoch():
+    got = rates("cosine", 400)
+    assert got[0] == 0.05 and got[200] == pytest.approx(0.025) and 0 < got[-1] < 1e-6
+    assert all(a > b for a, b in pairwise(got))
+
+
+def test_the_step_schedule_of_fashion_mnist_is_below_1e_7_after_150_epochs():
+    got = rates("step", 151, step_epochs=25)
+    assert got[24] == 0.05 and got[25] == pytest.approx(0.005) and got[150] < 1e-7 < got[149]
+
+
+def test_one_cycle_rises_to_its_peak_and_falls_to_zero():
+    config = configure(schedule="one-cycle", epochs=8, lr=0.05)
+    times = [(e, i / 100) for e in range(8) for i in range(100)]
+    got = [protocols.learning_rate(config, *t) for t in times]
+    assert max(got) == pytest.approx(0.05) and times[got.index(max(got))] == (2, 0.0)
+    assert got[0] == 0 and got[-1] < 1e-6
+    # linear up, then half a cosine: its mean over the fall is half the peak
+    assert math.fsum(got[200:]) / 600 == pytest.approx(0.025, rel=5e-3)
+
+
+def test_the_paper_budget_is_the_printed_protocol():
+    config = protocols.configure("mgnet", "synthetic", "paper")
+    assert (config.batch_size, config.epochs, config.momentum) == (128, 400, 0.9)
+    assert (config.lr, config.schedule, config.weight_decay) == (0.05, "cosine", 1e-4)
+    chosen = protocols.settings("paper", "fashion-mnist")
+    assert (chosen["schedule"], chosen["step_epochs"], chosen["lr"]) == ("step", 25, 0.05)
+    assert protocols.settings("paper", "cifar10")["augmentation"] == "cifar10"
+
+
+def test_bfloat16_trains_too(tmp_path):
+    record = train(configure(precision="bfloat16"), runs=tmp_path / "runs")
+    assert math.isfinite(record["curve"][-1]["loss"])
