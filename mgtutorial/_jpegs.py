@@ -36,7 +36,7 @@ def decode(blobs, total, title, progress=True):
     DataDamaged
         Naming the file that is no image.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
     from tqdm import tqdm
 
     images = None
@@ -45,8 +45,9 @@ def decode(blobs, total, title, progress=True):
         try:
             image = np.asarray(Image.open(io.BytesIO(blob)).convert("RGB"))
         except Exception as error:  # Pillow raises several types for a broken file
+            reason = "no image format" if isinstance(error, UnidentifiedImageError) else error
             raise DataDamaged(
-                f"the image {name} is damaged ({error}); fetch the data set again."
+                f"the image {name} is damaged ({reason}); fetch the data set again."
             ) from error
         if images is None:
             images = np.empty((total, *image.shape), np.uint8)
@@ -72,7 +73,8 @@ def read_copy(path, train, progress):
     listed = _files.check_sums(path)
     sha = _files.digest_of(path)
     try:
-        with np.load(path, allow_pickle=False) as z:
+        # opened here, because np.load does not close a file that is no archive
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as z:
             part = "train" if train else "test" if "test_y" in z else "val"
             labels, offsets = z[f"{part}_y"].astype(np.int64), z[f"{part}_offsets"]
             classes = tuple(str(c) for c in z["class_names"])

@@ -7,6 +7,7 @@ files at random: the same name and split are the same images on every machine.
 """
 
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -14,14 +15,14 @@ import torch
 from . import _files, augment, sources
 from .errors import DeviceUnavailable, InvalidValue, choose
 from .sources import available
+from .splits import split_index, taken
 
 __all__ = [
     "NAMES", "SPLITS", "Images", "augmentation_of", "available", "batches", "load",
-    "normalisation_of", "stratified_order",
+    "normalisation_of",
 ]  # fmt: skip
 
 SPLITS = ("train", "val", "fit", "test")
-VAL_SEED, TAKE_SEED = 5000, 2  # any two numbers: they are part of the definition of the splits
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # name: (default augmentation, mean, standard deviation); the first and the
@@ -65,6 +66,8 @@ class Images:
     digest: str
     source: str
 
+    policies = augment.POLICIES
+
     @property
     def n(self):
         """Number of images."""
@@ -106,55 +109,34 @@ class Images:
         >>> load("digits", "train").take(20).labels.bincount().tolist()
         [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
         """
-        if not 1 <= n <= self.n:
-            raise InvalidValue(
-                f"cannot take {n} images of {self.name}/{self.split}: choose 1 to {self.n}."
-            )
-        index = stratified_order(self.labels.cpu().numpy(), TAKE_SEED)[:n]
-        return self._select(index)
-
-    def _select(self, index):
+        index = taken(self.labels.cpu().numpy(), n, f"{self.name}/{self.split}")
         index = torch.from_numpy(index).to(self.labels.device)
         images, labels = self.images[index], self.labels[index]
         digest = _files.content_digest(images.cpu().numpy(), labels.cpu().numpy())
         return replace(self, images=images, labels=labels, digest=digest)
 
+    def epoch(self, order, batch_size, augmentation, seed):
+        """Yield uint8 batches and labels: see :func:`batches`, which normalises them.
 
-def stratified_order(labels, seed):
-    """An order of which every beginning has the classes in proportion.
-
-    Image number ``i`` of a random order of the ``m`` images of its class gets the
-    place ``(i + 1/2) / m``; sorting by place interleaves the classes.
-
-    Parameters
-    ----------
-    labels : numpy.ndarray
-        int (n,).
-    seed : int
-        For NumPy's RandomState, whose stream is frozen: the order is the same with every version.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (n,), a permutation.
-
-    Examples
-    --------
-    >>> labels = np.array([0, 0, 0, 0, 1, 1])
-    >>> labels[stratified_order(labels, seed=0)].tolist()
-    [0, 1, 0, 0, 1, 0]
-    """
-    random = np.random.RandomState(seed)
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = random.permutation(np.flatnonzero(labels == label))
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.lexsort((labels, place)).astype(np.int64)
-
-
-def _validation_size(n):
-    # 5,000 images would be most of a small set
-    return 5000 if n >= 25_000 else round(n / 5)
+        Parameters
+        ----------
+        order : torch.Tensor
+            int64 (m,), on the CPU: which images, in which order.
+        batch_size : int
+        augmentation : str
+        seed : int
+            Of the generator the augmentation draws from.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        order = order.to(self.labels.device)
+        pool = batch_size
+        if augmentation == "cifar10":
+            # AutoAugment treats images with the same operation together: the more, the cheaper
+            pool *= max(1, 2048 // batch_size)
+        for index in order.split(pool):
+            x, y = self.images.index_select(0, index), self.labels.index_select(0, index)
+            x = augment.apply(augmentation, x, generator)
+            yield from zip(x.split(batch_size), y.split(batch_size), strict=True)
 
 
 def load(name, split, root=None, device="cpu", download=False, progress=True):
@@ -198,7 +180,7 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
     choose("split", split, SPLITS)
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise DeviceUnavailable("no CUDA device is here: choose the device 'cpu'.")
+        raise DeviceUnavailable("no CUDA device was found: choose the device 'cpu'.")
     if name == "imagenet":
         from .folders import imagenet
 
@@ -206,7 +188,7 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
     part = sources.read(name, split != "test", root, download, progress)
     images, labels = part.images, part.labels
     if split in ("val", "fit"):
-        index = _validation_index(labels, split)
+        index = split_index(labels, split)
         images, labels = images[index], labels[index]
     digest = _files.content_digest(images, labels)
     return Images(
@@ -218,12 +200,6 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
         digest,
         part.source,
     )
-
-
-def _validation_index(labels, split):
-    n = _validation_size(len(labels))
-    order = stratified_order(labels, VAL_SEED)
-    return np.sort(order[:n] if split == "val" else order[n:])
 
 
 def augmentation_of(name):
@@ -257,11 +233,11 @@ def batches(images, batch_size, augmentation="none", shuffle=True, generator=Non
 
     Parameters
     ----------
-    images : Images
+    images : Images or FolderImages
     batch_size : int
         Positive.
     augmentation : str
-        One of :data:`mgtutorial.augment.POLICIES`.
+        One of ``images.policies``; what they are says :func:`mgtutorial.augment.apply`.
     shuffle : bool
     generator : torch.Generator, optional
         On the CPU, for every device: runs on a CPU and on a GPU draw the same numbers.
@@ -290,8 +266,8 @@ def batches(images, batch_size, augmentation="none", shuffle=True, generator=Non
     >>> x.shape, x.min() >= -1, x.max() <= 1
     (torch.Size([32, 1, 8, 8]), tensor(True), tensor(True))
     """
-    choose("augmentation", augmentation, augment.POLICIES)
-    if batch_size < 1:
+    choose("augmentation", augmentation, images.policies)
+    if not isinstance(batch_size, Integral) or batch_size < 1:
         raise InvalidValue(f"a batch of {batch_size} images is not possible: choose 1 or more.")
     order, seed = torch.arange(images.n), 0
     if shuffle or augmentation != "none":
@@ -305,24 +281,14 @@ def batches(images, batch_size, augmentation="none", shuffle=True, generator=Non
         seed = torch.randint(2**63 - 1, (), generator=generator).item()
     if drop_last:
         order = order[: images.n // batch_size * batch_size]
-    maker = _batches if isinstance(images, Images) else images.batches
-    return maker(images, order, batch_size, augmentation, seed)
+    return _normalised(images, images.epoch(order, batch_size, augmentation, seed))
 
 
-def _batches(images, order, batch_size, augmentation, seed):
+def _normalised(images, epoch):
+    device = images.labels.device
     mean, std = (
-        torch.tensor(v, device=images.labels.device) for v in normalisation_of(images.name)
+        torch.tensor(v, device=device)[:, None, None] for v in normalisation_of(images.name)
     )
-    scale, shift = (1 / (255 * std))[:, None, None], (-mean / std)[:, None, None]
-    generator = torch.Generator().manual_seed(seed)
-    order_there = order.to(images.labels.device)
-    pool = batch_size
-    if augmentation != "none":
-        # operations cost less per image on more images; 2,048 of 32 x 32 still fit the caches
-        pool *= max(1, 2048 * 1024 // images.size**2 // batch_size)
-    for start in range(0, len(order), pool):
-        index = order_there[start : start + pool]
-        x, y = images.images[index], images.labels[index]
-        x = augment.apply(augmentation, x, generator)
-        for part, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
-            yield part.float().mul_(scale).add_(shift), labels
+    scale, shift = 1 / (255 * std), -mean / std
+    for x, y in epoch:
+        yield x.float().mul_(scale).add_(shift), y

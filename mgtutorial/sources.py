@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _files, _jpegs, _official
 from .errors import DataNotFound
+from .splits import stratified_order
 
 # What to put into the root where the files cannot be fetched.
 _BY_HAND = {
@@ -41,8 +42,6 @@ def digits(train):
     (20 %, stratified, always the same) are the test part, 1,438 the training part.
     """
     from sklearn.datasets import load_digits
-
-    from .data import stratified_order
 
     raw = load_digits()
     images = np.rint(raw.images * (255 / 16)).astype(np.uint8)[:, None]

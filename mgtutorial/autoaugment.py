@@ -1,0 +1,166 @@
+"""AutoAugment's policy for CIFAR-10, batched: images that meet the same operation are one group.
+
+E. D. Cubuk, B. Zoph, D. Mané, V. Vasudevan, Q. V. Le: AutoAugment: learning
+augmentation strategies from data. CVPR 2019.
+"""
+
+import functools
+
+import torch
+
+from . import imageops as ops
+
+# AutoAugment's policy for CIFAR-10 (Cubuk et al., CVPR 2019, table 7, as torchvision has it): 25
+# sub-policies of two operations (name, probability, level 0 to 9).
+CIFAR10_POLICY = (
+    (("invert", 0.1, 0), ("contrast", 0.2, 6)),
+    (("rotate", 0.7, 2), ("translate_x", 0.3, 9)),
+    (("sharpness", 0.8, 1), ("sharpness", 0.9, 3)),
+    (("shear_y", 0.5, 8), ("translate_y", 0.7, 9)),
+    (("autocontrast", 0.5, 0), ("equalize", 0.9, 0)),
+    (("shear_y", 0.2, 7), ("posterize", 0.3, 7)),
+    (("colour", 0.4, 3), ("brightness", 0.6, 7)),
+    (("sharpness", 0.3, 9), ("brightness", 0.7, 9)),
+    (("equalize", 0.6, 0), ("equalize", 0.5, 0)),
+    (("contrast", 0.6, 7), ("sharpness", 0.6, 5)),
+    (("colour", 0.7, 7), ("translate_x", 0.5, 8)),
+    (("equalize", 0.3, 0), ("autocontrast", 0.4, 0)),
+    (("translate_y", 0.4, 3), ("sharpness", 0.2, 6)),
+    (("brightness", 0.9, 6), ("colour", 0.2, 8)),
+    (("solarize", 0.5, 2), ("invert", 0.0, 0)),
+    (("equalize", 0.2, 0), ("autocontrast", 0.6, 0)),
+    (("equalize", 0.2, 0), ("equalize", 0.6, 0)),
+    (("colour", 0.9, 9), ("equalize", 0.6, 0)),
+    (("autocontrast", 0.8, 0), ("solarize", 0.2, 8)),
+    (("brightness", 0.1, 3), ("colour", 0.7, 0)),
+    (("solarize", 0.4, 5), ("autocontrast", 0.9, 0)),
+    (("translate_y", 0.9, 9), ("translate_y", 0.7, 9)),
+    (("autocontrast", 0.9, 0), ("solarize", 0.8, 3)),
+    (("equalize", 0.8, 0), ("invert", 0.1, 0)),
+    (("translate_y", 0.7, 9), ("autocontrast", 0.9, 0)),
+)
+
+_PLAIN = ("autocontrast", "equalize", "invert")  # no magnitude
+_LARGEST = {"shear_x": 0.3, "shear_y": 0.3, "rotate": 30.0}  # of the signed operations
+_LARGEST |= dict.fromkeys(("brightness", "colour", "contrast", "sharpness"), 0.9)
+
+
+def magnitude(name, level, height, width):
+    """What a level of AutoAugment means for an operation.
+
+    Parameters
+    ----------
+    name : str
+        A function of :mod:`mgtutorial.imageops`.
+    level : int
+        0 to 9.
+    height, width : int
+        Of the images: translations are fractions of it (150 of 331 pixels at level 9).
+
+    Returns
+    -------
+    (float or None, bool)
+        The magnitude, and whether its sign is drawn at random.
+
+    Examples
+    --------
+    >>> magnitude("rotate", 9, 32, 32), magnitude("posterize", 7, 32, 32)
+    ((30.0, True), (5, False))
+    """
+    if name in _PLAIN:
+        return None, False
+    if name == "posterize":
+        return 8 - round(level / (9 / 4)), False
+    if name == "solarize":
+        return torch.linspace(255, 0, 10)[level].item(), False
+    largest = 150 / 331 * {"translate_x": width, "translate_y": height}.get(name, 0)
+    return torch.linspace(0, largest or _LARGEST[name], 10)[level].item(), True
+
+
+def auto_augment(images, generator):
+    """AutoAugment with the policy for CIFAR-10, a sub-policy drawn for each image.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        uint8 (n, c, h, w).
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    torch.Tensor
+
+    Examples
+    --------
+    >>> images = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(100, 3, 16, 16)
+    >>> out = auto_augment(images, torch.Generator().manual_seed(0))
+    >>> out.shape, bool((out != images).any())
+    (torch.Size([100, 3, 16, 16]), True)
+    """
+    n = len(images)
+    chosen = torch.randint(len(CIFAR10_POLICY), (n,), generator=generator)
+    chance = torch.rand(n, 2, generator=generator)
+    sign = torch.randint(2, (n, 2), generator=generator)
+    return auto_augment_as(images, chosen, chance, sign)
+
+
+def auto_augment_as(images, chosen, chance, sign):
+    """Carry out what was drawn: see :func:`auto_augment`.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        uint8 (n, c, h, w); not changed.
+    chosen : torch.Tensor
+        int64 (n,): the sub-policy.
+    chance : torch.Tensor
+        float32 (n, 2): an operation is carried out where this is at most its probability.
+    sign : torch.Tensor
+        int64 (n, 2): 0 makes a signed magnitude negative.
+
+    Returns
+    -------
+    torch.Tensor
+
+    Examples
+    --------
+    Sub-policy 23 inverts with probability 0.1, after equalising with 0.8:
+
+    >>> image = torch.full((1, 1, 4, 4), 55, dtype=torch.uint8)
+    >>> chance = torch.tensor([[0.9, 0.05]])
+    >>> sign = torch.zeros(1, 2, dtype=torch.int64)
+    >>> auto_augment_as(image, torch.tensor([23]), chance, sign).unique().item()
+    200
+    """
+    for stage in (0, 1):
+        operations, probability, code_of = _stage(stage, *images.shape[-2:])
+        # images with the same operation and magnitude form a group; the last one is left alone
+        code = code_of[chosen, sign[:, stage]]
+        code = torch.where(chance[:, stage] <= probability[chosen], code, len(operations))
+        images, back = ops.sorted_by(code, images)
+        groups = images.split(code.bincount(minlength=len(operations) + 1).tolist())
+        for (name, value), group in zip(operations, groups, strict=False):
+            if len(group):
+                operation = getattr(ops, name)
+                group.copy_(operation(group) if value is None else operation(group, value))
+        images = images.index_select(0, back)
+    return images
+
+
+@functools.lru_cache
+def _stage(stage, height, width):
+    """The operations of a stage, their probabilities (25,), and which one (25, 2 signs)."""
+    operations, code_of = [], []
+    for sub_policy in CIFAR10_POLICY:
+        name, _, level = sub_policy[stage]
+        value, signed = magnitude(name, level, height, width)
+        pair = (-value, value) if signed else (value, value)
+        if name in ("brightness", "colour", "contrast", "sharpness"):
+            pair = tuple(1.0 + v for v in pair)  # these are factors
+        for v in pair:
+            if (name, v) not in operations:
+                operations.append((name, v))
+        code_of.append([operations.index((name, v)) for v in pair])
+    probability = torch.tensor([sub_policy[stage][1] for sub_policy in CIFAR10_POLICY])
+    return operations, probability, torch.tensor(code_of)
