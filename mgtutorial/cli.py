@@ -111,7 +111,7 @@ def _train(arguments):
 
 
 def _reproduce(arguments):
-    from . import reproduce
+    from . import reproduce, tables
 
     rows = arguments.rows.split(",") if arguments.rows else None
     try:
@@ -125,7 +125,8 @@ def _reproduce(arguments):
     todo = reproduce.missing(configs, runs=runs, root=root)
     print(f"{name}, budget {budget}: {len(configs)} runs, {len(todo)} to do")
     for c in todo:
-        print(f"  {type(c.model).__name__} on {c.data}, {c.epochs} epochs, seed {c.seed}")
+        network = tables.network_name(c.as_dict()["model"])
+        print(f"  {network} on {c.data}, {c.epochs} epochs, seed {c.seed}")
     if arguments.dry_run:
         return
     reproduce.run(todo, **_options(arguments))

@@ -70,6 +70,8 @@ def choose(kind, given, allowed):
     allowed = list(allowed)
     if given in allowed:
         return given
-    near = get_close_matches(str(given).lower(), allowed, n=3)
+    asked = str(given).lower()
+    near = [name for name in allowed if asked and asked in name.lower()]
+    near = near[:3] or get_close_matches(asked, allowed, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     raise UnknownName(f"unknown {kind} {given!r}: {hint}Allowed: {', '.join(allowed)}.")

@@ -36,6 +36,27 @@ def results_dir():
     return (_checkout() or Path.cwd()) / "results"
 
 
+def shipped():
+    """Return the ``results`` folder that came with the package: published numbers and records.
+
+    In a checkout it is the one that new records go to; in a wheel it lies inside the package.
+    """
+    root = _checkout() or Path(__file__).resolve().parent
+    return root / "results"
+
+
+def all_runs():
+    """Return the records that came with the package, then those that were made since.
+
+    Examples
+    --------
+    >>> all(r["schema"] <= SCHEMA for r in all_runs())
+    True
+    """
+    folders = dict.fromkeys((shipped() / "runs", results_dir() / "runs"))
+    return [record for folder in folders for record in read(folder)]
+
+
 def _checkout():
     root = Path(__file__).resolve().parent.parent
     return root if (root / "pyproject.toml").exists() else None

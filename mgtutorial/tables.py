@@ -7,7 +7,6 @@ of the runs.
 
 import csv
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import fmean
 
 from . import models, records
@@ -76,13 +75,8 @@ def published(name):
     >>> next(r["test_acc"] for r in rows if r["model"] == "mgnet_ab_20")
     '93.29'
     """
-    here = Path(__file__).resolve().parent
-    # In a checkout beside the package, in a wheel inside it.
-    for folder in (here.parent / "results" / "published", here / "results" / "published"):
-        if (folder / name).exists():
-            with open(folder / name, newline="", encoding="utf-8") as file:
-                return list(csv.DictReader(file))
-    raise FileNotFoundError(f"no published numbers {name}: the installation is incomplete.")
+    with open(records.shipped() / "published" / name, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def join(table, runs, rows=None):
@@ -139,8 +133,8 @@ def join(table, runs, rows=None):
 def _same_network(recorded, config):
     """Whether a run's network is the row's, but for the data set it was fitted to."""
     recorded = models.from_dict(recorded)
-    fitted = ("in_channels", "num_classes")
-    return recorded == replace(config, **{k: getattr(recorded, k, None) for k in fitted})
+    fitted = {k: getattr(recorded, k) for k in ("in_channels", "num_classes")}
+    return recorded == replace(config, **fitted)
 
 
 def _one(own, value):
@@ -189,3 +183,46 @@ def load_records(table, budget, data=None, runs=None):
         for r in records.read(records.file_of(budget, runs))
         if r["config"]["data"] == data and "test_accuracy" in r
     ]
+
+
+def runs_markdown(runs):
+    """Return records as a Markdown table: what was trained, how, and what came out.
+
+    Examples
+    --------
+    >>> print(runs_markdown([]))
+    No such run is recorded.
+    """
+    if not runs:
+        return "No such run is recorded."
+    lines = [
+        "| network | data | budget | epochs | rate | seed | accuracy | on | weights | time "
+        "| device | run |",
+        "|---|---|---|---:|---:|---:|---:|---|---:|---:|---|---|",
+    ]
+    for r in runs:
+        c, on = r["config"], r["evaluated_on"]["split"]
+        budget = c["budget"] + (", partial" if r["partial"] else "")
+        n = "" if c["n_train"] is None else f", {r['data']['n']:,} images"
+        device = r["device"].get("name") or f"CPU, {r['device']['threads']} thread(s)"
+        lines.append(
+            f"| {network_name(c['model'])} | {c['data']} ({r['data']['source']}{n}) | {budget} "
+            f"| {r['epochs']} | {c['lr']} | {r['seed']} | {r[f'{on}_accuracy']:.2%} | {on} "
+            f"| {r['weights']:,} | {r['seconds'] / 60:.0f} min | {device} | `{r['digest']}` |"
+        )
+    return "\n".join(lines)
+
+
+def network_name(recorded):
+    """Return the name of a recorded network, or its kind and widths if it has none.
+
+    Examples
+    --------
+    >>> network_name(models.as_dict(models.named("mgnet-20", in_channels=1)))
+    'mgnet-20'
+    """
+    config = models.from_dict(recorded)
+    for name, known in models.CONFIGS.items():
+        if type(known) is type(config) and _same_network(recorded, known):
+            return name
+    return f"{type(config).__name__.removesuffix('Config')} {'-'.join(map(str, config.channels))}"

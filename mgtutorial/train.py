@@ -58,7 +58,7 @@ def train(config, *, runs=None, root=None, device="auto", checkpoint_path=None, 
     >>> record["weights"], record["partial"]
     (100954, True)
     """
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
     device = pick_device(device)
     images = training_images(config, root, device)
@@ -78,19 +78,13 @@ def train(config, *, runs=None, root=None, device="auto", checkpoint_path=None, 
     records.check_writable(results)
     path = Path(checkpoint_path or results.parent.parent / "checkpoints" / f"{run}.pt")
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(f"{path}.lock", timeout=0):
-            # Another process may have finished this run while we loaded the data.
-            if (record := records.find(run, results)) is not None:
-                return record
+    # A second process that wants the same run waits and then finds its record; the lock
+    # of a process that was killed is free.
+    with FileLock(f"{path}.lock"):
+        if (record := records.find(run, results)) is None:
             record = _train(config, run, images, root, device, path, _show(progress))
             records.append(record, results)
-            return record
-    except Timeout:
-        raise InvalidValue(
-            f"another process is training this run (its lock is {path}.lock): "
-            "wait for it, or give another checkpoint."
-        ) from None
+        return record
 
 
 def training_images(config, root=None, device="cpu"):

@@ -164,14 +164,16 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
         train(configure(), runs=tmp_path / "runs", checkpoint_path=path)
 
 
-def test_two_processes_cannot_train_the_same_run(tmp_path):
-    from filelock import FileLock
-
-    with (
-        FileLock(tmp_path / "run.pt.lock"),
-        pytest.raises(InvalidValue, match="another process"),
-    ):
-        train(configure(), runs=tmp_path / "runs", checkpoint_path=tmp_path / "run.pt")
+def test_a_second_process_waits_for_the_same_run_and_finds_its_record(tmp_path):
+    code = f"""
+from mgtutorial import models, protocols, train
+small = models.MgNetConfig(channels=(4, 8), steps=1)
+config = protocols.configure(small, "digits", "smoke", epochs=2)
+train.train(config, runs={str(tmp_path / "runs")!r})
+"""
+    pair = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [process.wait(120) for process in pair] == [0, 0]
+    assert len(records.read(tmp_path / "runs")) == 1
 
 
 def test_an_unwritable_results_file_stops_before_training(tmp_path, monkeypatch):

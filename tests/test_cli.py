@@ -1,0 +1,111 @@
+"""The command line as a user meets it: one sentence and code 2 for what can be mended."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mgtutorial import records
+from mgtutorial.cli import main
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "mgtutorial", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+MISTAKES = [
+    (["train", "--model", "mgnet20"], "did you mean 'mgnet-20'"),
+    (["train", "--model", "mgnet-20", "--budget", "shrot"], "did you mean 'short'"),
+    (["train", "--model", "mgnet-20", "--data", "fasion-mnist"], "did you mean 'fashion-mnist'"),
+    (["train", "--model", "mgnet-20", "--device", "cuda:99"], "not available here"),
+    (["train", "--model", "mgnet-20", "--epochs", "0"], "epochs=0"),
+    (["reproduce", "mgiad-table3"], "did you mean 'mgiad-table2'"),
+    (["reproduce", "mgiad-table2", "--rows", "mgnet20"], "did you mean 'mgnet-20'"),
+    (["reproduce", "mgiad-table2", "--seeds", "0,x"], "whole numbers"),
+    (["data", "--download", "mnist"], "did you mean"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES)
+def test_a_mistake_is_one_sentence_and_code_2(arguments, words, capsys, tmp_path):
+    runs = [] if arguments[0] == "data" else ["--runs", str(tmp_path / "runs")]
+    assert main([*arguments, *runs]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("mgtutorial: ") and words in said
+    assert "\n" not in said and "Traceback" not in said
+    assert not list(tmp_path.rglob("*.pt")), "nothing half-written"
+
+
+def test_data_that_is_not_there_says_what_to_type(tmp_path):
+    done = run("train", "--model", "mgnet-20", "--data", "cifar100", "--root", str(tmp_path),
+               MGTUTORIAL_CACHE=str(tmp_path / "cache"))  # fmt: skip
+    assert done.returncode == 2
+    assert "mgtutorial data --download cifar100" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_results_that_cannot_be_written_stop_the_command(tmp_path, capsys):
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    arguments = ["train", "--model", "mgnet-20", "--runs", str(tmp_path / "runs")]
+    assert main(arguments) == 2
+    assert "cannot write the results file" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_config_stops_the_command(tmp_path, capsys):
+    base = ["train", "--model", "mgnet-20", "--epochs", "1", "--runs", str(tmp_path / "runs")]
+    path = tmp_path / "run.pt"
+    assert main([*base, "--checkpoint", str(path)]) == 0
+    assert main([*base, "--checkpoint", str(path), "--seed", "1"]) == 2
+    assert "differs in seed" in capsys.readouterr().err
+
+
+def test_train_prints_what_it_did_and_appends_one_record(tmp_path, capsys):
+    arguments = ["train", "--model", "mgnet-20", "--epochs", "1", "--runs", str(tmp_path)]
+    assert main(arguments) == 0 and main(arguments) == 0
+    (record,) = records.read(tmp_path)
+    said = capsys.readouterr().out
+    assert record["digest"] in said and "budget smoke, partial" in said and "digits" in said
+
+
+def test_data_lists_every_data_set(capsys):
+    from mgtutorial import data
+
+    assert main(["data"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in data.NAMES)
+
+
+def test_reproduce_trains_executes_the_notebook_and_prints_the_table(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("papermill", reason="papermill is in the extra 'book'")
+    from mgtutorial import reproduce
+
+    inner = reproduce.execute
+    monkeypatch.setattr(reproduce, "execute", lambda t, p: inner(t, p, output=tmp_path / "out"))
+    arguments = ["reproduce", "mgiad-table2", "--budget", "smoke", "--rows", "mgnet-20",
+                 "--runs", str(tmp_path / "runs"), "--quiet"]  # fmt: skip
+    assert main([*arguments, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "1 runs, 1 to do" in said and not list(tmp_path.rglob("*.jsonl"))
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "| mgnet-20 | 101k | 100,954 |" in said and "not comparable" in said
+    executed = (tmp_path / "out" / "mgiad_table2.ipynb").read_text()
+    assert "1 runs, 0 of them to do" in executed
+    assert len(records.read(tmp_path / "runs")) == 1
+
+
+def test_version_and_help_need_no_torch():
+    code = "import sys, mgtutorial.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "assert 'torch' not in sys.modules"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "reproduce" in done.stdout
