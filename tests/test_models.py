@@ -5,11 +5,13 @@ import pytest
 import torch
 from literal import mgnet
 
-from mgtutorial import models
+from mgtutorial import models, multigrid, transfers
 from mgtutorial.counting import count_macs, count_weights
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.models import MgNetConfig, ResNetConfig
 from mgtutorial.multigrid import start
+from mgtutorial.problems import poisson
+from mgtutorial.smoothers import jacobi
 
 # The papers' counts, exactly (MGiaD Tables 1 and 3; He et al. for the ResNets).
 WEIGHTS = {
@@ -116,6 +118,58 @@ def test_mgnet_without_nonlinearity_is_the_linear_iteration_of_dense_matrices():
     got = net.features(f).u.detach().numpy().ravel()
     np.testing.assert_allclose(got, u2, atol=1e-12 * np.abs(u2).max())
     assert start(f).u.abs().max() == 0
+
+
+def poisson_mgnet(n, depth, nu, omega=0.8):
+    """A linear MgNet with one channel whose kernels are Poisson's stencils and transfers."""
+    config = MgNetConfig((1,) * depth, nu, in_channels=1, norm="none", activation="none")
+    net = config.build().double()
+    hat = torch.tensor([1.0, 2.0, 1.0])
+    with torch.no_grad():
+        for level, m in enumerate(net.levels):
+            A = poisson(n >> level).A
+            m.A.weight[0, 0] = torch.from_numpy(A.kernel())
+            m.smoothers[0].B.weight.zero_()[0, 0, 1, 1] = omega / A.diagonal
+            if m.R is not None:
+                m.R.weight[0, 0] = torch.outer(hat, hat) / 16
+                m.Pi.weight.zero_()[0, 0, 1, 1] = 1
+                m.R.padding = m.Pi.padding = (0, 0)  # coarse points on the odd indices
+    return net
+
+
+def dense_poisson(m):
+    line = (2 * np.eye(m) - np.eye(m, k=1) - np.eye(m, k=-1)) * (m + 1) ** 2
+    return np.kron(line, np.eye(m)) + np.kron(np.eye(m), line)
+
+
+@pytest.mark.parametrize("nu", [1, 2, 3])
+def test_mgnet_with_poissons_stencils_is_the_solvers_way_down(nu):
+    n, depth = 16, 3
+    f = np.random.default_rng(0).standard_normal((n - 1, n - 1))
+    with torch.no_grad():
+        net = poisson_mgnet(n, depth, nu).features(torch.from_numpy(f)[None, None])
+    levels = []
+    for level in range(depth):
+        A = poisson(n >> level).A
+        steps = [multigrid.correct(A, jacobi(A.diagonal, 0.8))] * nu
+        down = {"R": transfers.full_weighting(2), "Pi": transfers.injection(2)}
+        levels.append(multigrid.Level(A, steps, **down))
+    solver = multigrid.backslash(levels, start(f))
+    np.testing.assert_allclose(net.u[0, 0].numpy(), solver.u, atol=1e-12 * abs(solver.u).max())
+    # Both sides run the same algorithm; these dense matrices know nothing of it.
+    u, f, m = np.zeros(f.size), f.ravel(), n - 1
+    A = dense_poisson(m)
+    for level in range(depth):
+        for _ in range(nu):
+            u = u + 0.8 * (f - A @ u) / (4 * (m + 1) ** 2)
+        if level < depth - 1:
+            inject = np.eye(m)[1::2]
+            average = inject / 2 + np.eye(m)[:-2:2] / 4 + np.eye(m)[2::2] / 4
+            r = np.kron(average, average) @ (f - A @ u)
+            u, m = np.kron(inject, inject) @ u, m // 2
+            A = dense_poisson(m)
+            f = r + A @ u
+    np.testing.assert_allclose(solver.u.ravel(), u, atol=1e-12 * abs(u).max())
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
