@@ -19,12 +19,18 @@ BUDGETS = {
     "paper": "the protocol that the paper prints",
 }
 
-# The peak of the one-cycle rate was chosen on the validation split, see book/mgnet.
-_ONE_CYCLE = {"schedule": "one-cycle", "lr": 0.1, "batch_size": 128}
+# The peaks are those with the best accuracy on the validation images, among those tried:
+# the runs with split "fit" in results/runs. The longer a run, the higher the peak it stands.
 _SETTINGS = {
-    "smoke": {**_ONE_CYCLE, "epochs": 4, "batch_size": 32},
-    "demo": {**_ONE_CYCLE, "epochs": 3, "n_train": 10_000},
-    "short": {**_ONE_CYCLE, "epochs": 15},
+    "smoke": {"schedule": "one-cycle", "lr": 0.1, "batch_size": 32, "epochs": 4},
+    "demo": {
+        "schedule": "one-cycle",
+        "lr": 0.1,
+        "batch_size": 128,
+        "epochs": 3,
+        "n_train": 10_000,
+    },
+    "short": {"schedule": "one-cycle", "lr": 0.2, "batch_size": 128, "epochs": 15},
     # MGiaD, section 4: batch 128, 400 epochs, SGD with momentum 0.9, weight decay 1e-4,
     # rate 0.05 with cosine annealing ...
     "paper": {"schedule": "cosine", "lr": 0.05, "batch_size": 128, "epochs": 400},
