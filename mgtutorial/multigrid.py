@@ -30,6 +30,7 @@ References
    neural network, Sci. China Math. 62 (2019).
 """
 
+import operator
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,9 @@ class Level:
         which serves linear problems only.
     P : callable or None
         From the next coarser level back: prolongates corrections.
+    add : callable
+        Takes ``u`` and ``P``'s result to the corrected approximation: ``u + P(e)``, unless a
+        solver that works in place puts its own here.
     """
 
     A: Callable
@@ -90,6 +94,7 @@ class Level:
     R: Callable | None = None
     Pi: Callable | None = None
     P: Callable | None = None
+    add: Callable = operator.add
 
 
 def start(f, u=None):
@@ -244,5 +249,52 @@ def cycle(levels, s, gamma=1):
         w = c
         for _ in range(gamma if len(coarser) > 1 else 1):
             w = cycle(coarser, w, gamma)
-        s = State(s.u + fine.P(w.u - c.u), s.f)
+        e = w.u if fine.Pi is None else w.u - c.u  # without Pi it started from zero
+        s = State(fine.add(s.u, fine.P(e)), s.f)
     return relax(fine.post, s)
+
+
+def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None):
+    r"""Full multigrid: solve on the coarsest level, then interpolate and cycle, level by level.
+
+    Each level starts from the solution of the next coarser one, so its cycles have only the
+    difference of two discretisations left to remove. The work is that of `cycles` V-cycles
+    times :math:`1 + 2^{-d} + 4^{-d} + \dots` once more.
+
+    Parameters
+    ----------
+    levels : sequence of Level
+        From fine to coarse.
+    f : array
+        The right-hand side on the finest level. The coarser ones get ``f' = restrict(f)``.
+    cycles : int
+        Cycles on each level.
+    gamma : int
+        1 for V-cycles, 2 for W-cycles.
+    restrict, interpolate : callable, optional
+        For right-hand sides and for approximations; each level's `R` and `P` by default.
+        Approximations deserve a better interpolation than corrections do:
+        :func:`mgtutorial.transfers.cubic_interpolation`.
+
+    Returns
+    -------
+    State
+        On the finest level.
+
+    Examples
+    --------
+    >>> two, same = (lambda u: 2 * u), (lambda v: v)
+    >>> exact = correct(two, lambda r: r / 2)
+    >>> full_multigrid([Level(two, R=same, P=same), Level(two, pre=[exact])], np.float64(6.0)).u
+    np.float64(3.0)
+    """
+    sides = [f]
+    for fine in levels[:-1]:
+        sides.append((restrict or fine.R)(sides[-1]))
+    s = cycle(levels[-1:], start(sides[-1]))
+    for i in reversed(range(len(levels) - 1)):
+        u = (interpolate or levels[i].P)(s.u)
+        s = State(levels[i].add(start(sides[i]).u, u), sides[i])
+        for _ in range(cycles):
+            s = cycle(levels[i:], s, gamma)
+    return s

@@ -1,5 +1,6 @@
 """The algorithm against dense linear algebra that knows nothing of levels and states."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ from mgtutorial.multigrid import (
     coarsen,
     correct,
     cycle,
+    full_multigrid,
     start,
     with_residual,
 )
@@ -129,3 +131,38 @@ def test_numpy_and_torch_give_the_same_cycle():
 def test_a_level_without_restriction_is_one_sentence():
     with pytest.raises(InvalidValue, match="no restriction"):
         coarsen(Level(lambda u: u), Level(lambda u: u), State(np.ones(2), np.ones(2)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6), st.integers(1, 2))
+def test_full_multigrid_is_the_dense_nested_iteration(seed, cycles):
+    """On two levels: interpolate the coarse result, then propagate its error by E."""
+    (A, Ac), (B, Bc), (R,), rng = problem(seed, (9, 4))
+    f = rng.standard_normal(9)
+    S, Sc = np.eye(9) - B @ A, np.eye(4) - Bc @ Ac
+    solve = (np.eye(4) - np.linalg.matrix_power(Sc, 4)) @ np.linalg.inv(Ac)
+    E = S @ S @ (np.eye(9) - R.T @ solve @ R @ A) @ S @ S
+    exact = np.linalg.solve(A, f)
+    restrict, interpolate = rng.standard_normal((4, 9)), rng.standard_normal((9, 4))
+    for M, T in ((R, R.T), (restrict, interpolate)):
+        levels = levels_of((A, Ac), (B, Bc), (R,))
+        given = {} if M is R else {"restrict": matrix(M), "interpolate": matrix(T)}
+        got = full_multigrid(levels, f, cycles, **given).u
+        expected = exact + np.linalg.matrix_power(E, cycles) @ (T @ solve @ M @ f - exact)
+        size = 1 + np.abs(np.linalg.matrix_power(E, cycles)).max() * np.abs(T @ solve @ M @ f).max()
+        np.testing.assert_allclose(got, expected, atol=1e-11 * size)
+
+
+def test_a_level_may_add_corrections_in_its_own_way():
+    (A, Ac), (B, Bc), (R,), rng = problem(4, (9, 4))
+    levels = levels_of((A, Ac), (B, Bc), (R,))
+    s = State(rng.standard_normal(9), rng.standard_normal(9))
+    seen = []
+
+    def add(u, e):
+        seen.append(e)
+        return u + e
+
+    own = [replace(levels[0], add=add), levels[1]]
+    np.testing.assert_array_equal(cycle(own, s).u, cycle(levels, s).u)
+    assert len(seen) == 1

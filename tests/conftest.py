@@ -1,0 +1,12 @@
+"""What tests of several files share."""
+
+import pytest
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """An empty root and an empty cache folder for each test; no network either."""
+    (tmp_path / "root").mkdir()
+    monkeypatch.setenv("MGTUTORIAL_DATA", str(tmp_path / "root"))
+    monkeypatch.setenv("MGTUTORIAL_CACHE", str(tmp_path / "cache"))
+    return tmp_path
