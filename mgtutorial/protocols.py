@@ -19,8 +19,8 @@ BUDGETS = {
     "paper": "the protocol that the paper prints",
 }
 
-# The peaks are those with the best accuracy on the validation images, among those tried:
-# the runs with split "fit" in results/runs. The longer a run, the higher the peak it stands.
+# The peaks of demo and short are those with the best accuracy on the validation images,
+# among those tried: the runs with split "fit" in results/runs.
 _SETTINGS = {
     "smoke": {"schedule": "one-cycle", "lr": 0.1, "batch_size": 32, "epochs": 4},
     "demo": {

@@ -12,22 +12,15 @@ from mgtutorial.multigrid import State, correct
 from mgtutorial.plots import to_svg, use_style
 from mgtutorial.problems import poisson
 from mgtutorial.smoothers import jacobi
-
-
-def restrict(v):
-    """Full weighting: the mean over the 3 x 3 neighbours with weights 1-2-1 in each direction."""
-    w = (v[:-2] + 2 * v[1:-1] + v[2:])[::2] / 4
-    return (w[:, :-2] + 2 * w[:, 1:-1] + w[:, 2:])[:, ::2] / 4
+from mgtutorial.transfers import full_weighting
 
 
 def draw(n=64, levels=3, sweeps=3, seed=5):
-    """Return the figure: on each level an error before and after smoothing, then the coarser grid."""
+    """Return the figure: on each level an error before (above) and after smoothing (below)."""
     rng = np.random.default_rng(seed)
     x, y = np.meshgrid(*[np.arange(1, n) / n] * 2, indexing="ij")
     error = np.sin(2 * np.pi * x) * np.sin(np.pi * y) + 0.9 * rng.standard_normal(x.shape)
-    fig, axes = plt.subplots(
-        1, 2 * levels, figsize=(10.5, 2.05), gridspec_kw={"width_ratios": [1, 1] * levels}
-    )
+    fig, axes = plt.subplots(2, levels, figsize=(6.4, 4.5))
     for level in range(levels):
         problem = poisson(n >> level, d=2)
         step = correct(problem.A, jacobi(problem.A.diagonal, omega=0.8))
@@ -35,13 +28,13 @@ def draw(n=64, levels=3, sweeps=3, seed=5):
         state = State(error, np.zeros_like(error))
         for _ in range(sweeps):
             state = step(state)
-        for ax, v in zip(axes[2 * level :], (error, state.u), strict=False):
+        for ax, v in zip(axes[:, level], (error, state.u), strict=True):
             ax.imshow(v, cmap="RdBu_r", vmin=-1.5, vmax=1.5, interpolation="nearest")
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(True)
-        axes[2 * level].set_title(f"{len(error)} × {len(error)}", fontsize=11)
-        axes[2 * level + 1].set_title("smoothed", fontsize=11)
-        error = restrict(state.u)
+        axes[0, level].set_title(f"{len(error)} × {len(error)}")
+        axes[1, level].set_title("smoothed")
+        error = full_weighting(2)(state.u)
     return fig
 
 
