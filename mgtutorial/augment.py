@@ -8,11 +8,10 @@ code: for CIFAR-10 crop, flip, AutoAugment; for CIFAR-100 flip, crop.
 import math
 
 import torch
-import torch.nn.functional as F
 
 from .autoaugment import auto_augment
 from .errors import choose
-from .imageops import sorted_by
+from .imageops import to_bytes
 
 #: The policies :func:`apply` knows.
 POLICIES = ("none", "crop-flip", "cifar10", "cifar100", "resized-crop", "resized-crop-half")
@@ -54,12 +53,13 @@ def apply(policy, images, generator):
     if policy == "none":
         return images
     if policy == "cifar100":
-        return crop(flip(images, generator), generator, mode="reflect")
+        return crop_and_flip(images, generator, mode="reflect", flip_first=True)
     if policy.startswith("resized-crop"):
         smallest = 0.5 if policy.endswith("half") else 0.08
         return flip(resized_crop(images, generator, scale=(smallest, 1.0)), generator)
-    images = flip(crop(images, generator, fill=128 if policy == "cifar10" else 0), generator)
-    return auto_augment(images, generator) if policy == "cifar10" else images
+    if policy == "crop-flip":
+        return crop_and_flip(images, generator)
+    return auto_augment(crop_and_flip(images, generator, fill=128), generator)
 
 
 def flip(images, generator):
@@ -81,26 +81,24 @@ def flip(images, generator):
     >>> flip(rows, torch.Generator().manual_seed(1))[:, 0, 0].tolist()
     [[1, 2], [2, 1], [2, 1], [1, 2]]
     """
-    mirrored = torch.rand(len(images), generator=generator) < 0.5
-    out, back = sorted_by(mirrored, images)
-    last = out[len(images) - int(mirrored.sum()) :]
-    last.copy_(last.flip(-1))
-    return out.index_select(0, back)
+    (index,) = torch.where(torch.rand(len(images), generator=generator) < 0.5)
+    index = index.to(images.device)
+    return images.clone().index_copy_(0, index, images.index_select(0, index).flip(3))
 
 
-def crop(images, generator, padding=4, mode="constant", fill=0):
-    """Pad each image and cut a window of its size out, at a random place.
+def crop_and_flip(images, generator, mode="constant", fill=0, flip_first=False):
+    """Pad each image by 4, cut a window of its size out at a random place, mirror every other.
 
     Parameters
     ----------
     images : torch.Tensor
-        uint8 (n, c, h, w).
+        uint8 (n, c, h, w); not changed.
     generator : torch.Generator
-    padding : int
-        Pixels on each side; the ``(2 padding + 1)^2`` places are equally likely.
     mode : {"constant", "reflect"}
     fill : int
         Grey level of constant padding.
+    flip_first : bool
+        Mirror before the window is cut.
 
     Returns
     -------
@@ -108,26 +106,82 @@ def crop(images, generator, padding=4, mode="constant", fill=0):
 
     Examples
     --------
-    >>> rows = torch.tensor([1, 2, 3], dtype=torch.uint8).expand(4, 1, 3, 3)
-    >>> crop(rows, torch.Generator().manual_seed(0), padding=1, mode="reflect")[:, 0, 0].tolist()
-    [[1, 2, 3], [2, 1, 2], [1, 2, 3], [1, 2, 3]]
+    >>> grey = torch.full((2, 1, 8, 8), 128, dtype=torch.uint8)
+    >>> crop_and_flip(grey, torch.Generator().manual_seed(0), fill=128).unique().item()
+    128
     """
-    n, _, h, w = images.shape
-    place = torch.randint(2 * padding + 1, (2, n), generator=generator).to(images.device)
-    padded = F.pad(images, (padding,) * 4, value=fill)
+    n = len(images)
+    top, left = torch.randint(9, (2, n), generator=generator)
+    mirrored = torch.rand(n, generator=generator) < 0.5
+    if flip_first:
+        # the same window, seen from the other side
+        left = torch.where(mirrored, 8 - left, left)
+    return cut(images, top, left, mirrored, 4, mode, fill)
+
+
+def cut(images, top, left, mirrored, padding, mode="constant", fill=0):
+    """Cut a window out of each padded image and mirror some: the work of :func:`crop_and_flip`.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        uint8 (n, c, h, w).
+    top, left : torch.Tensor
+        int64 (n,), 0 to twice the padding, on the CPU.
+    mirrored : torch.Tensor
+        bool (n,), on the CPU.
+    padding : int
+    mode : {"constant", "reflect"}
+    fill : int
+
+    Returns
+    -------
+    torch.Tensor
+        uint8 (n, c, h, w).
+
+    Examples
+    --------
+    >>> image = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3)
+    >>> corner, mirror = torch.tensor([0]), torch.tensor([True])
+    >>> cut(image, corner, corner, ~mirror, 1)[0, 0].tolist()
+    [[0, 0, 0], [0, 1, 2], [0, 4, 5]]
+    >>> cut(image, corner, corner, mirror, 1, "reflect")[0, 0].tolist()
+    [[5, 4, 5], [2, 1, 2], [5, 4, 5]]
+    """
+    n, c, h, w = images.shape
+    wide = _widened(images, padding, mode, fill)
+    # Whole rows are gathered first, and the images are sorted by column and mirroring on the
+    # way; then there are few groups, each of which is one copy of a slice.
+    code = 2 * left + mirrored
+    order = code.argsort(stable=True)
+    row = top[order, None] + torch.arange(-padding, h - padding)
+    outside = (row < 0) | (row >= h)
     if mode == "reflect":
-        _reflect(padded, padding)
-    windows = padded.unfold(2, h, 1).unfold(3, w, 1)  # a view (n, c, top, left, h, w)
-    return windows[torch.arange(n, device=images.device), :, place[0], place[1]]
+        row = h - 1 - (h - 1 - row.abs()).abs()
+    first = (order[:, None] * c + torch.arange(c)) * h
+    index = first[:, :, None] + row[:, None]
+    if mode == "constant":
+        index.masked_fill_(outside[:, None], n * c * h)  # the row of padding at the end
+    tall = wide.index_select(0, index.view(-1).to(images.device)).view(n, c, h, w + 2 * padding)
+    out = torch.empty_like(images)
+    groups = code.bincount(minlength=4 * padding + 2).tolist()
+    for k, (target, source) in enumerate(zip(out.split(groups), tall.split(groups), strict=True)):
+        column, mirror = divmod(k, 2)
+        window = source.narrow(3, column, w)
+        target.copy_(window.flip(3) if mirror else window)
+    return out.index_select(0, order.argsort().to(images.device))
 
 
-def _reflect(padded, padding):
-    # F.pad reflects no uint8 tensors; rows first, then columns with the corners
-    for dim in (2, 3):
-        size = padded.shape[dim] - 2 * padding
-        for border, inside in ((0, padding + 1), (padding + size, size - 1)):
-            mirror = padded.narrow(dim, inside, padding).flip(dim)
-            padded.narrow(dim, border, padding).copy_(mirror)
+def _widened(images, padding, mode, fill):
+    """All rows (n c h, w + 2 padding), padded to the left and right, and one of padding alone."""
+    n, c, h, w = images.shape
+    wide = images.new_full((n * c * h + 1, w + 2 * padding), fill)
+    rows = wide[:-1]
+    rows[:, padding : padding + w] = images.reshape(-1, w)
+    if mode == "reflect":  # F.pad reflects no uint8 tensors
+        rows[:, :padding] = rows[:, padding + 1 : 2 * padding + 1].flip(1)
+        rows[:, padding + w :] = rows[:, w - 1 : w + padding - 1].flip(1)
+    return wide
 
 
 def resized_boxes(n, height, width, generator, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
@@ -220,7 +274,7 @@ def resample(images, boxes):
     top, left, height, width = boxes.to(images.device)[:, :, None]
     rows = _interpolate_rows(images, top, height)
     columns = _interpolate_rows(rows.transpose(2, 3), left, width)
-    return columns.transpose(2, 3).round().clamp_(0, 255).to(torch.uint8).contiguous()
+    return to_bytes(columns.round_()).transpose(2, 3).contiguous()
 
 
 def _interpolate_rows(images, start, length):

@@ -41,8 +41,8 @@ CIFAR10_POLICY = (
 )
 
 _PLAIN = ("autocontrast", "equalize", "invert")  # no magnitude
-_LARGEST = {"shear_x": 0.3, "shear_y": 0.3, "rotate": 30.0}  # of the signed operations
-_LARGEST |= dict.fromkeys(("brightness", "colour", "contrast", "sharpness"), 0.9)
+_FACTOR = ("brightness", "colour", "contrast", "sharpness")  # the magnitude is added to 1
+_LARGEST = {"shear_x": 0.3, "shear_y": 0.3, "rotate": 30.0, **dict.fromkeys(_FACTOR, 0.9)}
 
 
 def magnitude(name, level, height, width):
@@ -133,34 +133,48 @@ def auto_augment_as(images, chosen, chance, sign):
     >>> auto_augment_as(image, torch.tensor([23]), chance, sign).unique().item()
     200
     """
+    place = torch.arange(len(images))  # of each image in the present order
     for stage in (0, 1):
-        operations, probability, code_of = _stage(stage, *images.shape[-2:])
-        # images with the same operation and magnitude form a group; the last one is left alone
-        code = code_of[chosen, sign[:, stage]]
-        code = torch.where(chance[:, stage] <= probability[chosen], code, len(operations))
-        images, back = ops.sorted_by(code, images)
-        groups = images.split(code.bincount(minlength=len(operations) + 1).tolist())
-        for (name, value), group in zip(operations, groups, strict=False):
+        operations, probability, code_of, factor_of = _stage(stage, *images.shape[-2:])
+        # images that meet the same operation form a group; the last group is left alone
+        drawn = chosen, sign[:, stage]
+        code = torch.where(chance[:, stage] <= probability[chosen], code_of[drawn], len(operations))
+        order = code.argsort(stable=True)
+        # from the order of the last stage to that of this one, in one copy
+        images = images.index_select(0, place[order].to(images.device))
+        place = order.argsort()
+        sizes = code.bincount(minlength=len(operations) + 1).tolist()
+        groups = zip(images.split(sizes), factor_of[drawn][order].split(sizes), strict=True)
+        for (name, value), (group, factors) in zip(operations, groups, strict=False):
             if len(group):
                 operation = getattr(ops, name)
+                value = factors if name in _FACTOR else value
                 group.copy_(operation(group) if value is None else operation(group, value))
-        images = images.index_select(0, back)
-    return images
+    return images.index_select(0, place.to(images.device))
 
 
 @functools.lru_cache
 def _stage(stage, height, width):
-    """The operations of a stage, their probabilities (25,), and which one (25, 2 signs)."""
-    operations, code_of = [], []
+    """What a stage consists of.
+
+    Returns
+    -------
+    operations : list of (str, float or None)
+        Name and magnitude: None where there is none, and where each image has its factor.
+    probability : torch.Tensor
+        float32 (25,), of each sub-policy's operation.
+    code_of, factor_of : torch.Tensor
+        (25, 2): number of the operation, and the factor, for each sub-policy and sign.
+    """
+    operations, code_of, factor_of = [], [], []
     for sub_policy in CIFAR10_POLICY:
         name, _, level = sub_policy[stage]
         value, signed = magnitude(name, level, height, width)
-        pair = (-value, value) if signed else (value, value)
-        if name in ("brightness", "colour", "contrast", "sharpness"):
-            pair = tuple(1.0 + v for v in pair)  # these are factors
-        for v in pair:
-            if (name, v) not in operations:
-                operations.append((name, v))
-        code_of.append([operations.index((name, v)) for v in pair])
+        values = (-value, value) if signed else (value, value)
+        factor_of.append([1.0 + v if name in _FACTOR else 1.0 for v in values])
+        pairs = [(name, None if name in _FACTOR else v) for v in values]
+        operations.extend(p for p in dict.fromkeys(pairs) if p not in operations)
+        code_of.append([operations.index(p) for p in pairs])
     probability = torch.tensor([sub_policy[stage][1] for sub_policy in CIFAR10_POLICY])
-    return operations, probability, torch.tensor(code_of)
+    factor_of = torch.tensor(factor_of, dtype=torch.float64)
+    return operations, probability, torch.tensor(code_of), factor_of

@@ -130,8 +130,10 @@ class Images:
         generator = torch.Generator().manual_seed(seed)
         order = order.to(self.labels.device)
         pool = batch_size
-        if augmentation == "cifar10":
-            # AutoAugment treats images with the same operation together: the more, the cheaper
+        if augmentation != "none":
+            _keep_freed_memory()
+        if augmentation in ("crop-flip", "cifar10", "cifar100"):
+            # images that meet the same fate are treated together: the more, the cheaper
             pool *= max(1, 2048 // batch_size)
         for index in order.split(pool):
             x, y = self.images.index_select(0, index), self.labels.index_select(0, index)
@@ -200,6 +202,15 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
         digest,
         part.source,
     )
+
+
+def _keep_freed_memory():
+    """Make glibc keep what is freed, instead of giving it back and fetching it page by page.
+
+    It keeps twice the largest block, up to 32 MiB, that it has seen freed. No
+    page of this one is touched; without it a fifth of the time goes into page faults.
+    """
+    torch.empty(31 << 20, dtype=torch.uint8)
 
 
 def augmentation_of(name):

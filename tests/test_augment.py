@@ -126,24 +126,46 @@ def test_auto_augment_draws_as_the_paper_says(monkeypatch):
 
 
 @pytest.mark.parametrize("mode, fill", [("constant", 128), ("constant", 0), ("reflect", 0)])
-def test_crop_is_a_window_of_torchvisions_padding(mode, fill):
+@pytest.mark.parametrize("size, channels", [(32, 3), (8, 1)])
+def test_cut_is_torchvisions_pad_crop_and_flip(mode, fill, size, channels):
+    images = photos(24, size, channels).repeat(7, 1, 1, 1)[:162]
+    place = torch.arange(162)
+    top, left, mirrored = place // 18, place // 2 % 9, place % 2 == 1  # every case once
+    result = augment.cut(images, top, left, mirrored, 4, mode, fill)
+    F = functional()
+    for i, image in enumerate(images):
+        padded = F.pad(image, [4], fill=fill, padding_mode=mode)
+        window = F.crop(padded, int(top[i]), int(left[i]), size, size)
+        assert torch.equal(result[i], F.hflip(window) if mirrored[i] else window)
+
+
+def test_flip_before_the_crop():
+    """The law is the same, and so is each image: mirrored first, then cut where it was drawn."""
     images = photos(24)
-    result = augment.crop(images, seeded(), mode=mode, fill=fill)
-    for image, cut in zip(images, result, strict=True):
-        padded = functional().pad(image, [4], fill=fill, padding_mode=mode)
-        windows = padded.unfold(1, 32, 1).unfold(2, 32, 1)
-        assert (windows == cut[:, None, None]).all(-1).all(-1).all(0).any()
+    result = augment.crop_and_flip(images, seeded(), "reflect", flip_first=True)
+    g = seeded()
+    (top, left), mirrored = (
+        torch.randint(9, (2, 24), generator=g),
+        torch.rand(24, generator=g) < 0.5,
+    )
+    for i, image in enumerate(images):
+        image = functional().hflip(image) if mirrored[i] else image
+        padded = functional().pad(image, [4], padding_mode="reflect")
+        expected = functional().crop(padded, int(top[i]), int(left[i]), 32, 32)
+        assert torch.equal(result[i], expected)
 
 
-def test_crop_places_are_equally_likely():
-    """Images whose two channels are the row and the column: the middle pixel tells the place."""
+def test_windows_and_mirrorings_are_equally_likely():
+    """Images whose two channels are the row and the column tell where they were cut."""
     row = torch.arange(32, dtype=torch.uint8).view(32, 1).expand(32, 32)
     n = 20_000
-    images = torch.stack([row, row.T]).expand(n, 2, 32, 32)
-    top, left = augment.crop(images, seeded())[:, :, 16, 16].long().T - 12
-    count = (9 * top + left).bincount(minlength=81).double()
-    # chi-square with 80 degrees of freedom: 124.8 is exceeded once in a thousand seeds
-    assert (((count - n / 81) ** 2) / (n / 81)).sum() < 124.8
+    result = augment.crop_and_flip(torch.stack([row, row.T]).expand(n, 2, 32, 32), seeded()).long()
+    mirrored = (result[:, 1, 16, 16] < result[:, 1, 16, 15]).long()
+    top = result[:, 0, 16, 16] - 12
+    left = torch.where(mirrored == 1, result[:, 1, 16, 15], result[:, 1, 16, 16]) - 12
+    count = (2 * (9 * top + left) + mirrored).bincount(minlength=162).double()
+    # chi-square with 161 degrees of freedom: 221 is exceeded once in a thousand seeds
+    assert (((count - n / 162) ** 2) / (n / 162)).sum() < 221
 
 
 def test_flip_mirrors_about_half_and_keeps_the_order():
@@ -205,17 +227,18 @@ def test_every_policy_is_deterministic_and_leaves_its_input_alone(policy, size, 
         assert not torch.equal(first, images)
 
 
-def test_order_of_the_steps():
-    images = photos(24)
-    g = seeded(5)
-    cifar10 = autoaugment.auto_augment(augment.flip(augment.crop(images, g, fill=128), g), g)
+def test_policies_are_what_their_text_says():
+    images, g = photos(24), seeded(5)
+    cifar10 = autoaugment.auto_augment(augment.crop_and_flip(images, g, fill=128), g)
     assert torch.equal(augment.apply("cifar10", images, seeded(5)), cifar10)
-    g = seeded(5)
-    cifar100 = augment.crop(augment.flip(images, g), g, mode="reflect")
+    cifar100 = augment.crop_and_flip(images, seeded(5), "reflect", flip_first=True)
     assert torch.equal(augment.apply("cifar100", images, seeded(5)), cifar100)
-    g = seeded(5)
-    mgic = augment.flip(augment.crop(images, g), g)
+    mgic = augment.crop_and_flip(images, seeded(5))
     assert torch.equal(augment.apply("crop-flip", images, seeded(5)), mgic)
+    for policy, smallest in (("resized-crop", 0.08), ("resized-crop-half", 0.5)):
+        g = seeded(5)
+        tiny = augment.flip(augment.resized_crop(images, g, (smallest, 1.0)), g)
+        assert torch.equal(augment.apply(policy, images, seeded(5)), tiny)
 
 
 def test_unknown_policy_names_the_nearest():

@@ -102,8 +102,9 @@ def book(make, tmp_path, monkeypatch):
     The function returns what the build found in the cache of executed
     notebooks, or None if nothing was built.
     """
-    for name in ("book/a.md", "notebooks/a.ipynb", "mgtutorial/a.py", "results/a.csv"):
-        (tmp_path / name).parent.mkdir()
+    sources = ("book/a.md", "notebooks/a.ipynb", "mgtutorial/a.py", "results/published/a.csv")
+    for name in (*sources, "results/runs/short.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("first")
     for name in ("_config.yml", "_toc.yml"):
         (tmp_path / name).write_text("")
@@ -143,11 +144,22 @@ def test_changed_page_keeps_the_outputs(book, tmp_path, name):
     assert book() == ["kept"]
 
 
-@pytest.mark.parametrize("name", ["mgtutorial/a.py", "mgtutorial/new.py", "results/a.csv"])
+CODE = ["mgtutorial/a.py", "mgtutorial/new.py"]
+RESULTS = ["results/published/a.csv", "results/runs/short.jsonl", "results/runs/paper.jsonl"]
+
+
+@pytest.mark.parametrize("name", CODE + RESULTS)
 def test_changed_code_or_results_execute_all(book, tmp_path, name):
     book()
     (tmp_path / name).write_text("second")
     assert book() == ["executed"]
+
+
+def test_what_the_build_itself_appends_does_not_count(book, tmp_path):
+    book()
+    (tmp_path / "results/runs/smoke.jsonl").write_text("a run")
+    (tmp_path / "results/runs/smoke.jsonl.lock").touch()
+    assert book() is None
 
 
 def test_other_data_execute_all(book, make):
