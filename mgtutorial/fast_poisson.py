@@ -28,9 +28,10 @@ from itertools import pairwise
 import numpy as np
 
 from .errors import InvalidValue
+from .hierarchy import check_coarsest, coarsenings, direct
 from .multigrid import Level, State, correct, full_multigrid
 from .problems import poisson
-from .solvers import check_coarsest, coarsenings, direct, solve
+from .solvers import solve
 
 RED, BLACK = 0, 1
 #: Points in a block of rows, about: three arrays of that size fit into the cache.
@@ -294,7 +295,8 @@ class PoissonSolver:
         """
         poisson(self.n).check(f)
         f = split(np.asarray(f, dtype=float) / self.n**2)
-        u = full_multigrid(self.levels, f).u
+        with np.errstate(over="ignore", invalid="ignore"):  # solve says it in words
+            u = full_multigrid(self.levels, f).u
         result = solve(self.levels, f, u, tol, max_cycles, norm=_norm)
         residuals = [self.n**2 * r for r in result.residuals]
         return replace(result, u=merge(result.u), residuals=residuals)

@@ -12,10 +12,10 @@ References
 from itertools import product
 
 from .errors import InvalidValue, choose
+from .hierarchy import coarsenings
 from .multigrid import Level, State
 from .problems import NonlinearPoisson, _exp
 from .smoothers import BLACK, ORDERS, RED
-from .solvers import coarsenings
 from .transfers import full_weighting, injection, linear_interpolation, sublattice_pairs
 
 

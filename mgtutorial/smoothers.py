@@ -358,15 +358,21 @@ def smoothing_factor(symbol, d, nu=1):
         radius = np.abs(np.linalg.eigvals(Q * np.linalg.matrix_power(value, nu))).max(-1)
         return radius ** (1 / nu)
 
-    axes = [np.arange(-32, 32) * np.pi / 32] * d
-    width, best = np.pi / 32, -1.0
-    while width > 1e-10:
-        mesh = np.ix_(*axes)
-        values = np.broadcast_to(factor(*mesh), [len(a) for a in axes])
-        at = np.unravel_index(values.argmax(), values.shape)
-        best = max(best, float(values[at]))
-        axes = [a[i] + np.linspace(-width, width, 9) for a, i in zip(axes, at, strict=True)]
-        width /= 4
+    axis = np.arange(-32, 32) * np.pi / 32
+    values = np.broadcast_to(factor(*np.ix_(*[axis] * d)), (64,) * d)
+    peaks = values >= 0.9 * values.max()  # a polynomial's may be many, and of equal height
+    for i in range(d):
+        peaks &= (values >= np.roll(values, 1, i)) & (values >= np.roll(values, -1, i))
+    best = float(values.max())
+    for peak in np.argwhere(peaks)[:64]:
+        centre, width = axis[peak], np.pi / 32
+        while width > 1e-10:
+            axes = [c + np.linspace(-width, width, 9) for c in centre]
+            near = np.broadcast_to(factor(*np.ix_(*axes)), (9,) * d)
+            at = np.unravel_index(near.argmax(), near.shape)
+            best = max(best, float(near[at]))
+            centre = [a[i] for a, i in zip(axes, at, strict=True)]
+            width /= 4
     return best
 
 

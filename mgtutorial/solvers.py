@@ -14,123 +14,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse.linalg
 
 from . import transfers
 from .errors import InvalidValue, choose
 from .galerkin import galerkin
+from .hierarchy import check_coarsest, coarsenings, direct
 from .multigrid import Level, State, correct, cycle, start, with_residual
 from .problems import Problem, poisson
 from .smoothers import red_black
 from .stencils import Stencil
 
-#: The most unknowns for which the coarsest problem is solved by a dense (pseudo)inverse.
-DENSE = 1000
-#: The most unknowns that a hierarchy may leave to its coarsest level when it chooses the depth.
-COARSEST = 20_000
 
-
-def coarsenings(n, depth=None):
-    """Return the numbers of mesh cells of all levels, from fine to coarse.
-
-    Parameters
-    ----------
-    n : int
-        Mesh cells along each axis on the finest level.
-    depth : int, optional
-        Number of levels; by default halving goes on as long as it can.
-
-    Raises
-    ------
-    InvalidValue
-        If `n` cannot be halved ``depth - 1`` times down to 2 or more, or not at all.
-
-    Examples
-    --------
-    >>> coarsenings(48), coarsenings(64, depth=2)
-    ([48, 24, 12, 6, 3], [64, 32])
-    """
-    if depth is not None and depth < 1:
-        raise InvalidValue(f"depth = {depth!r}: a hierarchy has 1 level or more.")
-    sizes = [n]
-    while sizes[-1] % 2 == 0 and sizes[-1] >= 4 and len(sizes) != depth:
-        sizes.append(sizes[-1] // 2)
-    if len(sizes) < (2 if depth is None and n > 3 else depth or 1):
-        wanted = f" to {depth} levels" if depth else ""
-        near = 2 ** max(2, round(math.log2(max(n, 4))))
-        raise InvalidValue(
-            f"n = {n} mesh cells do not coarsen{wanted}: halving gives {sizes} and ends at the "
-            f"first odd number or at 2; take a power of two, such as {near}, or an even multiple "
-            "of one."
-        )
-    return sizes
-
-
-def check_coarsest(sizes, d, depth=None):
-    """Raise :class:`InvalidValue` if a chosen depth leaves too many unknowns to the coarsest level.
-
-    Nothing is said about a `depth` that was asked for: a two-grid method wants a large one.
-    """
-    unknowns = sizes[-1] ** d
-    if depth is None and unknowns > COARSEST:
-        raise InvalidValue(
-            f"n = {sizes[0]} mesh cells can be halved to {sizes[-1]} only, which leaves about "
-            f"{unknowns} unknowns to the coarsest level: take a number with more factors 2."
-        )
-
-
-def direct(problem):
-    """Return ``B``, the exact inverse of a linear problem's operator, for a coarsest level.
-
-    Parameters
-    ----------
-    problem : Problem
-        If it is singular (periodic), `B` is the pseudoinverse.
-
-    Returns
-    -------
-    callable
-        For arrays (up to 1,000 unknowns for tensors, too) of shape ``(..., *grid)``.
-
-    Raises
-    ------
-    InvalidValue
-        For a singular problem with more than 1,000 unknowns.
-
-    Examples
-    --------
-    >>> direct(poisson(4, d=1))(np.array([16.0, 0.0, 16.0]))
-    array([1., 1., 1.])
-    """
-    matrix = problem.sparse()
-    size = matrix.shape[0]
-    if size > DENSE:
-        if problem.A.singular:
-            raise InvalidValue(
-                f"the coarsest problem is singular and has {size} unknowns, more than the {DENSE} "
-                "that are solved by a dense pseudoinverse: use more levels."
-            )
-        factors = scipy.sparse.linalg.splu(matrix.tocsc())
-
-        def solve_sparse(r):
-            columns = np.ascontiguousarray(r.reshape(-1, size).T, dtype=float)
-            return np.ascontiguousarray(factors.solve(columns).T).reshape(r.shape)
-
-        return solve_sparse
-    invert = np.linalg.pinv if problem.A.singular else np.linalg.inv
-    transposed = np.ascontiguousarray(invert(matrix.toarray()).T)
-
-    def multiply(r):
-        if isinstance(r, np.ndarray):
-            M = transposed.astype(np.result_type(r.dtype, np.float32), copy=False)
-        else:
-            M = _as_tensor(transposed, r)
-        return (r.reshape(-1, size) @ M).reshape(r.shape)
-
-    return multiply
-
-
-def linear_levels(make, n, depth=None, smoother=None, nu=(1, 1), coarse="rediscretised", **options):
+def linear_levels(
+    make,
+    n,
+    depth=None,
+    smoother=None,
+    nu=(1, 1),
+    coarse="rediscretised",
+    R=None,
+    P=None,
+    fas=False,
+):
     r"""Return the levels of a multigrid solver for a family of linear problems.
 
     Parameters
@@ -148,9 +53,10 @@ def linear_levels(make, n, depth=None, smoother=None, nu=(1, 1), coarse="rediscr
         Steps before and after the coarse-grid correction.
     coarse : {"rediscretised", "galerkin"}
         The coarse operators: ``make(n / 2)``, or :math:`R A P`.
-    **options
-        `R` and `P`: the transfers, full weighting and linear interpolation by default.
-        `fas`: True for the full approximation scheme with injection as :math:`\Pi`.
+    R, P : Restriction, Prolongation, optional
+        The transfers; full weighting and linear interpolation by default.
+    fas : bool
+        True for the full approximation scheme, with injection as :math:`\Pi`.
 
     Returns
     -------
@@ -173,11 +79,9 @@ def linear_levels(make, n, depth=None, smoother=None, nu=(1, 1), coarse="rediscr
     choose("coarse operator", coarse, ("rediscretised", "galerkin"))
     problem = make(n)
     d, boundary = problem.A.d, problem.A.boundary
-    R = options.pop("R", None) or transfers.full_weighting(d, boundary)
-    P = options.pop("P", None) or transfers.linear_interpolation(d, boundary)
-    Pi = transfers.injection(d, boundary) if options.pop("fas", False) else None
-    for name in options:
-        choose("option of linear_levels", name, ("R", "P", "fas"))
+    R = R or transfers.full_weighting(d, boundary)
+    P = P or transfers.linear_interpolation(d, boundary)
+    Pi = transfers.injection(d, boundary) if fas else None
     if not (isinstance(smoother, tuple) or smoother is None):
         smoother = (smoother, smoother)
     before, after = smoother or (_red_black, _red_black)
@@ -379,9 +283,3 @@ def _red_black(problem):
 
 def _norm(r):
     return math.sqrt(float((abs(r) ** 2).sum()))
-
-
-def _as_tensor(array, like):
-    import torch
-
-    return torch.as_tensor(array, dtype=like.dtype, device=like.device)

@@ -134,7 +134,7 @@ def how_to_get(name, root=None):
     >>> how_to_get("cifar10", "data")
     'type `mgtutorial data --download cifar10`, or put cifar-10-python.tar.gz into data'
     """
-    put = f"put {_BY_HAND[name]} into {_files.data_root(root)}"
+    put = f"put {_BY_HAND[name]} into {_files.download_folder(root)}"
     return put if name == "imagenet" else f"type `mgtutorial data --download {name}`, or {put}"
 
 

@@ -1,6 +1,7 @@
 """Data sets: how they are split, batched and named; and the real ones, where they are."""
 
 import os
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,17 @@ def test_the_generator_is_ready_for_the_next_epoch_however_far_one_got():
     assert torch.equal(a.get_state(), b.get_state())
 
 
+def test_threads_are_given_back_with_each_batch():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        epoch = data.batches(data.load("digits", "val"), 100, generator=seeded())
+        assert [torch.get_num_threads() for _ in epoch] == [2, 2, 2]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_epochs_differ():
     train, g = data.load("digits", "train"), seeded()
     first, second = (next(data.batches(train, 100, generator=g))[1] for _ in range(2))
@@ -176,6 +188,18 @@ def test_batches_refuse_what_they_cannot_do_at_the_call():
         data.batches(train, 10)
     with pytest.raises(UnknownName, match="unknown augmentation 'crop'"):
         data.batches(train, 10, "crop", generator=seeded())
+
+
+# Python 3.12 warns of any fork while torch's threads exist
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_the_benchmark_runs_without_data(capsys):
+    path = Path(__file__).parents[1] / "benchmarks" / "data_pipeline.py"
+    program = runpy.run_path(str(path))
+    arguments = ["--images", "64", "--repeats", "1", "--policies", "cifar10", "resized-crop"]
+    assert program["main"](arguments) == 0
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("| cifar10 | made images, 32 x 32 | 64 |")
+    assert second.startswith("| resized-crop | made images, 64 x 64 | 64 |")
 
 
 # --- names and places

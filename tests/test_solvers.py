@@ -5,14 +5,13 @@ import pytest
 
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.fast_poisson import PoissonSolver, merge, split
+from mgtutorial.hierarchy import coarsenings, direct
 from mgtutorial.multigrid import Level, State, correct, cycle, full_multigrid, start
 from mgtutorial.operators import as_matrix
 from mgtutorial.problems import Problem, anisotropic_diffusion, convection_diffusion, poisson
 from mgtutorial.smoothers import gauss_seidel, jacobi, red_black
 from mgtutorial.solvers import (
-    coarsenings,
     convergence_factor,
-    direct,
     linear_levels,
     poisson_levels,
     solve,
@@ -270,8 +269,9 @@ def test_bad_input_is_one_sentence():
         direct(poisson(64, boundary="periodic"))
     with pytest.raises(UnknownName, match="coarse operator"):
         poisson_levels(16, coarse="galrkin")
-    with pytest.raises(UnknownName, match="option"):
-        poisson_levels(16, Q=None)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(InvalidValue, match="not finite"):
+            PoissonSolver(16).solve(f * bad)
     with pytest.raises(InvalidValue, match="a step before and one after"):
         PoissonSolver(16, nu=(1, 0))
     for n in (3, 2):

@@ -22,7 +22,7 @@ def draw(peclet=2.0, degree=4):
     x, y = np.linspace(-0.3, 5.6, 60), np.linspace(-2.7, 2.7, 55)
     plane = x + 1j * y[:, None]
     levels = [0, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1e9]
-    fig, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), sharey=True)
+    fig, axes = plt.subplots(1, 2, figsize=(5.6, 3.3), sharey=True)
     names = ("four real roots", "two complex pairs")
     for ax, roots, name in zip(axes, (real, pairs), names, strict=True):
         size = np.abs(q(plane, roots))
@@ -33,10 +33,10 @@ def draw(peclet=2.0, degree=4):
         ax.plot(spectrum.real, spectrum.imag, color=COLOURS["vermillion"], linestyle="-")
         ax.plot(roots.real, roots.imag, "x", color=COLOURS["black"], markersize=8, mew=2)
         worst = np.abs(q(spectrum, roots)).max()
-        ax.set(title=f"{name}: at worst {worst:.2f}", xlabel="Re z", aspect="equal")
+        ax.set(title=f"{name}\nat worst {worst:.2f}", xlabel="Re z", aspect="equal")
         ax.grid(False)
     axes[0].set(ylabel="Im z")
-    axes[0].annotate("all four", (5, 0.15), (4.0, 1.0), fontsize=10)
+    axes[0].annotate("all four", (5, 0.15), (3.6, 0.8), fontsize=10)
     return fig
 
 
