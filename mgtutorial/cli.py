@@ -129,12 +129,13 @@ def _reproduce(arguments):
         print(f"  {network} on {c.data}, {c.epochs} epochs, seed {c.seed}")
     if arguments.dry_run:
         return
-    reproduce.run(todo, **_options(arguments))
+    reproduce.check(name)  # before hours are spent
+    done = reproduce.run(configs, **_options(arguments))
     given = {"budget": budget, "seeds": seeds, "rows": rows, "data": arguments.data}
     places = {k: str(Path(v).absolute()) for k, v in (("runs", runs), ("root", root)) if v}
     given = {k: v for k, v in given.items() if v is not None} | places
     output = reproduce.execute(name, given)
-    print(reproduce.table(name, budget, rows=rows, data=arguments.data, runs=runs))
+    print(tables.markdown(tables.join(name, done, rows), name))
     print(f"executed notebook: {output}")
 
 

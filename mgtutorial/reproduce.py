@@ -1,6 +1,7 @@
 """One published table from one command: plan, train what is missing, execute its notebook."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from . import protocols, records, tables, train
@@ -75,6 +76,22 @@ def notebook_of(table):
     return path
 
 
+def check(table):
+    """Raise if the notebook of a table could not be executed here.
+
+    Raises
+    ------
+    InvalidValue
+        If papermill is not installed, or the notebook is not here.
+    """
+    notebook_of(table)
+    if find_spec("papermill") is None:
+        raise InvalidValue(
+            "papermill is not installed, so the notebook cannot be executed: "
+            "type: pip install 'mgtutorial[book]'. Training alone needs only: mgtutorial train."
+        )
+
+
 def execute(table, parameters, output=None):
     """Execute a table's notebook with papermill; return the path of the executed notebook.
 
@@ -91,13 +108,9 @@ def execute(table, parameters, output=None):
     InvalidValue
         If papermill is not installed, or the notebook is not here.
     """
-    try:
-        import papermill
-    except ImportError:
-        raise InvalidValue(
-            "papermill is not installed, so the notebook cannot be executed: "
-            "type: pip install 'mgtutorial[book]'. Training alone needs only: mgtutorial train."
-        ) from None
+    check(table)
+    import papermill
+
     source = notebook_of(table)
     output = Path(output or source.parents[2] / "_build" / "reproduce") / source.name
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -113,12 +126,6 @@ def execute(table, parameters, output=None):
         else:
             os.environ["MGTUTORIAL_STATIC"] = static
     return output
-
-
-def table(name, budget, *, rows=None, data=None, runs=None):
-    """Return a table of what is there now, as Markdown."""
-    own = tables.load_records(name, budget, data or data_of(name, budget), runs)
-    return tables.markdown(tables.join(name, own, rows), name)
 
 
 def missing(configs, *, runs=None, root=None):

@@ -11,7 +11,7 @@ from statistics import fmean
 
 from . import models, records
 from .counting import count_weights
-from .errors import choose
+from .errors import InvalidValue, choose
 
 NOT_RUN = "not run"
 
@@ -87,7 +87,7 @@ def join(table, runs, rows=None):
     table : str
         A name of :data:`TABLES`.
     runs : list of dict
-        Records, of one budget.
+        Records; those of one row must differ in their seeds alone.
     rows : list of str, optional
         Some of the table's rows; default all.
 
@@ -98,6 +98,13 @@ def join(table, runs, rows=None):
         ``published_std`` (percent) as printed; ``weights`` as counted on the network of
         the published data set; ``data``, ``budget``, ``epochs``, ``n``, ``seeds`` and
         ``accuracy`` (mean, percent) of the runs, or None where there is none.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such table or row.
+    InvalidValue
+        If the records of a row differ in more than their seeds.
 
     Examples
     --------
@@ -111,6 +118,7 @@ def join(table, runs, rows=None):
         config = described.config(row)
         line = printed[described.rows[row][0]]
         own = [r for r in runs if _same_network(r["config"]["model"], config)]
+        _check_mean(row, own)
         joined.append(
             {
                 "row": row,
@@ -120,9 +128,9 @@ def join(table, runs, rows=None):
                 "weights": count_weights(config),
                 "n": len(own),
                 "seeds": sorted(r["seed"] for r in own),
-                "data": _one(own, lambda r: (r["config"]["data"], r["data"]["source"])),
-                "budget": _one(own, lambda r: r["budget"]),
-                "epochs": _one(own, lambda r: r["epochs"]),
+                "data": (own[0]["config"]["data"], own[0]["data"]["source"]) if own else None,
+                "budget": own[0]["budget"] if own else None,
+                "epochs": own[0]["epochs"] if own else None,
                 "partial": any(r["partial"] for r in own),
                 "accuracy": 100 * fmean(r["test_accuracy"] for r in own) if own else None,
             }
@@ -137,11 +145,18 @@ def _same_network(recorded, config):
     return recorded == replace(config, **fitted)
 
 
-def _one(own, value):
-    values = {value(r) for r in own}
-    if len(values) > 1:
-        raise ValueError(f"records of one row mix {sorted(values)}: filter them before joining.")
-    return values.pop() if values else None
+def _check_mean(row, own):
+    """Raise unless runs differ in their seeds alone: no other mean belongs in a table."""
+
+    def but_for_the_seed(r):
+        config = {k: v for k, v in r["config"].items() if k != "seed"}
+        return records.digest([config, r["data"]["source"]])
+
+    if len({but_for_the_seed(r) for r in own}) > 1 or len({r["seed"] for r in own}) < len(own):
+        raise InvalidValue(
+            f"the records given for {row} are no repetitions: they must have one configuration "
+            "and different seeds; choose among them first."
+        )
 
 
 def markdown(rows, table):
@@ -172,17 +187,6 @@ def markdown(rows, table):
             f"| {r['published_accuracy']:.2f} ± {r['published_std']:.2f} % | {measured} | {on} |"
         )
     return "\n".join(lines)
-
-
-def load_records(table, budget, data=None, runs=None):
-    """Return the finished runs that belong to a table at a budget: final runs, on one data set."""
-    described = TABLES[choose("table", table, TABLES)]
-    data = data or described.data
-    return [
-        r
-        for r in records.read(records.file_of(budget, runs))
-        if r["config"]["data"] == data and "test_accuracy" in r
-    ]
 
 
 def runs_markdown(runs):

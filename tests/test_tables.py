@@ -6,7 +6,7 @@ import pytest
 
 from mgtutorial import models, protocols, records, tables
 from mgtutorial.counting import count_weights
-from mgtutorial.errors import UnknownName
+from mgtutorial.errors import InvalidValue, UnknownName
 
 
 def record(row="mgnet-20", budget="paper", data="fashion-mnist", seed=0, accuracy=0.93, **changes):
@@ -64,9 +64,11 @@ def test_only_whole_runs_of_the_paper_budget_on_its_data_are_comparable(changes,
     assert ("not comparable" not in tables.markdown(rows, "mgiad-table2")) is comparable
 
 
-def test_records_of_different_budgets_are_not_averaged():
-    with pytest.raises(ValueError, match="mix"):
-        tables.join("mgiad-table2", [record(), record(budget="short")], ["mgnet-20"])
+@pytest.mark.parametrize("other", [{"budget": "short"}, {"data": "digits"}, {"seed": 0}])
+def test_only_repetitions_with_other_seeds_are_averaged(other):
+    runs = [record(seed=0), record(**{"seed": 1, **other})]
+    with pytest.raises(InvalidValue, match="no repetitions"):
+        tables.join("mgiad-table2", runs, ["mgnet-20"])
 
 
 def test_published_numbers_stand_in_the_table_as_printed():
