@@ -157,6 +157,22 @@ def settings(budget, data_name):
     return chosen | {"augmentation": data.augmentation_of(data_name)}
 
 
+def partial(config):
+    """Return whether a run stops below its budget: fewer epochs, or fewer training images.
+
+    Examples
+    --------
+    >>> partial(configure("mgnet-20", "digits", "smoke"))
+    False
+    >>> partial(configure("mgnet-20", "digits", "smoke", n_train=100))
+    True
+    """
+    whole = settings(config.budget, config.data)
+    infinite = float("inf")  # None stands for all images
+    wanted = whole.get("n_train") or infinite
+    return config.epochs < whole["epochs"] or (config.n_train or infinite) < wanted
+
+
 def learning_rate(config, epoch, fraction):
     r"""Return the rate in epoch `epoch` (from 0) at `fraction` in [0, 1) of it.
 

@@ -167,7 +167,6 @@ def _train(config, run, images, root, device, path, bar):
     name, final = ("val", held) if held is not None else ("test", None)
     if final is None:  # the test set is read once, here
         final = data.load(config.data, "test", root=root, device=device)
-    epochs_of_budget = protocols.settings(config.budget, config.data)["epochs"]
     return {
         "schema": records.SCHEMA,
         "digest": run,
@@ -178,7 +177,7 @@ def _train(config, run, images, root, device, path, bar):
         "seed": config.seed,
         "budget": config.budget,
         "epochs": config.epochs,
-        "partial": config.epochs < epochs_of_budget,
+        "partial": protocols.partial(config),
         "curve": curve,
         f"{name}_accuracy": accuracy(forward, final, config, device),
         "train_accuracy": curve[-1]["train_accuracy"],
