@@ -86,6 +86,10 @@ class Level:
     add : callable
         Takes ``u`` and ``P``'s result to the corrected approximation: ``u + P(e)``, unless a
         solver that works in place puts its own here.
+    difference : bool
+        True: `P` gets ``u' - Pi u``, the correction of the full approximation scheme. False: it
+        gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does that, since a
+        solution would not stay where it is.
     """
 
     A: Callable
@@ -95,6 +99,7 @@ class Level:
     Pi: Callable | None = None
     P: Callable | None = None
     add: Callable = operator.add
+    difference: bool = True
 
 
 def start(f, u=None):
@@ -249,7 +254,8 @@ def cycle(levels, s, gamma=1):
         w = c
         for _ in range(gamma if len(coarser) > 1 else 1):
             w = cycle(coarser, w, gamma)
-        e = w.u if fine.Pi is None else w.u - c.u  # without Pi it started from zero
+        # Without Pi the coarse level started from zero: w.u is the correction itself.
+        e = w.u - c.u if fine.Pi is not None and fine.difference else w.u
         s = State(fine.add(s.u, fine.P(e)), s.f)
     return relax(fine.post, s)
 

@@ -7,20 +7,14 @@ MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
 from dataclasses import asdict, fields, replace
 
 from ..errors import InvalidValue, choose
+from . import mgnet, resnet
 from .mgnet import MgNet, MgNetConfig
 from .resnet import ResNet, ResNetConfig
 
 __all__ = ["CONFIGS", "MgNet", "MgNetConfig", "ResNet", "ResNetConfig", "from_dict", "named"]
 
-# The networks that have a name in the papers, for CIFAR-10.
-CONFIGS = {
-    "mgnet": MgNetConfig(),
-    "mgnet-a": MgNetConfig(share_B=False),
-    "mgnet-20": MgNetConfig(channels=(16, 32, 64), steps=3),
-    "resnet18": ResNetConfig(),
-    "resnet20": ResNetConfig(blocks=(3, 3, 3), channels=(16, 32, 64), shortcut="padding"),
-    "resnet56": ResNetConfig(blocks=(9, 9, 9), channels=(16, 32, 64), shortcut="padding"),
-}
+# Each module names the networks of its paper, for CIFAR-10 (those of ImageNet for ImageNet).
+CONFIGS = {**resnet.NAMED, **mgnet.NAMED}
 
 _KINDS = {c.__name__: c for c in (MgNetConfig, ResNetConfig)}
 

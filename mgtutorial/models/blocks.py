@@ -87,3 +87,26 @@ def check_images(x, c_in):
             f"but was given {tuple(x.shape)}: change in_channels or the images."
         )
     return x if torch.is_floating_point(x) else x.float()
+
+
+def check_size(f, levels):
+    """Return `f`; raise if its size cannot be halved once a level.
+
+    Raises
+    ------
+    InvalidValue
+        If some level would be left with a single pixel before the last one is reached.
+
+    Examples
+    --------
+    >>> check_size(torch.zeros(1, 3, 5, 4), levels=4).shape  # 5 x 4, 3 x 2, 2 x 1, 1 x 1
+    torch.Size([1, 3, 5, 4])
+    """
+    size = tuple(f.shape[-2:])
+    most = 1 + (max(size) - 1).bit_length()  # a side of s pixels halves ceil(log2 s) times
+    if levels > most:
+        raise InvalidValue(
+            f"{levels} levels on a finest grid of {size[0]} x {size[1]}: it can be halved "
+            f"{most - 1} times, so give at most {most} levels, or larger images."
+        )
+    return f

@@ -152,4 +152,12 @@ class MgNet(nn.Module):
 
     def forward(self, x):
         x = blocks.check_images(x, self.config.in_channels)
-        return self.head(self.features(self.stem(x)).u)
+        f = blocks.check_size(self.stem(x), len(self.levels))
+        return self.head(self.features(f).u)
+
+
+NAMED = {
+    "mgnet": MgNetConfig(),
+    "mgnet-a": MgNetConfig(share_B=False),
+    "mgnet-20": MgNetConfig(channels=(16, 32, 64), steps=3),
+}

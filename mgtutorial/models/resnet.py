@@ -125,3 +125,10 @@ class ResNet(nn.Module):
     def forward(self, x):
         x = blocks.check_images(x, self.config.in_channels)
         return self.head(self.blocks(self.stem(x)))
+
+
+NAMED = {
+    "resnet18": ResNetConfig(),
+    "resnet20": ResNetConfig(blocks=(3, 3, 3), channels=(16, 32, 64), shortcut="padding"),
+    "resnet56": ResNetConfig(blocks=(9, 9, 9), channels=(16, 32, 64), shortcut="padding"),
+}
