@@ -41,12 +41,21 @@ def named(name, **changes):
 def as_dict(config):
     """Return a config as the plain data that JSON knows, its kind included.
 
+    A field that came later, ``field(default=..., metadata={"later": True})``, is left out at
+    its default: so the digests of older runs stay what they were.
+
     Examples
     --------
     >>> from_dict(as_dict(CONFIGS["mgnet-20"])) == CONFIGS["mgnet-20"]
     True
     """
-    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
+    values = asdict(config)
+    kept = [
+        f.name
+        for f in fields(config)
+        if not (f.metadata.get("later") and getattr(config, f.name) == f.default)
+    ]
+    plain = {k: list(values[k]) if isinstance(values[k], tuple) else values[k] for k in kept}
     return {"kind": type(config).__name__, **plain}
 
 
