@@ -4,6 +4,8 @@ Only functional torch, a dictionary of weights, and every application of A carri
 what the package's networks are held against. Nothing here is fast or shared.
 """
 
+import re
+
 import torch
 import torch.nn.functional as F
 
@@ -25,32 +27,82 @@ def batch_norm(x, state, name, training):
     return (x - mean[shape]) / torch.sqrt(variance[shape] + 1e-5) * weight[shape] + bias[shape]
 
 
-def mgnet(x, state, channels, nu, training, fas=True):
-    """MGiaD, Algorithm 1 with Eqs. 8 and 9: MgNet with the full approximation scheme."""
+def mgnet(x, state, channels, nu, training, fas=True, group_size=None):
+    """MGiaD, Algorithm 1 with Eqs. 8 and 9: MgNet with the full approximation scheme.
+
+    `nu` is one number of steps, or one for each level; `group_size` that of A and B.
+    """
 
     def conv(name, v, stride=1, groups=1):
         return F.conv2d(v, state[name], stride=stride, padding=1, groups=groups)
 
+    def groups_of(c):
+        return 1 if group_size is None else c // group_size
+
     f = F.relu(batch_norm(conv("stem.0.weight", x), state, "stem.1", training))
     u = torch.zeros_like(f)
     for level, c in enumerate(channels):
-        at = f"levels.{level}"
+        at, groups = f"levels.{level}", groups_of(c)
 
-        def A(v, at=at):
-            return conv(f"{at}.A.weight", v)
+        def A(v, at=at, groups=groups):
+            return conv(f"{at}.A.weight", v, groups=groups)
 
-        for i in range(nu):
+        for i in range(nu if isinstance(nu, int) else nu[level]):
             step = f"{at}.smoothers.{i}"
             r = f - A(u)
             r = F.relu(batch_norm(r, state, f"{step}.norm_in", training))
-            r = F.relu(batch_norm(conv(f"{step}.B.weight", r), state, f"{step}.norm_out", training))
-            u = u + r
+            r = conv(f"{step}.B.weight", r, groups=groups)
+            u = u + F.relu(batch_norm(r, state, f"{step}.norm_out", training))
         if level + 1 < len(channels):
-            coarse_A = state[f"levels.{level + 1}.A.weight"]
             r = conv(f"{at}.R.weight", f - A(u), stride=2, groups=c)
             if fas:
                 u = conv(f"{at}.Pi.weight", u, stride=2, groups=c)
-                f = r + F.conv2d(u, coarse_A, padding=1)
+                coarse_A, groups = f"levels.{level + 1}.A.weight", groups_of(channels[level + 1])
+                f = r + conv(coarse_A, u, groups=groups)
             else:
                 u, f = torch.zeros_like(r), r
     return u.mean((2, 3)) @ state["head.linear.weight"].T + state["head.linear.bias"]
+
+
+def hold_against(net, transcription, x, training, idle=None):
+    """Assert that `net` computes what ``transcription(x, state, training)`` does, in float64.
+
+    Outputs and statistics of the norms to 1e-12; gradients to 1e-12 of the largest one, and to
+    1e-9 of the largest entry of each tensor. The norms are made to differ from the identity.
+    Parameters in whose names the pattern `idle` is found must be without influence: their
+    gradients are zero up to rounding.
+    """
+    net.double().train(training)
+    for m in net.modules():
+        if isinstance(m, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(m.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(m.bias, -0.5, 0.5)
+            m.running_mean.uniform_(-0.5, 0.5)
+            m.running_var.uniform_(0.5, 1.5)
+    # A parameter under several names (a B that steps share) is one tensor there, too.
+    leaves = {id(p): p.detach().clone().requires_grad_() for p in net.parameters()}
+    named = net.named_parameters(remove_duplicate=False)
+    state = {name: b.clone() for name, b in net.named_buffers()}
+    state |= {name: leaves[id(p)] for name, p in named}
+    ours, theirs = net(x), transcription(x, state, training)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    weights = torch.randn(ours.shape, dtype=torch.float64)
+    (ours * weights).sum().backward()
+    (theirs * weights).sum().backward()
+    largest = max(p.grad.abs().max() for p in net.parameters() if p.grad is not None)
+    for name, p in net.named_parameters():
+        expected = leaves[id(p)].grad
+        if p.grad is None:
+            # No path through our network. The transcription may add and subtract the same A' u'
+            # (a last level with a single step): its gradient is then zero up to rounding.
+            assert expected is None or expected.abs().max() < 1e-12 * largest, name
+            continue
+        difference = (p.grad - expected).abs().max()
+        assert difference <= 1e-12 * largest, name
+        if idle and re.search(idle, name):
+            assert expected.abs().max() < 1e-12 * largest, name
+            continue
+        assert difference <= 1e-9 * expected.abs().max(), name
+    for name, b in net.named_buffers():
+        if "running" in name:
+            torch.testing.assert_close(b, state[name], rtol=0, atol=1e-12, msg=name)

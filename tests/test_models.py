@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from literal import mgnet
+from literal import hold_against, mgnet
 
 from mgtutorial import models, multigrid, transfers
 from mgtutorial.counting import count_macs, count_weights
@@ -18,6 +18,11 @@ WEIGHTS = {
     "mgnet": 2_750_666,
     "mgnet-a": 4_114_634,
     "mgnet-20": 101_242,
+    # Poly-MgNet's four widths of MgNet
+    "mgnet-x0.35": 330_164,
+    "mgnet-x0.71": 1_364_635,
+    "mgnet-x1.41": 5_426_560,
+    "mgnet-x2.83": 21_883_091,
     "resnet18": 11_173_962,
     "resnet20": 269_722,
     "resnet56": 853_018,
@@ -53,47 +58,48 @@ def test_the_unused_transfers_are_288_weights_that_no_gradient_reaches():
     assert count_weights(models.named("mgnet-20", unused_transfers=False)) == 100_954
 
 
+@pytest.mark.parametrize("group_size", [4, 8, 16, 32, 64])
+def test_grouping_takes_weights_off_the_operators_and_nothing_else(group_size):
+    # A and B of a level: 18 c^2 becomes 18 c g_s.
+    saved = sum(18 * c * (c - group_size) for c in (64, 128, 256, 256))
+    assert count_weights(models.named(f"mgnet-g{group_size}")) == 2_750_666 - saved
+
+
+def test_steps_may_differ_from_level_to_level():
+    # Each step more costs MgNet^{A,B} two norms, and MgNet^A a B as well.
+    one = MgNetConfig((8, 16), 1, norm="none")
+    assert MgNetConfig((8, 16), (1, 3)).build().levels[1].smoothers[2].norm_out.num_features == 16
+    more = MgNetConfig((8, 16), (1, 3), share_B=False, norm="none")
+    assert count_weights(more) - count_weights(one) == 2 * 9 * 16**2
+
+
 def test_macs_of_mgnet_are_those_of_the_fas_identity():
     assert count_macs(models.named("mgnet"), 32) == 568_961_536
 
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("fas", [True, False])
-@pytest.mark.parametrize(("channels", "nu"), [((4, 8, 16), 1), ((4, 8, 16), 2), ((6, 6), 3)])
-def test_mgnet_equals_the_literal_algorithm(channels, nu, fas, training):
+@pytest.mark.parametrize(
+    ("channels", "nu", "share_B", "group_size"),
+    [
+        ((4, 8, 16), 1, True, None),
+        ((4, 8, 16), 2, True, None),
+        ((6, 6), 3, True, None),
+        ((4, 8, 16), (1, 3, 2), False, None),
+        ((4, 8, 16), 2, True, 4),
+        ((6, 6), (2, 1), False, 2),
+    ],
+)
+def test_mgnet_equals_the_literal_algorithm(channels, nu, share_B, group_size, fas, training):
     torch.manual_seed(0)
-    net = MgNetConfig(channels=channels, steps=nu, fas=fas).build().double()
-    for m in net.modules():  # norms that are not the identity at the start
-        if isinstance(m, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(m.weight, 0.5, 1.5)
-            torch.nn.init.uniform_(m.bias, -0.5, 0.5)
-            m.running_mean.uniform_(-0.5, 0.5)
-            m.running_var.uniform_(0.5, 1.5)
-    net.train(training)
-    state = {k: v.detach().clone() for k, v in net.state_dict().items()}
-    leaves = {k: state[k].requires_grad_() for k, _ in net.named_parameters(remove_duplicate=False)}
-    # A B that steps share is one tensor under several names.
-    for level in range(len(channels)):
-        shared = state[f"levels.{level}.smoothers.0.B.weight"]
-        for i in range(nu):
-            state[f"levels.{level}.smoothers.{i}.B.weight"] = shared
+    config = MgNetConfig(channels, nu, share_B=share_B, fas=fas, group_size=group_size)
     x = torch.randn(5, 3, 12, 10, dtype=torch.float64)
-    target = torch.randn(5, 10, dtype=torch.float64)
-    ours, theirs = net(x), mgnet(x, state, channels, nu, training, fas)
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
-    (ours * target).sum().backward()
-    (theirs * target).sum().backward()
-    for name, p in net.named_parameters():
-        expected = leaves[name].grad
-        if p.grad is None:
-            # No path through our network; the literal one adds and subtracts the same A' u'
-            # where a last level has a single step, so its gradient is zero up to rounding.
-            assert expected is None or expected.abs().max() < 1e-12
-        else:
-            torch.testing.assert_close(p.grad, expected, rtol=1e-9, atol=1e-12)
-    for name, buffer in net.named_buffers():
-        if "running" in name:
-            torch.testing.assert_close(buffer, state[name], rtol=0, atol=1e-12)
+    hold_against(
+        config.build(),
+        lambda x, state, training: mgnet(x, state, channels, nu, training, fas, group_size),
+        x,
+        training,
+    )
 
 
 def dense(module, c, height, width):
@@ -172,7 +178,7 @@ def test_mgnet_with_poissons_stencils_is_the_solvers_way_down(nu):
     np.testing.assert_allclose(solver.u.ravel(), u, atol=1e-12 * abs(u).max())
 
 
-@pytest.mark.parametrize("name", WEIGHTS)
+@pytest.mark.parametrize("name", [name for name in WEIGHTS if "x" not in name])
 @pytest.mark.parametrize("size", [8, 28, 32])
 def test_every_network_takes_the_image_sizes_of_the_data_sets(name, size):
     net = models.named(name, in_channels=1, num_classes=7).build().eval()
@@ -194,9 +200,14 @@ def test_a_config_survives_its_record(name):
         (lambda: MgNetConfig(channels=(16, 24)), "24 is no multiple of 16"),
         (lambda: MgNetConfig(channels=()), "channels=()"),
         (lambda: MgNetConfig(steps=0), "steps=0"),
+        (lambda: MgNetConfig(steps=(2, 2)), "one number for all levels, or one for each"),
+        (lambda: MgNetConfig(steps=(2, 2, 0, 2)), "each level needs at least 1"),
+        (lambda: MgNetConfig(group_size=48), "group_size=48 does not divide a level's 64"),
+        (lambda: MgNetConfig(group_size=0), "group_size=0"),
         (lambda: ResNetConfig(blocks=(2, 2)), "one number for each level"),
         (lambda: ResNetConfig(blocks=(1, 1), channels=(8, 4), shortcut="padding"), "pads channels"),
         (lambda: models.named("mgnet-20").build()(torch.zeros(1, 1, 8, 8)), "in_channels"),
+        (lambda: models.named("mgnet").build()(torch.zeros(1, 3, 4, 4)), "give at most 3 levels"),
     ],
 )
 def test_bad_configurations_are_sentences(make, words):

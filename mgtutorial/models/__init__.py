@@ -7,16 +7,56 @@ MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
 from dataclasses import asdict, fields, replace
 
 from ..errors import InvalidValue, choose
-from . import mgnet, resnet
+from . import mgiad, mgic_resnet, mgnet, mobilenetv3, poly_mgnet, resnet
+from .mgiad import MGiaD, MGiaDConfig
+from .mgic import MGIC, TransferChain
+from .mgic_resnet import MGICResNet, MGICResNetConfig
 from .mgnet import MgNet, MgNetConfig
+from .mobilenetv3 import MGICMobileNetV3, MGICMobileNetV3Config
+from .poly_mgnet import PolyMgNet, PolyMgNetConfig
 from .resnet import ResNet, ResNetConfig
 
-__all__ = ["CONFIGS", "MgNet", "MgNetConfig", "ResNet", "ResNetConfig", "from_dict", "named"]
+__all__ = [
+    "CONFIGS",
+    "MGIC",
+    "MGICMobileNetV3",
+    "MGICMobileNetV3Config",
+    "MGICResNet",
+    "MGICResNetConfig",
+    "MGiaD",
+    "MGiaDConfig",
+    "MgNet",
+    "MgNetConfig",
+    "PolyMgNet",
+    "PolyMgNetConfig",
+    "ResNet",
+    "ResNetConfig",
+    "TransferChain",
+    "from_dict",
+    "named",
+]
 
 # Each module names the networks of its paper, for CIFAR-10 (those of ImageNet for ImageNet).
-CONFIGS = {**resnet.NAMED, **mgnet.NAMED}
+CONFIGS = {
+    **resnet.NAMED,
+    **mgnet.NAMED,
+    **mgiad.NAMED,
+    **poly_mgnet.NAMED,
+    **mgic_resnet.NAMED,
+    **mobilenetv3.NAMED,
+}
 
-_KINDS = {c.__name__: c for c in (MgNetConfig, ResNetConfig)}
+_KINDS = {
+    c.__name__: c
+    for c in (
+        MgNetConfig,
+        ResNetConfig,
+        MGiaDConfig,
+        PolyMgNetConfig,
+        MGICResNetConfig,
+        MGICMobileNetV3Config,
+    )
+}
 
 
 def named(name, **changes):

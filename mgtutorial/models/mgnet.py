@@ -6,7 +6,8 @@ On each level :math:`\nu` steps :math:`u \leftarrow u + B(f - A u)` with
 :func:`mgtutorial.multigrid.backslash`, nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from torch import nn
 
@@ -23,8 +24,8 @@ class MgNetConfig:
     ----------
     channels : tuple of int
         Channels on each level; each level halves the resolution.
-    steps : int
-        Smoothing steps :math:`\nu` on each level, at least 1.
+    steps : int or tuple of int
+        Smoothing steps :math:`\nu`, at least 1: one number for all levels, or one for each.
     in_channels, num_classes : int
     share_B : bool
         True: one ``B`` a level (MgNet^{A,B}); False: one a step (MgNet^A).
@@ -38,11 +39,13 @@ class MgNetConfig:
     norm : {"batch", "none"}
     activation : {"relu", "none"}
         Both "none" make the network linear: then it is a solver.
+    group_size : int or None
+        Channels in a group of ``A`` and ``B``; None couples all channels of a level.
 
     Raises
     ------
     InvalidValue
-        If a number is out of its range.
+        If a number is out of its range, or `group_size` does not divide some width.
 
     Examples
     --------
@@ -52,7 +55,7 @@ class MgNetConfig:
     """
 
     channels: tuple = (64, 128, 256, 256)
-    steps: int = 2
+    steps: int | tuple = 2
     in_channels: int = 3
     num_classes: int = 10
     share_B: bool = True
@@ -61,25 +64,78 @@ class MgNetConfig:
     stem: str = "3x3"
     norm: str = "batch"
     activation: str = "relu"
+    group_size: int | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self):
-        object.__setattr__(self, "channels", tuple(self.channels))
-        if not self.channels or min(self.channels) < 1:
-            raise InvalidValue(f"channels={self.channels}: give one positive width for each level.")
-        for name in ("steps", "in_channels", "num_classes"):
+        object.__setattr__(self, "channels", check_widths("channels", self.channels))
+        if not isinstance(self.steps, int):
+            object.__setattr__(self, "steps", tuple(self.steps))
+            if len(self.steps) != len(self.channels):
+                raise InvalidValue(
+                    f"steps={self.steps} for {len(self.channels)} levels: "
+                    "give one number for all levels, or one for each."
+                )
+        if min(self.steps_by_level) < 1:
+            raise InvalidValue(f"steps={self.steps}: each level needs at least 1.")
+        for name in ("in_channels", "num_classes"):
             if getattr(self, name) < 1:
                 raise InvalidValue(f"{name}={getattr(self, name)}: it must be at least 1.")
-        # A depthwise transfer c -> c' needs c' to be a multiple of c.
-        for c, d in zip(self.channels, self.channels[1:], strict=False):
-            if d % c:
-                raise InvalidValue(
-                    f"channels={self.channels}: R and Pi are depthwise, so each width must be "
-                    f"a multiple of the one before, and {d} is no multiple of {c}."
-                )
+        if self.group_size is not None:
+            for c in self.channels:
+                check_group_size(self.group_size, c)
+
+    @property
+    def widths(self):
+        """Channels on each level: `channels` itself."""
+        return self.channels
+
+    @property
+    def steps_by_level(self):
+        """Smoothing steps on each level, whichever way `steps` was given."""
+        given = self.steps
+        return (given,) * len(self.channels) if isinstance(given, int) else given
 
     def build(self):
         """Return the network, with fresh weights from torch's global generator."""
         return MgNet(self)
+
+
+def check_widths(name, widths):
+    """Return `widths` as a tuple; raise unless each is a positive multiple of the one before.
+
+    A depthwise transfer from ``c`` channels to ``c'`` needs ``c'`` to be a multiple of ``c``.
+
+    Examples
+    --------
+    >>> check_widths("channels", [16, 32, 32])
+    (16, 32, 32)
+    """
+    widths = tuple(widths)
+    if not widths or min(widths) < 1:
+        raise InvalidValue(f"{name}={widths}: give one positive width for each level.")
+    for c, d in pairwise(widths):
+        if d % c:
+            raise InvalidValue(
+                f"{name}={widths}: R and Pi are depthwise, so each width must be "
+                f"a multiple of the one before, and {d} is no multiple of {c}."
+            )
+    return widths
+
+
+def check_group_size(g_s, c):
+    """Return the number of groups of `g_s` among `c` channels; raise if `g_s` does not divide `c`.
+
+    Examples
+    --------
+    >>> check_group_size(8, 64)
+    8
+    """
+    if g_s < 1 or c % g_s:
+        allowed = ", ".join(str(g) for g in range(1, c + 1) if c % g == 0)
+        raise InvalidValue(
+            f"group_size={g_s} does not divide a level's {c} channels: choose among {allowed}."
+        )
+    return c // g_s
 
 
 class Smoother(nn.Module):
@@ -99,21 +155,27 @@ class Smoother(nn.Module):
 class ResolutionLevel(nn.Module):
     """The operators of one level; :meth:`level` shows them to the multigrid algorithm."""
 
-    def __init__(self, c, c_next, config):
+    def __init__(self, c, c_next, steps, config):
         super().__init__()
-        self.A = blocks.conv(c, c)
-        shared = blocks.conv(c, c) if config.share_B else None
+        groups = 1 if config.group_size is None else c // config.group_size
+        self.A = blocks.conv(c, c, groups=groups)
+        shared = blocks.conv(c, c, groups=groups) if config.share_B else None
         self.smoothers = nn.ModuleList(
-            Smoother(shared or blocks.conv(c, c), c, config) for _ in range(config.steps)
+            Smoother(shared or blocks.conv(c, c, groups=groups), c, config) for _ in range(steps)
         )
         self.R = self.Pi = None
         if c_next:
-            self.R = blocks.conv(c, c_next, stride=2, groups=c)
-            self.Pi = blocks.conv(c, c_next, stride=2, groups=c) if config.fas else None
+            self.R = transfer(c, c_next)
+            self.Pi = transfer(c, c_next) if config.fas else None
 
     def level(self):
         pre = [multigrid.correct(self.A, B) for B in self.smoothers]
         return multigrid.Level(self.A, pre, R=self.R, Pi=self.Pi)
+
+
+def transfer(c, c_next):
+    """Return an ``R`` or ``Pi`` of resolution: depthwise, 3x3, to half the size."""
+    return blocks.conv(c, c_next, stride=2, groups=c)
 
 
 class MgNet(nn.Module):
@@ -130,21 +192,26 @@ class MgNet(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.config = config
-        widths = config.channels
+        widths = config.widths
         self.stem = blocks.stem(
             config.stem, config.in_channels, widths[0], config.norm, config.activation
         )
-        self.levels = nn.ModuleList(
-            ResolutionLevel(c, c_next, config)
-            for c, c_next in zip(widths, (*widths[1:], None), strict=True)
-        )
+        self.levels = nn.ModuleList(self._levels(config))
         if config.unused_transfers:
             # The authors' convention: every level owns the transfers that lead
             # *to* it, the first one too, where nothing leads from.
-            c = widths[0]
-            self.unused = nn.ModuleList(blocks.conv(c, c, stride=2, groups=c) for _ in range(2))
+            self.unused = nn.ModuleList(self._transfer(widths[0], config) for _ in range(2))
         self.head = blocks.Head(widths[-1], config.num_classes)
         blocks.initialise(self)
+
+    # What MGiaD, which smooths in another way, does otherwise.
+    def _levels(self, config):
+        widths = config.widths
+        for c, c_next, nu in zip(widths, (*widths[1:], None), config.steps_by_level, strict=True):
+            yield ResolutionLevel(c, c_next, nu, config)
+
+    def _transfer(self, c, config):
+        return transfer(c, c)
 
     def features(self, f):
         """The state on the coarsest level, from the data `f` on the finest."""
@@ -156,8 +223,24 @@ class MgNet(nn.Module):
         return self.head(self.features(f).u)
 
 
+def scaled(scale, **changes):
+    """Return MgNet with its four widths scaled: ``b, 2b, 4b, 4b`` with ``b = int(64 scale)``.
+
+    Examples
+    --------
+    >>> scaled(0.5).channels
+    (32, 64, 128, 128)
+    """
+    b = int(64 * scale)
+    return MgNetConfig(channels=(b, 2 * b, 4 * b, 4 * b), **changes)
+
+
 NAMED = {
     "mgnet": MgNetConfig(),
     "mgnet-a": MgNetConfig(share_B=False),
     "mgnet-20": MgNetConfig(channels=(16, 32, 64), steps=3),
+    # MGiaD, Figure 7: the cheap way to fewer weights, grouping and nothing else.
+    **{f"mgnet-g{g}": MgNetConfig(group_size=g) for g in (4, 8, 16, 32, 64)},
+    # Poly-MgNet: a factor 8 and a factor 2 in the weights, either way.
+    **{f"mgnet-x{scale:.2f}": scaled(scale) for scale in (8**-0.5, 2**-0.5, 2**0.5, 8**0.5)},
 }

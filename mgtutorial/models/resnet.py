@@ -1,6 +1,6 @@
-"""ResNet for small images: the baselines that the papers compare with."""
+"""ResNet: the baselines that the papers compare with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch.nn.functional as F
 from torch import nn
@@ -11,20 +11,23 @@ from . import blocks
 
 @dataclass(frozen=True)
 class ResNetConfig:
-    """What defines a ResNet of basic blocks (two 3x3 convolutions each).
+    """What defines a ResNet.
 
     Attributes
     ----------
     blocks : tuple of int
         Number of blocks on each level.
     channels : tuple of int
-        Channels on each level; every level but the first halves the resolution.
+        Width of each level; every level but the first halves the resolution.
     shortcut : {"projection", "padding"}
         Where the width or the resolution changes: a 1x1 convolution with batch norm
         (He et al.'s option B, ResNet18), or every second pixel with zero channels
         added (option A, without weights: ResNet20, ResNet56).
     in_channels, num_classes : int
     stem : {"3x3", "7x7"}
+    block : {"basic", "bottleneck"}
+        Two 3x3 convolutions of the level's width; or 1x1, 3x3, 1x1, the last of which
+        makes four times the level's width (ResNet50).
 
     Raises
     ------
@@ -36,6 +39,8 @@ class ResNetConfig:
     >>> from mgtutorial.counting import count_weights
     >>> count_weights(ResNetConfig(blocks=(3, 3, 3), channels=(16, 32, 64), shortcut="padding"))
     269722
+    >>> count_weights(NAMED["resnet50"])
+    25557032
     """
 
     blocks: tuple = (2, 2, 2, 2)
@@ -44,6 +49,7 @@ class ResNetConfig:
     in_channels: int = 3
     num_classes: int = 10
     stem: str = "3x3"
+    block: str = field(default="basic", metadata={"later": True})
 
     def __post_init__(self):
         for name in ("blocks", "channels"):
@@ -56,6 +62,11 @@ class ResNetConfig:
                 f"blocks={self.blocks} and channels={self.channels}: "
                 "both need one number for each level."
             )
+        for name in ("in_channels", "num_classes"):
+            if getattr(self, name) < 1:
+                raise InvalidValue(f"{name}={getattr(self, name)}: it must be at least 1.")
+        choose("block", self.block, BLOCKS)
+        choose("stem", self.stem, ("3x3", "7x7"))
         choose("shortcut", self.shortcut, ("projection", "padding"))
         if self.shortcut == "padding" and list(self.channels) != sorted(self.channels):
             raise InvalidValue(
@@ -68,22 +79,19 @@ class ResNetConfig:
         return ResNet(self)
 
 
-class BasicBlock(nn.Module):
-    """``ReLU(shortcut(x) + BN K2 ReLU BN K1 x)``."""
+class Shortcut(nn.Module):
+    """The way around a block: nothing, or what changes width and resolution as the block does."""
 
-    def __init__(self, c_in, c_out, stride, shortcut):
+    def __init__(self, c_in, c_out, stride, kind):
         super().__init__()
-        self.conv1, self.norm1 = blocks.conv(c_in, c_out, stride=stride), nn.BatchNorm2d(c_out)
-        self.conv2, self.norm2 = blocks.conv(c_out, c_out), nn.BatchNorm2d(c_out)
         self.stride, self.extra = stride, c_out - c_in
-        changes = stride != 1 or c_in != c_out
         self.projection = None
-        if changes and shortcut == "projection":
+        if kind == "projection" and (stride != 1 or c_in != c_out):
             self.projection = nn.Sequential(
                 blocks.conv(c_in, c_out, kernel=1, stride=stride), nn.BatchNorm2d(c_out)
             )
 
-    def shortcut(self, x):
+    def forward(self, x):
         if self.projection is not None:
             return self.projection(x)
         if self.stride == 1 and not self.extra:
@@ -91,9 +99,76 @@ class BasicBlock(nn.Module):
         x = x[:, :, :: self.stride, :: self.stride]
         return F.pad(x, (0, 0, 0, 0, self.extra // 2, self.extra - self.extra // 2))
 
+
+class BasicBlock(nn.Module):
+    """``ReLU(shortcut(x) + BN K2 ReLU BN K1 x)``, with two 3x3 convolutions.
+
+    Parameters
+    ----------
+    c_in, width : int
+        Channels of ``x`` and of the result.
+    stride : int
+        Of ``K1``.
+    shortcut : {"projection", "padding"}
+    groups : int
+        Of both convolutions.
+    """
+
+    expansion = 1
+
+    def __init__(self, c_in, width, stride=1, shortcut="projection", groups=1):
+        super().__init__()
+        self.conv1 = blocks.conv(c_in, width, stride=stride, groups=groups)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.conv2 = blocks.conv(width, width, groups=groups)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.shortcut = Shortcut(c_in, width, stride, shortcut)
+
     def forward(self, x):
         y = F.relu(self.norm1(self.conv1(x)))
         return F.relu(self.shortcut(x) + self.norm2(self.conv2(y)))
+
+
+class Bottleneck(nn.Module):
+    """``ReLU(shortcut(x) + BN K3 ReLU BN K2 ReLU BN K1 x)``: 1x1, 3x3 and 1x1.
+
+    The result has four times `width` channels. The stride is that of the 3x3 convolution,
+    as the weights and operations of ResNet50 are quoted today; in the first paper it was
+    that of the first 1x1. Parameters as in :class:`BasicBlock`.
+    """
+
+    expansion = 4
+
+    def __init__(self, c_in, width, stride=1, shortcut="projection", groups=1):
+        super().__init__()
+        c_out = self.expansion * width
+        self.conv1 = blocks.conv(c_in, width, kernel=1, groups=groups)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.conv2 = blocks.conv(width, width, stride=stride, groups=groups)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.conv3 = blocks.conv(width, c_out, kernel=1, groups=groups)
+        self.norm3 = nn.BatchNorm2d(c_out)
+        self.shortcut = Shortcut(c_in, c_out, stride, shortcut)
+
+    def forward(self, x):
+        y = F.relu(self.norm1(self.conv1(x)))
+        y = F.relu(self.norm2(self.conv2(y)))
+        return F.relu(self.shortcut(x) + self.norm3(self.conv3(y)))
+
+
+BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+
+
+class ResolutionLevel(nn.Module):
+    """One level of a residual network: the map that leads to it, if it has one, and its blocks."""
+
+    def __init__(self, members, Pi=None):
+        super().__init__()
+        self.Pi = Pi
+        self.blocks = nn.Sequential(*members)
+
+    def forward(self, x):
+        return self.blocks(x if self.Pi is None else self.Pi(x))
 
 
 class ResNet(nn.Module):
@@ -110,25 +185,30 @@ class ResNet(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.config = config
-        widths = config.channels
-        self.stem = blocks.stem(config.stem, config.in_channels, widths[0])
-        levels, c = [], widths[0]
-        for level, (n, width) in enumerate(zip(config.blocks, widths, strict=True)):
+        self.stem = blocks.stem(config.stem, config.in_channels, config.channels[0])
+        kind, c = BLOCKS[config.block], config.channels[0]
+        self.levels = nn.ModuleList()
+        for level, (n, width) in enumerate(zip(config.blocks, config.channels, strict=True)):
+            members = []
             for i in range(n):
                 stride = 2 if level and not i else 1
-                levels.append(BasicBlock(c, width, stride, config.shortcut))
-                c = width
-        self.blocks = nn.Sequential(*levels)
+                members.append(kind(c, width, stride, config.shortcut))
+                c = kind.expansion * width
+            self.levels.append(ResolutionLevel(members))
         self.head = blocks.Head(c, config.num_classes)
         blocks.initialise(self)
 
     def forward(self, x):
         x = blocks.check_images(x, self.config.in_channels)
-        return self.head(self.blocks(self.stem(x)))
+        x = blocks.check_size(self.stem(x), len(self.levels))
+        for level in self.levels:
+            x = level(x)
+        return self.head(x)
 
 
 NAMED = {
     "resnet18": ResNetConfig(),
     "resnet20": ResNetConfig(blocks=(3, 3, 3), channels=(16, 32, 64), shortcut="padding"),
     "resnet56": ResNetConfig(blocks=(9, 9, 9), channels=(16, 32, 64), shortcut="padding"),
+    "resnet50": ResNetConfig(blocks=(3, 4, 6, 3), num_classes=1000, stem="7x7", block="bottleneck"),
 }

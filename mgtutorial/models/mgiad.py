@@ -1,0 +1,297 @@
+r"""MGiaD: multigrid in all dimensions. MgNet, smoothed by V-cycles in channels.
+
+In place of MgNet's smoothing steps each resolution level runs one cycle over its *channel
+levels*: on each, grouped operators :math:`\hat A, \hat B`; the width halves from one to the
+next, and the coarsest couples all of its channels. So one algorithm runs inside the other:
+:func:`mgtutorial.multigrid.cycle` in channels is the smoothing step of
+:func:`mgtutorial.multigrid.backslash` in resolution.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from torch import nn
+
+from .. import multigrid
+from ..errors import InvalidValue, choose
+from . import blocks, mgnet
+
+TRANSFER_NORMS = ("none", "resolution", "all")
+
+
+@dataclass(frozen=True)
+class MGiaDConfig:
+    r"""What defines an MGiaD.
+
+    Attributes
+    ----------
+    channels : tuple of int
+        Channels on each resolution level, before they are multiplied by `lam`.
+    lam : int
+        The multiplier :math:`\lambda` of all of `channels`, at least 1.
+    coarsest : int
+        :math:`c_K`: the width of a level's channels is halved as long as it does not fall
+        below this. So the coarsest channel level has :math:`c_K` to :math:`2 c_K - 1` channels.
+    group_size : int
+        :math:`g_s`: channels in a group of :math:`\hat A` and :math:`\hat B` on every channel
+        level but the coarsest, which is fully coupled.
+    eta_pre, eta_post : int
+        Smoothing steps before (at least 1) and after (at least 0) the coarser channel level; the
+        coarsest runs both. All share one :math:`\hat A` and one :math:`\hat B`.
+    correction : {"printed", "fas"}
+        With :math:`\hat u` the features of the coarser channel level after its cycle: add
+        :math:`\hat P \hat u`, as the paper prints it and counts its tables, or
+        :math:`\hat P (\hat u - \hat\Pi u)`, as the full approximation scheme has it.
+    transfer_norms : {"none", "resolution", "all"}
+        Where norm and activation follow a restriction: nowhere (FashionMNIST); after
+        ``R`` and ``Pi`` (CIFAR); after those in channels, too (Tiny ImageNet, ImageNet).
+        They always follow :math:`\hat P`.
+    unused_transfers : bool
+        Whether the level-1 transfers that no forward pass uses are kept, as the published
+        counts have it for four levels.
+    in_channels, num_classes : int
+    stem : {"3x3", "7x7"}
+    norm : {"batch", "none"}
+    activation : {"relu", "none"}
+        Both "none" make the network linear: then it is a solver.
+
+    Raises
+    ------
+    InvalidValue
+        If a number is out of its range, if `group_size` does not divide a channel level that
+        is to be grouped, or if `coarsest` exceeds some level's width.
+
+    Examples
+    --------
+    >>> from mgtutorial.counting import count_weights
+    >>> count_weights(MGiaDConfig(lam=3, group_size=4).build())
+    1020106
+    >>> MGiaDConfig(lam=3).channel_widths
+    ((192, 96), (384, 192, 96), (768, 384, 192, 96), (768, 384, 192, 96))
+    """
+
+    channels: tuple = (64, 128, 256, 256)
+    lam: int = 1
+    coarsest: int = 64
+    group_size: int = 4
+    eta_pre: int = 1
+    eta_post: int = 1
+    correction: str = "printed"
+    transfer_norms: str = "resolution"
+    unused_transfers: bool = True
+    in_channels: int = 3
+    num_classes: int = 10
+    stem: str = "3x3"
+    norm: str = "batch"
+    activation: str = "relu"
+
+    def __post_init__(self):
+        object.__setattr__(self, "channels", mgnet.check_widths("channels", self.channels))
+        at_least = {"lam": 1, "coarsest": 1, "group_size": 1, "eta_pre": 1, "eta_post": 0}
+        at_least |= {"in_channels": 1, "num_classes": 1}
+        for name, least in at_least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise InvalidValue(
+                    f"{name}={value!r}: it must be a whole number, at least {least}."
+                )
+        choose("correction", self.correction, ("printed", "fas"))
+        choose("transfer_norms", self.transfer_norms, TRANSFER_NORMS)
+        for widths in self.channel_widths:
+            for c in widths[:-1]:
+                mgnet.check_group_size(self.group_size, c)
+
+    @property
+    def widths(self):
+        """Channels on each resolution level: ``lam`` times `channels`."""
+        return tuple(self.lam * c for c in self.channels)
+
+    @property
+    def channel_widths(self):
+        """For each resolution level the widths of its channel levels, from fine to coarse."""
+        return tuple(halve(c, self.coarsest) for c in self.widths)
+
+    def build(self):
+        """Return the network, with fresh weights from torch's global generator."""
+        return MGiaD(self)
+
+
+def halve(c, coarsest):
+    r"""Return the widths of the channel levels: halved while :math:`c_k / 2 \ge c_K`.
+
+    Raises
+    ------
+    InvalidValue
+        If `coarsest` exceeds `c`, or if a width that has to be halved is odd.
+
+    Examples
+    --------
+    >>> halve(256, 64), halve(192, 64), halve(64, 64)
+    ((256, 128, 64), (192, 96), (64,))
+    """
+    if coarsest > c:
+        raise InvalidValue(
+            f"coarsest={coarsest} exceeds a level's {c} channels: "
+            "give at most the narrowest level's width."
+        )
+    widths = [c]
+    while widths[-1] >= 2 * coarsest:
+        if widths[-1] % 2:
+            raise InvalidValue(
+                f"coarsest={coarsest} on a level of {c} channels: the {widths[-1]} channels on the "
+                f"way down cannot be halved, so give more than {widths[-1] // 2} or other channels."
+            )
+        widths.append(widths[-1] // 2)
+    return tuple(widths)
+
+
+def _transfer(convolution, c, normed, config):
+    """Return a transfer to `c` channels, alone or with norm and activation after it."""
+    if not normed:
+        return convolution
+    return nn.Sequential(
+        convolution, blocks.norm(config.norm, c), blocks.activation(config.activation)
+    )
+
+
+class ChannelLevel(nn.Module):
+    """The operators of one channel level, grouped; without a next one, fully coupled."""
+
+    def __init__(self, c, c_next, config):
+        super().__init__()
+        groups = c // config.group_size if c_next else 1
+        self.A = blocks.conv(c, c, groups=groups)
+        shared = blocks.conv(c, c, groups=groups)
+        self.smoothers = nn.ModuleList(
+            mgnet.Smoother(shared, c, config) for _ in range(config.eta_pre + config.eta_post)
+        )
+        self.eta_pre, self.difference = config.eta_pre, config.correction == "fas"
+        self.R = self.Pi = self.P = None
+        if c_next:  # two channels to one, and one to two; no pixel meets another
+            normed = config.transfer_norms == "all"
+            pair = {"kernel": 1, "groups": c_next}
+            self.R = _transfer(blocks.conv(c, c_next, **pair), c_next, normed, config)
+            self.Pi = _transfer(blocks.conv(c, c_next, **pair), c_next, normed, config)
+            self.P = _transfer(blocks.conv(c_next, c, **pair), c, True, config)
+
+    def level(self):
+        steps = [multigrid.correct(self.A, B) for B in self.smoothers]
+        pre, post = steps[: self.eta_pre], steps[self.eta_pre :]
+        transfers = {"R": self.R, "Pi": self.Pi, "P": self.P}
+        return multigrid.Level(self.A, pre, post, **transfers, difference=self.difference)
+
+
+class ResolutionLevel(nn.Module):
+    """One resolution level: its channel levels, whose cycle is its one smoothing step."""
+
+    def __init__(self, widths, c_next, config):
+        super().__init__()
+        self.channel_levels = nn.ModuleList(
+            ChannelLevel(c, c_coarse, config) for c, c_coarse in pairwise((*widths, None))
+        )
+        self.R = _resolution_transfer(widths[0], c_next, config) if c_next else None
+        self.Pi = _resolution_transfer(widths[0], c_next, config) if c_next else None
+
+    def sic(self, s):
+        """The cycle in channels: from a state to a state, as every smoothing step."""
+        return multigrid.cycle([m.level() for m in self.channel_levels], s)
+
+    def level(self):
+        # The data of a level and its residual are what its finest channel level says.
+        return multigrid.Level(self.channel_levels[0].A, [self.sic], R=self.R, Pi=self.Pi)
+
+
+def _resolution_transfer(c, c_next, config):
+    normed = config.transfer_norms != "none"
+    return _transfer(mgnet.transfer(c, c_next), c_next, normed, config)
+
+
+class MGiaD(mgnet.MgNet):
+    """The network of an :class:`MGiaDConfig`: an MgNet whose levels smooth in channels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = MGiaDConfig(channels=(8, 16), coarsest=4, in_channels=1).build()
+    >>> net(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 10])
+    >>> len(net.levels), len(net.levels[1].channel_levels)
+    (2, 3)
+    """
+
+    def _levels(self, config):
+        for widths, c_next in zip(config.channel_widths, (*config.widths[1:], None), strict=True):
+            yield ResolutionLevel(widths, c_next, config)
+
+    def _transfer(self, c, config):
+        return _resolution_transfer(c, c, config)
+
+
+# How the networks of the tables differ from one data set to the next. The norms are an
+# inference from the published counts (two other decompositions tie).
+BY_DATA = {
+    "fashion-mnist": {"transfer_norms": "none"},
+    "cifar10": {"transfer_norms": "resolution"},
+    "cifar100": {"transfer_norms": "resolution"},
+    "tiny-imagenet": {"transfer_norms": "all"},
+    "imagenet": {"transfer_norms": "all", "stem": "7x7"},
+}
+
+
+def for_data(config, name):
+    """Return `config` with the transfers' norms and the stem that it has on a data set.
+
+    Channels and classes stay as they are. On a data set of no published table the config
+    is returned unchanged.
+
+    Parameters
+    ----------
+    config : MGiaDConfig
+    name : str
+        A name of :func:`mgtutorial.data.load`.
+
+    Examples
+    --------
+    >>> config = for_data(NAMED["mgiad-lam3-c64-g64"], "imagenet")
+    >>> config.transfer_norms, config.stem
+    ('all', '7x7')
+    """
+    return replace(config, **BY_DATA.get(name, {}))
+
+
+# (lam, c_K, g_s) of the published rows.
+_TABLE_1 = {(3, 64, 4), (3, 64, 8)}
+_TABLE_2 = {(1, 64, 4), (1, 64, 64), (1, 32, 4), (1, 32, 16), (1, 16, 4), (1, 16, 16)}
+_TABLE_3 = {(lam, 64, g_s) for lam in (1, 2, 3) for g_s in (8, 64)}
+_TEXT = {(1, 64, 32), (1, 32, 32)}  # an accuracy without a row, and a label without a count
+_WIDTHS = {(1, c_K, g_s) for c_K in (16, 32, 64) for g_s in (4, 8)}
+_FIGURE_7 = _WIDTHS | {(lam, 64, g_s) for lam in (1, 2, 3) for g_s in (4, 8)}
+
+
+def _name(lam, c_K, g_s):
+    return f"mgiad-lam{lam}-c{c_K}-g{g_s}"
+
+
+def _config(lam, c_K, g_s, **changes):
+    return MGiaDConfig(lam=lam, coarsest=c_K, group_size=g_s, **changes)
+
+
+NAMED = {
+    _name(*row): _config(*row) for row in sorted(_TABLE_1 | _TABLE_2 | _TABLE_3 | _TEXT | _FIGURE_7)
+}
+NAMED |= {  # the study of more post-smoothing
+    f"{_name(*row)}-post{eta}": _config(*row, eta_post=eta)
+    for row in sorted(_WIDTHS)
+    for eta in (2, 3)
+}
+NAMED |= {  # the three-level rows of Table 2: FashionMNIST only
+    f"mgiad-20-g{g_s}": MGiaDConfig(
+        channels=(16, 32, 64),
+        coarsest=16,
+        group_size=g_s,
+        transfer_norms="none",
+        unused_transfers=False,
+        in_channels=1,
+    )
+    for g_s in (4, 8, 16)
+}

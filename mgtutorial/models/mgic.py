@@ -1,0 +1,276 @@
+r"""MGIC: a cycle over channel levels around any block of a convolutional network.
+
+A dense block couples all :math:`c` channels, at :math:`c^2` weights a pixel of its
+stencil. MGIC couples them in groups of :math:`s_g`, at :math:`s_g c`, and lets the groups
+talk on coarser levels with :math:`c/2, c/4, \dots` channels, down to about :math:`s_c`:
+
+.. math::
+
+    x_0 = x, \qquad x_{j+1} = y_{j+1} = R_j x_j \quad (j = 0, \dots, n - 1), \\
+    x_n \leftarrow \mathrm{block}_n(x_n), \qquad
+    x_j \leftarrow \mathrm{block}_j\bigl(x_j + N P_j (x_{j+1} - y_{j+1})\bigr)
+    \quad (j = n - 1, \dots, 0),
+
+with batch norm :math:`N`, and the block of the coarsest level alone ungrouped.
+
+**It is multigrid.** These lines are :func:`mgtutorial.multigrid.cycle`, which is the
+forward pass of :class:`MGIC`: no steps on the way down, the correction
+:math:`P(u' - \Pi u)` of the full approximation scheme, and the block as the one step on
+the way up. What the paper calls :math:`R_j` restricts features, so it stands in the place
+of :math:`\Pi`. There is no equation: no operator :math:`A`, no data :math:`f`. We say so to
+the algorithm as :math:`A = 0`, :math:`f = 0`. Then all residuals are the number 0, and
+nothing is computed for them.
+
+References
+----------
+.. [1] M. Eliasof, J. Ephrath, L. Ruthotto and E. Treister, MGIC: Multigrid-in-channels
+   neural network architectures, SIAM J. Sci. Comput. 45 (2023). Algorithm 1, whose loop
+   on the way down restricts once too often as printed.
+"""
+
+from itertools import pairwise
+
+from torch import nn
+
+from .. import multigrid
+from ..errors import InvalidValue, choose
+from . import blocks
+
+
+def halvings(c, s_c, until="<="):
+    r"""Return the widths of the channel levels: `c` and its halves.
+
+    Parameters
+    ----------
+    c : int
+        Width of the finest level.
+    s_c : int
+        Where to stop: the coarsest width is the first half that is at most `s_c`, or
+        below it. There is always one, even where `c` itself is small enough.
+    until : {"<=", "<"}
+        Both rules occur: the paper's ResNet-56 stops below `s_c`, ResNet-50 at it.
+
+    Raises
+    ------
+    InvalidValue
+        If `s_c` is below 1, or a width on the way is odd.
+
+    Examples
+    --------
+    >>> halvings(64, 16), halvings(64, 16, until="<"), halvings(16, 16)
+    ((64, 32, 16), (64, 32, 16, 8), (16, 8))
+    """
+    choose("stopping rule until", until, ("<=", "<"))
+    if s_c < 1 or (until == "<" and s_c < 2):
+        raise InvalidValue(
+            f"s_c={s_c}: the coarsest channel level has at least one channel, so with "
+            f'until="{until}" give at least {1 if until == "<=" else 2}.'
+        )
+    widths = [c]
+    while len(widths) < 2 or (widths[-1] > s_c if until == "<=" else widths[-1] >= s_c):
+        if widths[-1] % 2:
+            raise InvalidValue(
+                f"channels={c}, s_c={s_c}: {widths[-1]} channels cannot be halved; give a width "
+                f'with more factors of two, or a larger s_c (until="{until}").'
+            )
+        widths.append(widths[-1] // 2)
+    return tuple(widths)
+
+
+def group_numbers(widths, s_g):
+    """Return the number of groups on each channel level; on the coarsest it is 1.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        From :func:`halvings`.
+    s_g : int
+        Channels in a group. Levels of fewer channels are one group.
+
+    Raises
+    ------
+    InvalidValue
+        If `s_g` does not divide a width above it, or is odd (half a group must be whole).
+
+    Examples
+    --------
+    >>> group_numbers((64, 32, 16, 8), s_g=16)
+    (4, 2, 1, 1)
+    """
+    if s_g < 1:
+        raise InvalidValue(f"s_g={s_g}: a group has at least one channel.")
+    numbers = []
+    for c, coarse in pairwise(widths):
+        size = min(s_g, c)
+        if c % size:
+            raise InvalidValue(
+                f"s_g={s_g} does not divide the {c} channels of a level: "
+                f"give a divisor of {c}, or at least {c} for one group."
+            )
+        if coarse % (c // size):
+            raise InvalidValue(
+                f"s_g={s_g}: R halves each group of channels, so give an even group size."
+            )
+        numbers.append(c // size)
+    return (*numbers, 1)
+
+
+def _nothing(u):
+    """The operator of a cycle without an equation, ``A = 0``."""
+    return 0.0
+
+
+def _same(r):
+    """What restricts its residual, which is 0."""
+    return r
+
+
+class ChannelLevel(nn.Module):
+    """One channel level: its block, and the transfers to the next coarser level and back.
+
+    Parameters
+    ----------
+    block : torch.nn.Module or None
+        Keeps the shape of its argument.
+    c, c_coarse : int
+        Channels here and on the next level; 0 for none.
+    groups : int
+        Of the transfers.
+    norm_R, norm_P : bool
+        Batch norm after the transfer?
+    """
+
+    def __init__(self, block, c, c_coarse, groups, norm_R=False, norm_P=True):
+        super().__init__()
+        self.R = self.P = None
+        if c_coarse:
+            self.R = _transfer(c, c_coarse, groups, norm_R)
+            self.P = _transfer(c_coarse, c, groups, norm_P)
+        self.block = block
+        self.average()
+
+    def average(self):
+        """Let both transfers take means: positive weights, each row with the sum 1."""
+        for transfer in (self.R, self.P):
+            for m in transfer.modules() if transfer is not None else ():
+                if isinstance(m, nn.Conv2d):  # a row of a group has as many entries
+                    nn.init.constant_(m.weight, 1 / m.weight[0].numel())
+
+    def step(self, s):
+        """The one smoothing step of the level, on the way up."""
+        return multigrid.State(self.block(s.u), s.f)
+
+    def level(self):
+        """The level as the multigrid algorithm sees it."""
+        return multigrid.Level(_nothing, post=(self.step,), R=_same, Pi=self.R, P=self.P)
+
+
+def _transfer(c_in, c_out, groups, norm):
+    conv = blocks.conv(c_in, c_out, kernel=1, groups=groups)
+    return nn.Sequential(conv, nn.BatchNorm2d(c_out)) if norm else conv
+
+
+class MGIC(nn.Module):
+    """The MGIC block around any block of a convolutional network.
+
+    Parameters
+    ----------
+    block : callable
+        ``block(channels, groups)`` makes a module that keeps the shape
+        ``(n, channels, height, width)`` and couples channels in `groups` groups.
+    channels : tuple of int
+        Channels on each level, from fine to coarse, as :func:`halvings` gives them.
+    groups : tuple of int
+        Number of groups on each level, as :func:`group_numbers` gives it.
+    norm_R : bool
+        Batch norm after ``R`` too (it is always there after ``P``).
+
+    Raises
+    ------
+    InvalidValue
+        If there are fewer than two levels, if the two tuples differ in length, or if
+        a number of groups does not divide the channels of its level and of the next.
+
+    Examples
+    --------
+    Around a single convolution of three by three pixels:
+
+    >>> import torch
+    >>> from mgtutorial.counting import count_weights
+    >>> dense = lambda c, groups: blocks.conv(c, c, groups=groups)
+    >>> widths = halvings(64, s_c=16)
+    >>> net = MGIC(dense, widths, group_numbers(widths, s_g=16))
+    >>> net(torch.zeros(2, 64, 8, 8)).shape
+    torch.Size([2, 64, 8, 8])
+    >>> count_weights(net), count_weights(dense(64, 1))  # with 192 weights of batch norms
+    (17856, 36864)
+    """
+
+    def __init__(self, block, channels, groups, norm_R=False):
+        super().__init__()
+        if len(channels) < 2 or len(groups) != len(channels):
+            raise InvalidValue(
+                f"channels={tuple(channels)}, groups={tuple(groups)}: give one number of each "
+                "for every channel level, and at least two levels."
+            )
+        self.channel_levels = nn.ModuleList(
+            ChannelLevel(block(c, g), c, coarse, g, norm_R)
+            for c, coarse, g in zip(channels, (*channels[1:], 0), groups, strict=True)
+        )
+
+    def forward(self, x):
+        levels = [m.level() for m in self.channel_levels]
+        return multigrid.cycle(levels, multigrid.State(x, 0.0, 0.0)).u
+
+
+class TransferChain(nn.Module):
+    r"""The transfers of MGIC alone, :math:`P_0 \cdots P_{n-1} R_{n-1} \cdots R_0 x`.
+
+    Table 1 of the paper asks how well features survive the way to few channels and back,
+    without blocks, norms and shortcuts. It is the same cycle: no steps, and the coarse
+    result takes the place of the fine one.
+
+    Parameters
+    ----------
+    channels, groups : tuple of int
+        As for :class:`MGIC`.
+
+    Examples
+    --------
+    The paper's four chains have 3.3, 1.8, 0.9 and 0.4 thousand weights:
+
+    >>> from mgtutorial.counting import count_weights
+    >>> widths = halvings(64, s_c=8)
+    >>> [count_weights(TransferChain(widths, group_numbers(widths, s))) for s in (32, 16, 8, 4)]
+    [3328, 1792, 896, 448]
+    """
+
+    def __init__(self, channels, groups):
+        super().__init__()
+        self.channel_levels = nn.ModuleList(
+            ChannelLevel(None, c, coarse, g, norm_P=False)
+            for c, coarse, g in zip(channels, (*channels[1:], 0), groups, strict=True)
+        )
+
+    def restrict(self, x):
+        """The features on all levels, from fine to coarse."""
+        features = [x]
+        for m in self.channel_levels[:-1]:
+            features.append(m.R(features[-1]))
+        return features
+
+    def forward(self, x):
+        levels = [
+            multigrid.Level(_nothing, R=_same, Pi=m.R, P=m.P, add=lambda u, e: e, difference=False)
+            for m in self.channel_levels
+        ]
+        return multigrid.cycle(levels, multigrid.State(x, 0.0, 0.0)).u
+
+
+def initialise(network):
+    """He's initial weights everywhere, then means in the transfers between channel levels."""
+    blocks.initialise(network)
+    for m in network.modules():
+        if isinstance(m, ChannelLevel):
+            m.average()
+    return network

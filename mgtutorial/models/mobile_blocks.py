@@ -1,0 +1,140 @@
+"""The parts of MobileNetV3: inverted bottlenecks whose pointwise convolutions may be grouped.
+
+References
+----------
+.. [1] A. Howard et al., Searching for MobileNetV3, ICCV (2019).
+"""
+
+import torch
+from torch import nn
+
+from ..errors import InvalidValue
+from . import blocks
+
+
+def round_width(c):
+    """Return the multiple of 8 nearest to `c`, at least 8 and at least 90 % of `c`.
+
+    Examples
+    --------
+    >>> [round_width(c) for c in (9.6, 14.4, 24, 100)]
+    [16, 16, 24, 104]
+    """
+    nearest = max(8, int(c + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * c else nearest
+
+
+def group_number(c, m, s_g, grouping="size"):
+    """Return the number of groups that couple `c` channels with `m` hidden ones.
+
+    ``"size"``: the greatest divisor of both widths up to `s_g` is the number of channels in
+    a group of the `c`. ``"number"``: the least number of groups that divides both widths and
+    ``c/2``, and leaves at most `s_g` of the `c` in each.
+
+    Examples
+    --------
+    The example of the paper's Table 6 is one group of 40 channels; but 10 groups of 8, as the
+    rule of the size has it for 80 channels, do not divide 184 hidden ones.
+
+    >>> group_number(40, 120, 64), group_number(80, 184, 64), group_number(80, 184, 64, "number")
+    (1, 10, 2)
+    """
+    if grouping == "size":
+        return c // max(s for s in range(1, s_g + 1) if not (c % s or m % s))
+    for number in range(-(-c // s_g), c + 1):
+        if not (c // 2 % number or c % number or m % number):
+            return number
+    raise InvalidValue(
+        f"s_g={s_g}: no number of groups divides {c} channels, their half and {m} hidden ones, "
+        f'and leaves so few in a group; give a larger s_g, or grouping="size".'
+    )
+
+
+class UnevenPointwise(nn.Module):
+    """A 1x1 convolution whose number of groups divides only one of its two widths.
+
+    The other width is shared out as evenly as it goes: the first groups have a channel more
+    there. So it is two ordinary grouped convolutions side by side, and every channel of the
+    uneven width is coupled with as many channels of the even one.
+
+    Examples
+    --------
+    >>> conv = UnevenPointwise(80, 184, groups=10)  # 4 groups of 19 and 6 of 18
+    >>> sum(p.numel() for p in conv.parameters()), 80 * 184 // 10
+    (1472, 1472)
+    >>> conv(torch.zeros(1, 80, 4, 4)).shape
+    torch.Size([1, 184, 4, 4])
+    """
+
+    def __init__(self, c_in, c_out, groups):
+        super().__init__()
+        more = max(c_in % groups, c_out % groups)  # one of the two is 0
+        self.split, self.parts = [], nn.ModuleList()
+        for number, extra in ((more, 1), (groups - more, 0)):
+            a, b = (number * (c // groups + (extra and c % groups > 0)) for c in (c_in, c_out))
+            self.split.append(a)
+            self.parts.append(blocks.conv(a, b, kernel=1, groups=number))
+
+    def forward(self, x):
+        pieces = x.split(self.split, dim=1)
+        return torch.cat([f(v) for f, v in zip(self.parts, pieces, strict=True)], dim=1)
+
+
+def pointwise(c_in, c_out, groups):
+    """Return a 1x1 convolution in `groups` groups, which may be uneven on one side."""
+    if c_in % groups or c_out % groups:
+        return UnevenPointwise(c_in, c_out, groups)
+    return blocks.conv(c_in, c_out, kernel=1, groups=groups)
+
+
+class SqueezeExcite(nn.Module):
+    """Weigh each channel by what the means of all channels say."""
+
+    def __init__(self, c, bias):
+        super().__init__()
+        inner = round_width(c / 4) if bias else c // 4
+        self.reduce = nn.Conv2d(c, inner, 1, bias=bias)
+        self.expand = nn.Conv2d(inner, c, 1, bias=bias)
+
+    def forward(self, x):
+        s = self.expand(torch.relu(self.reduce(x.mean((2, 3), keepdim=True))))
+        # torch's own hard sigmoid has 1/6 of single precision in its derivative, always
+        return x * nn.functional.relu6(s + 3) / 6
+
+
+class InvertedBottleneck(nn.Module):
+    """``x + BN K3 S act BN K2 act BN K1 x``: to ``m`` channels, depthwise, and back to ``c``.
+
+    ``S`` is the squeeze-and-excitation, if `squeeze` makes one. ``K1`` and its norm and
+    activation are left out if ``m = c``.
+    """
+
+    def __init__(self, c, m, kernel, groups, squeeze, act):
+        super().__init__()
+        parts = []
+        if m != c:
+            parts += [pointwise(c, m, groups), nn.BatchNorm2d(m), act()]
+        parts += [blocks.conv(m, m, kernel=kernel, groups=m), nn.BatchNorm2d(m), act()]
+        if squeeze is not None:
+            parts.append(squeeze(m))
+        parts += [pointwise(m, c, groups), nn.BatchNorm2d(c)]
+        self.branch = nn.Sequential(*parts)
+
+    def forward(self, x):
+        return x + self.branch(x)
+
+
+class DepthwiseConnector(nn.Module):
+    """A 3x3 filter for each output channel, which reads one input channel.
+
+    Where the new width is a multiple of the old one, this is the usual depthwise
+    convolution; from 16 to 24 channels, say, every other channel is read twice.
+    """
+
+    def __init__(self, c_in, c_out, stride):
+        super().__init__()
+        self.conv = blocks.conv(c_out, c_out, stride=stride, groups=c_out)
+        self.register_buffer("source", torch.arange(c_out) * c_in // c_out, persistent=False)
+
+    def forward(self, x):
+        return self.conv(x[:, self.source])

@@ -1,0 +1,222 @@
+r"""Poly-MgNet: MgNet whose smoother is a polynomial in ``A``.
+
+On each level steps :math:`u \leftarrow u + p(A)(f - A u)`, with norms and activations as
+:mod:`mgtutorial.models.poly_steps` places them; then :math:`u' = \Pi u` and
+:math:`f' = R\,\sigma(f - A u) + A' u'`. There is no ``B``. The forward pass is
+:func:`mgtutorial.multigrid.backslash`.
+
+References
+----------
+.. [1] A. van Betteray, M. Rottmann, K. Kahl, Poly-MgNet, ICPRAM 2025.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from .. import multigrid
+from ..errors import InvalidValue, choose
+from . import blocks, poly_roots, poly_steps
+from .mgnet import check_widths, transfer
+
+#: The polynomials of the public code, by their degree.
+POLYNOMIALS = {
+    "q2": ("linear",) * 2,
+    "g4": ("double",) * 2,
+    "g6": ("double",) * 2 + ("repeated",),
+    "g8": ("double",) * 3 + ("repeated",),
+}
+
+
+@dataclass(frozen=True)
+class PolyMgNetConfig:
+    r"""What defines a Poly-MgNet; by default it is the public code's q2.
+
+    Attributes
+    ----------
+    channels : tuple of int
+        Channels on each level; each level halves the resolution.
+    steps : tuple of str, or str
+        The kind of each step on a level: "linear", "double", "repeated" or "pair"; or a
+        polynomial of the public code, "q2", "g4", "g6" or "g8".
+    placement : str or tuple of str
+        Where norms and activations stand, for all steps or for each: a name of
+        :data:`mgtutorial.models.poly_steps.PLACEMENTS`, or "public" for the public code's.
+    residual : str or tuple of str
+        "plain", "norm", "norm-relu" or "public".
+    parametrisation : {"public", "reciprocal", "root", "coefficients"}
+        What is trained: see :func:`mgtutorial.models.poly_roots.factor`.
+    roots : str or tuple
+        Where the roots start: "xavier", "spectrum", ("uniform", a, b) or ("fixed", x, ...), see
+        :func:`mgtutorial.models.poly_roots.check_law`. With the parametrisation "public" what is
+        *drawn* is the reciprocal of the trained number, whatever this stands for.
+    train_roots : bool
+        False keeps them where they start.
+    end : {"relu", "none"}
+        Whether the residual goes through an activation before it is restricted.
+    in_channels, num_classes : int
+    unused_transfers : bool
+        As in :class:`~mgtutorial.models.mgnet.MgNetConfig`.
+    stem : {"3x3", "7x7"}
+    norm : {"batch", "none"}
+    activation : {"relu", "none"}
+        Both "none" make the network linear: each level multiplies its residual by `q(A)`.
+
+    Raises
+    ------
+    UnknownName, InvalidValue
+        For a name that there is not, or a number out of its range.
+
+    Examples
+    --------
+    >>> from mgtutorial.counting import count_weights
+    >>> count_weights(PolyMgNetConfig().build()), count_weights(PolyMgNetConfig(steps="g6").build())
+    (1386706, 1389526)
+    """
+
+    channels: tuple = (64, 128, 256, 256)
+    steps: tuple | str = "q2"
+    placement: tuple | str = "public"
+    residual: tuple | str = "public"
+    parametrisation: str = "public"
+    roots: tuple | str = ("xavier",)
+    train_roots: bool = True
+    end: str = "relu"
+    in_channels: int = 3
+    num_classes: int = 10
+    unused_transfers: bool = True
+    stem: str = "3x3"
+    norm: str = "batch"
+    activation: str = "relu"
+
+    def __post_init__(self):
+        steps = self.steps
+        if isinstance(steps, str):
+            steps = POLYNOMIALS[choose("polynomial", steps, POLYNOMIALS)]
+        object.__setattr__(self, "steps", tuple(steps))
+        if not self.steps:
+            raise InvalidValue("steps=(): give at least one kind of step, or a polynomial's name.")
+        object.__setattr__(self, "channels", check_widths("channels", self.channels))
+        for name in ("in_channels", "num_classes"):
+            if getattr(self, name) < 1:
+                raise InvalidValue(f"{name}={getattr(self, name)}: it must be at least 1.")
+        for name in ("placement", "residual"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                object.__setattr__(self, name, tuple(value))
+                if len(value) != len(self.steps):
+                    raise InvalidValue(
+                        f"{name}={tuple(value)}: give one name for all steps or one for each of "
+                        f"the {len(self.steps)}."
+                    )
+        choose("parametrisation", self.parametrisation, poly_roots.PARAMETRISATIONS)
+        choose("end of a level", self.end, ("relu", "none"))
+        self.each_step()
+        object.__setattr__(self, "roots", poly_roots.check_law(self.roots, self.steps))
+        poly_roots.check_start(self.steps, self.parametrisation, self.roots)
+
+    def each_step(self):
+        """Return (kind, placement, residual) of each step, with "public" replaced."""
+        n = len(self.steps)
+        lists = (
+            (value,) * n if isinstance(value, str) else value
+            for value in (self.placement, self.residual)
+        )
+        return [
+            (kind, *poly_steps.resolve(kind, *own))
+            for kind, *own in zip(self.steps, *lists, strict=True)
+        ]
+
+    def build(self):
+        """Return the network, with fresh weights from torch's global generator."""
+        return PolyMgNet(self)
+
+
+class ResolutionLevel(nn.Module):
+    """The operators of one level; :meth:`level` shows them to the multigrid algorithm."""
+
+    def __init__(self, c, c_next, config):
+        super().__init__()
+        self.A = blocks.conv(c, c)
+        self.steps = nn.ModuleList(
+            poly_steps.PolyStep(
+                kind, c, placement, residual,
+                config.parametrisation, config.norm, config.activation,
+            )
+            for kind, placement, residual in config.each_step()
+        )  # fmt: skip
+        self.R = self.Pi = None
+        if c_next:
+            end = blocks.activation(config.activation if config.end == "relu" else "none")
+            self.R = nn.Sequential(end, transfer(c, c_next))
+            self.Pi = transfer(c, c_next)
+
+    def start_roots(self, config):
+        """Set the steps' numbers, which may depend on the weights of ``A``."""
+        starts = poly_roots.start(
+            config.steps, config.parametrisation, config.roots, self.A.weight.detach()
+        )
+        for step, numbers in zip(self.steps, starts, strict=True):
+            step.numbers.data.copy_(numbers)
+            step.numbers.requires_grad_(config.train_roots)
+
+    def roots(self):
+        """Return the roots of ``q`` on this level, one array a step."""
+        return [step.roots() for step in self.steps]
+
+    def level(self):
+        return multigrid.Level(self.A, [step(self.A) for step in self.steps], R=self.R, Pi=self.Pi)
+
+
+class PolyMgNet(nn.Module):
+    """The network of a :class:`PolyMgNetConfig`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> config = PolyMgNetConfig(channels=(8, 16), steps=("linear", "pair"), in_channels=1)
+    >>> config.build()(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 10])
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        widths = config.channels
+        self.stem = blocks.stem(
+            config.stem, config.in_channels, widths[0], config.norm, config.activation
+        )
+        self.levels = nn.ModuleList(
+            ResolutionLevel(c, c_next, config)
+            for c, c_next in zip(widths, (*widths[1:], None), strict=True)
+        )
+        if config.unused_transfers:  # the authors' convention, as in MgNet
+            self.unused = nn.ModuleList(transfer(widths[0], widths[0]) for _ in range(2))
+        self.head = blocks.Head(widths[-1], config.num_classes)
+        blocks.initialise(self)
+        for level in self.levels:
+            level.start_roots(config)
+
+    def features(self, f):
+        """The state on the coarsest level, from the data `f` on the finest."""
+        return multigrid.backslash([m.level() for m in self.levels], multigrid.start(f))
+
+    def forward(self, x):
+        x = blocks.check_images(x, self.config.in_channels)
+        f = blocks.check_size(self.stem(x), len(self.levels))
+        return self.head(self.features(f).u)
+
+
+def _named():
+    out = {f"poly-mgnet-{name}": PolyMgNetConfig(steps=name) for name in POLYNOMIALS}
+    for name in ("g6", "g8"):  # with a true pair where the public code has a double root
+        steps = (*POLYNOMIALS[name][:-1], "pair")
+        out[f"poly-mgnet-{name}-pair"] = PolyMgNetConfig(steps=steps)
+    for scale in (8**-0.5, 2**-0.5, 2**0.5, 8**0.5):
+        b = int(64 * scale)
+        widths = (b, 2 * b, 4 * b, 4 * b)
+        out[f"poly-mgnet-q2-x{scale:.2f}"] = PolyMgNetConfig(channels=widths)
+    return out
+
+
+NAMED = _named()
