@@ -1,141 +1,110 @@
-"""Tables are views: published numbers joined with records, nothing typed.
+"""The tables that training runs can fill: for each row its network, and what is printed beside it.
 
-A table of a paper is a CSV file in ``results/published``; its rows that a network exists
-for are named here, beside the network. :func:`join` puts them together with the records
-of the runs.
+What the papers print is read by :mod:`mgtutorial.published`; :mod:`mgtutorial.comparison` puts
+a table together with the records of the runs.
 """
 
-import csv
 from dataclasses import dataclass, replace
-from statistics import fmean
+from typing import NamedTuple
 
-from . import models, records
-from .counting import count_weights
-from .errors import InvalidValue, choose
+from . import models
+from . import published as _published
+from .errors import choose
 
-NOT_RUN = "not run"
+
+class Entry(NamedTuple):
+    """What is printed in a row, if anything is, and the config of the row's network."""
+
+    printed: _published.Row | None
+    config: object
 
 
 @dataclass(frozen=True)
 class Table:
-    """A published table: its file, its data set, and the networks of its rows.
+    """A published table: its data set, and the networks of its rows.
 
     Attributes
     ----------
     title : str
-    csv : str
-        Name of the file in ``results/published``.
     data : str
         The data set of :func:`mgtutorial.data.load`.
-    channels, classes : int
-        Of that data set: what the published counts are for.
     rows : dict
-        Row name -> (value of the CSV's ``model`` column, config of the network).
+        Name of the row -> :class:`Entry`.
+    protocol : str
+        The paper whose protocol the budget ``paper`` follows, as
+        :class:`mgtutorial.protocols.TrainConfig` has it.
     """
 
     title: str
-    csv: str
     data: str
-    channels: int
-    classes: int
     rows: dict
+    protocol: str = "mgiad"
+
+    @property
+    def classes(self):
+        """Number of classes of the table's data set."""
+        return _published.DATA[self.data].classes
 
     def config(self, row):
-        """Return the network that a published row counts."""
-        _, config = self.rows[choose("row", row, self.rows)]
-        return replace(config, in_channels=self.channels, num_classes=self.classes)
+        """Return the network of a row, as it is on the table's data set."""
+        return _published.fitted(self.rows[choose("row", row, self.rows)].config, self.data)
 
 
-TABLES = {
-    "mgiad-table2": Table(
-        title="MGiaD, Table 2: FashionMNIST",
-        csv="mgiad_table2_fashionmnist.csv",
-        data="fashion-mnist",
-        channels=1,
-        classes=10,
-        rows={
-            "resnet20": ("resnet20", models.CONFIGS["resnet20"]),
-            "mgnet-20": ("mgnet_ab_20", models.CONFIGS["mgnet-20"]),
-        },
-    ),
-}
+def _of_print(name):
+    """The table of a published one: its rows with a network, of MGIC the journal's version."""
+    described = _published.PRINTED[name]
+    rows = {
+        r.name: Entry(r, r.config)
+        for r in _published.rows(name)
+        if r.config is not None and not r.arxiv
+    }
+    protocol = "mgic" if name.startswith("mgic") else "mgiad"
+    return Table(described.title, described.data, rows, protocol)
 
 
-def published(name):
-    """Return the rows of a published file as dictionaries of strings, as printed.
+def _figure7():
+    """MGiaD's Figure 7, accuracy over weights: the numbers that are printed stand elsewhere."""
+    names = ["resnet18", "resnet20", "mgnet", "mgnet-20"]
+    names += [f"mgnet-g{g}" for g in (4, 8, 16, 32, 64)]
+    names += [f"mgic-resnet56-c{s_c}-g{s_g}" for s_c, s_g in ((64, 16), (16, 8))]
+    names += [f"mgiad-lam{lam}-c64-g{g}" for lam in (3, 2) for g in (4, 8)]
+    names += [f"mgiad-lam1-c{c}-g{g}" for c in (64, 32, 16) for g in (4, 8)]
+    names += [f"mgiad-lam1-c64-g{g}-post{eta}" for g in (4, 8) for eta in (2, 3)]
+    # MGIC's own accuracies were reached under another protocol.
+    printed = {
+        r.name: replace(r, accuracy=None, std=None) if table.startswith("mgic") else r
+        for table in ("mgic-table3", "mgic-table12", "mgiad-text", "mgiad-table1")
+        for r in _published.rows(table)
+        if not r.arxiv
+    }
+    rows = {name: Entry(printed.get(name), models.CONFIGS[name]) for name in names}
+    return Table("MGiaD, Figure 7: CIFAR-10, accuracy over weights", "cifar10", rows)
 
-    Parameters
-    ----------
-    name : str
-        The file's name in ``results/published``.
 
-    Examples
-    --------
-    >>> rows = published("mgiad_table2_fashionmnist.csv")
-    >>> next(r["test_acc"] for r in rows if r["model"] == "mgnet_ab_20")
-    '93.29'
-    """
-    with open(records.shipped() / "published" / name, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def _poly_mgnet():
+    """Poly-MgNet's trade-off: its accuracies are not printed in the text at hand."""
+    printed = {r.name: r for r in _published.rows("poly-mgnet")}
+    printed["resnet18"] = printed["resnet18-summary"]
+    names = [name for name in models.CONFIGS if name.startswith("poly-mgnet")]
+    names += ["resnet18", "mgnet"]
+    names += [name for name in models.CONFIGS if name.startswith("mgnet-x")]
+    rows = {name: Entry(printed.get(name), models.CONFIGS[name]) for name in names}
+    return Table(_published.PRINTED["poly-mgnet"].title, "cifar10", rows, "poly-mgnet")
 
 
-def join(table, runs, rows=None):
-    """Return a table's rows, each with what was printed, counted and measured.
-
-    Parameters
-    ----------
-    table : str
-        A name of :data:`TABLES`.
-    runs : list of dict
-        Records; those of one row must differ in their seeds alone.
-    rows : list of str, optional
-        Some of the table's rows; default all.
-
-    Returns
-    -------
-    list of dict
-        ``row``; ``published_weights_k``, ``published_accuracy`` and
-        ``published_std`` (percent) as printed; ``weights`` as counted on the network of
-        the published data set; ``data``, ``budget``, ``epochs``, ``n``, ``seeds`` and
-        ``accuracy`` (mean, percent) of the runs, or None where there is none.
-
-    Raises
-    ------
-    UnknownName
-        If there is no such table or row.
-    InvalidValue
-        If the records of a row differ in more than their seeds.
-
-    Examples
-    --------
-    >>> [(r["row"], r["weights"], r["n"]) for r in join("mgiad-table2", [])]
-    [('resnet20', 269434, 0), ('mgnet-20', 100954, 0)]
-    """
-    described = TABLES[choose("table", table, TABLES)]
-    printed = {r["model"]: r for r in published(described.csv)}
-    joined = []
-    for row in rows or described.rows:
-        config = described.config(row)
-        line = printed[described.rows[row][0]]
-        own = [r for r in runs if _same_network(r["config"]["model"], config)]
-        _check_mean(row, own)
-        joined.append(
-            {
-                "row": row,
-                "published_weights_k": float(line["weights_k"]),
-                "published_accuracy": float(line["test_acc"]),
-                "published_std": float(line["test_acc_std"]),
-                "weights": count_weights(config),
-                "n": len(own),
-                "seeds": sorted(r["seed"] for r in own),
-                "data": (own[0]["config"]["data"], own[0]["data"]["source"]) if own else None,
-                "budget": own[0]["budget"] if own else None,
-                "epochs": own[0]["epochs"] if own else None,
-                "partial": any(r["partial"] for r in own),
-                "accuracy": 100 * fmean(r["test_accuracy"] for r in own) if own else None,
-            }
-        )
-    return joined
+_BY_PRINT = (
+    "mgiad-table1",
+    "mgiad-table2",
+    "mgiad-table3-cifar100",
+    "mgiad-table3-tiny-imagenet",
+    "mgiad-table3-imagenet",
+    "mgic-table3",
+    "mgic-table12",
+    "mgic-table5",
+    "mgic-table7",
+)
+TABLES = {name: _of_print(name) for name in _BY_PRINT}
+TABLES |= {"mgiad-figure7": _figure7(), "poly-mgnet": _poly_mgnet()}
 
 
 def _same_network(recorded, config):
@@ -143,50 +112,6 @@ def _same_network(recorded, config):
     recorded = models.from_dict(recorded)
     fitted = {k: getattr(recorded, k) for k in ("in_channels", "num_classes")}
     return recorded == replace(config, **fitted)
-
-
-def _check_mean(row, own):
-    """Raise unless runs differ in their seeds alone: no other mean belongs in a table."""
-
-    def but_for_the_seed(r):
-        config = {k: v for k, v in r["config"].items() if k != "seed"}
-        return records.digest([config, r["data"]["source"]])
-
-    if len({but_for_the_seed(r) for r in own}) > 1 or len({r["seed"] for r in own}) < len(own):
-        raise InvalidValue(
-            f"the records given for {row} are no repetitions: they must have one configuration "
-            "and different seeds; choose among them first."
-        )
-
-
-def markdown(rows, table):
-    """Return joined rows as a Markdown table.
-
-    Only runs of the paper's own protocol on its own data set share the column of the
-    published accuracy; all others stand in a column that says what they are.
-    """
-    described = TABLES[choose("table", table, TABLES)]
-    head = (
-        "| network | weights, published | weights, counted | accuracy, published | "
-        "accuracy, measured | measured on, budget, n |"
-    )
-    lines = [head, "|---|---:|---:|---:|---:|---|"]
-    for r in rows:
-        if r["n"]:
-            name, source = r["data"]
-            seeds = ", ".join(map(str, r["seeds"]))
-            cut = f"{r['epochs']} epochs" + (", partial" if r["partial"] else "")
-            on = f"{name} ({source}), {r['budget']} ({cut}), n = {r['n']} (seed {seeds})"
-            measured = f"{r['accuracy']:.2f} %"
-            if r["budget"] != "paper" or name != described.data or r["partial"]:
-                on += "; not comparable"
-        else:
-            measured, on = NOT_RUN, ""
-        lines.append(
-            f"| {r['row']} | {r['published_weights_k']:.0f}k | {r['weights']:,} "
-            f"| {r['published_accuracy']:.2f} ± {r['published_std']:.2f} % | {measured} | {on} |"
-        )
-    return "\n".join(lines)
 
 
 def runs_markdown(runs):
@@ -226,7 +151,9 @@ def network_name(recorded):
     'mgnet-20'
     """
     config = models.from_dict(recorded)
-    for name, known in models.CONFIGS.items():
+    of_tables = ((name, row.config) for t in TABLES.values() for name, row in t.rows.items())
+    for name, known in (*models.CONFIGS.items(), *of_tables):
         if type(known) is type(config) and _same_network(recorded, known):
             return name
-    return f"{type(config).__name__.removesuffix('Config')} {'-'.join(map(str, config.channels))}"
+    kind = type(config).__name__.removesuffix("Config")
+    return " ".join([kind, "-".join(map(str, getattr(config, "channels", ())))]).strip()
