@@ -6,11 +6,13 @@ rate and are never compared with the papers' accuracies.
 
 import math
 from dataclasses import dataclass, fields, replace
+from functools import cache
 
-from . import data, models
+from . import _files, data, models, published
 from .errors import InvalidValue, choose
 
 SCHEDULES = ("cosine", "step", "one-cycle", "constant")
+PRECISIONS = ("float32", "bfloat16", "float16", "float64")
 
 BUDGETS = {
     "smoke": "seconds: proves the path, says nothing about accuracy",
@@ -31,12 +33,28 @@ _SETTINGS = {
         "n_train": 10_000,
     },
     "short": {"schedule": "one-cycle", "lr": 0.2, "batch_size": 128, "epochs": 15},
-    # MGiaD, section 4: batch 128, 400 epochs, SGD with momentum 0.9, weight decay 1e-4,
-    # rate 0.05 with cosine annealing ...
-    "paper": {"schedule": "cosine", "lr": 0.05, "batch_size": 128, "epochs": 400},
 }
-# ... and on FashionMNIST the rate times 0.1 every 25 epochs.
-_PAPER_BY_DATA = {"fashion-mnist": {"schedule": "step", "step_epochs": 25}}
+
+# What the papers print: for all data sets, and what differs on one of them.
+_PAPERS = {
+    # MGiaD, section 4: SGD with momentum 0.9 and weight decay 1e-4, cosine annealing. The
+    # augmentation is that of the authors' code; the text is silent.
+    "mgiad": {
+        "": {"schedule": "cosine", "lr": 0.05, "batch_size": 128, "epochs": 400},
+        "fashion-mnist": {"schedule": "step", "step_epochs": 25},
+        "imagenet": {"batch_size": 512},
+    },
+    # MGIC, the journal's version (arXiv: 180 epochs): the rate divided by 10 every 30 epochs.
+    "mgic": {
+        "": {"schedule": "step", "step_epochs": 30, "lr": 0.001, "batch_size": 128, "epochs": 100},
+        "cifar10": {"augmentation": "crop-flip"},
+        "imagenet": {"lr": 0.1, "batch_size": 256, "augmentation": "resized-crop-half"},
+    },
+    # Poly-MgNet: as MGiaD, with the rate of the authors' code.
+    "poly-mgnet": {
+        "": {"schedule": "cosine", "lr": 0.1, "batch_size": 128, "epochs": 400},
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -67,9 +85,15 @@ class TrainConfig:
         ``"fit"``: all but the validation images, and these after each epoch: for choices.
     seed : int
         Of the initial weights, the order of the images and their augmentation.
-    precision : {"float32", "bfloat16", "float16"}
+    precision : {"float32", "bfloat16", "float16", "float64"}
+        The two of 16 bits are mixed: weights stay in float32.
     compile : bool
         Whether ``torch.compile`` is used.
+    norm_parts : int
+        Batch norm takes its statistics over so many equal parts of a batch: 1, or the
+        number of processes whose statistics are their own (:mod:`mgtutorial.distributed`).
+    protocol : {"mgiad", "mgic", "poly-mgnet"}
+        The paper whose protocol the budget ``paper`` follows; other budgets are the same for all.
     """
 
     model: object
@@ -88,14 +112,17 @@ class TrainConfig:
     seed: int = 0
     precision: str = "float32"
     compile: bool = False
+    norm_parts: int = 1
+    protocol: str = "mgiad"
 
     def __post_init__(self):
         choose("data set", self.data, data.NAMES)
         choose("budget", self.budget, BUDGETS)
         choose("schedule", self.schedule, SCHEDULES)
         choose("split", self.split, ("train", "fit"))
-        choose("precision", self.precision, ("float32", "bfloat16", "float16"))
-        for name in ("epochs", "batch_size", "step_epochs"):
+        choose("protocol", self.protocol, _PAPERS)
+        choose("precision", self.precision, PRECISIONS)
+        for name in ("epochs", "batch_size", "step_epochs", "norm_parts"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise InvalidValue(f"{name}={value!r}: it must be a whole number, at least 1.")
@@ -105,7 +132,14 @@ class TrainConfig:
     def as_dict(self):
         """Return the config as plain data."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, default in _LATER.items():  # not worth a word at its default, nor a new digest
+            if plain[name] == default:
+                del plain[name]
         return plain | {"model": models.as_dict(self.model)}
+
+
+# Fields that came later: older records do not have them.
+_LATER = {"norm_parts": 1, "protocol": "mgiad"}
 
 
 def configure(model, data_name, budget="short", *, root=None, **changes):
@@ -114,8 +148,8 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
     Parameters
     ----------
     model : str or config of a network
-        A name of :data:`mgtutorial.models.CONFIGS`, or a config. Its input channels and
-        its number of classes become those of the data set.
+        A name of :data:`mgtutorial.models.CONFIGS`, which becomes the network that the papers use
+        on the data set; or a config, whose input channels and number of classes change only.
     data_name, budget : str
     root : path, optional
         Where the data are, see :func:`mgtutorial.data.load`.
@@ -137,24 +171,47 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
         choose("training option", name, [f.name for f in fields(TrainConfig)])
     if isinstance(model, str):
         model = models.named(model)
+        if data_name in published.DATA:  # its stem and norms there, too
+            model = published.fitted(model, data_name)
+    channels, classes = _shape(data_name, str(_files.data_root(root)))
+    model = replace(model, in_channels=channels, num_classes=classes)
+    protocol = changes.pop("protocol", "mgiad")
+    chosen = settings(budget, data_name, protocol)
+    wide = isinstance(model, models.MGiaDConfig) and model.lam == 3
+    if wide and (budget, protocol, data_name) == ("paper", "mgiad", "imagenet"):
+        chosen["batch_size"] = 256  # the paper's, for want of memory
+    return TrainConfig(model=model, data=data_name, budget=budget, **(chosen | changes))
+
+
+@cache
+def _shape(data_name, root):
+    """Return the channels and the classes of a data set: once, as a table has a hundred rows."""
     images = data.load(data_name, "test", root=root)
-    model = replace(model, in_channels=images.channels, num_classes=images.num_classes)
-    chosen = settings(budget, data_name) | changes
-    return TrainConfig(model=model, data=data_name, budget=budget, **chosen)
+    return images.channels, images.num_classes
 
 
-def settings(budget, data_name):
+def settings(budget, data_name, protocol="mgiad"):
     """Return the fields of a ``TrainConfig`` that a budget sets for a data set.
+
+    Parameters
+    ----------
+    budget, data_name : str
+    protocol : str
+        The paper that the budget ``paper`` follows.
 
     Examples
     --------
     >>> settings("paper", "fashion-mnist")["schedule"]
     'step'
+    >>> settings("paper", "cifar10", "mgic")["epochs"]
+    100
     """
-    chosen = dict(_SETTINGS[choose("budget", budget, BUDGETS)])
+    choose("budget", budget, BUDGETS)
+    paper = _PAPERS[choose("protocol", protocol, _PAPERS)]
+    chosen = {"augmentation": data.augmentation_of(data_name)}
     if budget == "paper":
-        chosen |= _PAPER_BY_DATA.get(data_name, {})
-    return chosen | {"augmentation": data.augmentation_of(data_name)}
+        return chosen | {"protocol": protocol} | paper[""] | paper.get(data_name, {})
+    return chosen | _SETTINGS[budget]
 
 
 def partial(config):
@@ -167,7 +224,7 @@ def partial(config):
     >>> partial(configure("mgnet-20", "digits", "smoke", n_train=100))
     True
     """
-    whole = settings(config.budget, config.data)
+    whole = settings(config.budget, config.data, config.protocol)
     infinite = float("inf")  # None stands for all images
     wanted = whole.get("n_train") or infinite
     return config.epochs < whole["epochs"] or (config.n_train or infinite) < wanted

@@ -51,7 +51,7 @@ def digits(train):
     return Part(images[index], labels[index], tuple("0123456789"), "embedded")
 
 
-def synthetic(train, seed=0, classes=10, channels=3, size=16):
+def synthetic(train, seed=0, classes=10, channels=3, size=32):
     """Coloured waves, one per class, under noise: separable, for tests.
 
     Parameters

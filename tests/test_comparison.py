@@ -1,0 +1,122 @@
+"""Tables show what the files and the records say, and compare only what is comparable."""
+
+import pytest
+
+from mgtutorial import comparison, protocols, records
+from mgtutorial.errors import UnknownName
+from mgtutorial.models.narrow import narrowed
+from mgtutorial.tables import TABLES
+from mgtutorial.verdicts import MEANING
+
+TABLE = "mgiad-table2"
+
+
+def run(row="mgnet-20", budget="paper", seed=0, accuracy=0.93, table=TABLE, config=None, **changes):
+    """A record as `train` writes it, as far as tables read it."""
+    described = TABLES[table]
+    settings = protocols.settings(budget, described.data, described.protocol)
+    made = protocols.TrainConfig(
+        model=config or described.config(row), data=described.data, budget=budget, seed=seed,
+        **settings,
+    ).as_dict()  # fmt: skip
+    made |= changes.pop("config_changes", {})
+    return {
+        "schema": 1,
+        "digest": records.digest([made, seed]),
+        "config": made,
+        "data": {"source": "official files", "n": 60_000, "digest": "same"},
+        "seed": seed,
+        "budget": budget,
+        "epochs": made["epochs"],
+        "partial": False,
+        "test_accuracy": accuracy,
+        **changes,
+    }
+
+
+def only(runs, row="mgnet-20", table=TABLE):
+    (line,) = comparison.lines(table, runs, rows=[row])
+    return line
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_without_records_every_row_of_every_table_is_not_run(table):
+    made = comparison.lines(table, [])
+    assert [line.row for line in made] == list(TABLES[table].rows)
+    assert {line.verdict for line in made} == {"not run"}
+    assert comparison.markdown(made).count("not run") == len(made)
+
+
+def test_three_seeds_of_the_papers_protocol_are_compared():
+    printed = TABLES[TABLE].rows["mgnet-20"].printed.accuracy / 100
+    line = only([run(seed=s, accuracy=printed + d) for s, d in enumerate((-0.001, 0.0, 0.001))])
+    assert line.interval.n == 3
+    assert line.difference == pytest.approx(0, abs=1e-9)
+    assert line.verdict == "reproduced"
+    assert only([run(seed=s, accuracy=printed - 0.05) for s in range(3)]).verdict == "differs"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"budget": "short"},
+        {"partial": True},
+        {"data": {"source": "JPEG copy", "n": 60_000, "digest": "other"}},
+        {"config_changes": {"protocol": "mgic"}},
+    ],
+    ids=["budget", "partial", "copy", "protocol"],
+)
+def test_what_departs_from_the_protocol_is_shown_and_not_compared(spoilt):
+    line = only([run(seed=s, accuracy=0.9329, **spoilt) for s in range(3)])
+    assert line.runs and line.difference is None
+    assert line.verdict == "shorter budget"
+
+
+def test_runs_that_differ_in_more_than_the_seed_stand_in_lines_of_their_own():
+    runs = [run(seed=0), run(seed=1), run(budget="short"), run(config_changes={"lr": 0.01})]
+    made = comparison.lines(TABLE, runs, rows=["mgnet-20"])
+    assert sorted(len(line.runs) for line in made) == [1, 1, 2]
+
+
+def test_a_seed_that_was_run_twice_counts_once():
+    assert only([run(seed=0), run(seed=0), run(seed=1)]).interval.n == 2
+
+
+def test_other_networks_and_validation_runs_stay_out():
+    choice = run()
+    del choice["test_accuracy"]
+    assert only([run("resnet20"), choice]).runs == ()
+
+
+def test_smoke_runs_of_the_small_relative_belong_to_the_row():
+    small = narrowed(TABLES[TABLE].config("mgnet-20"))
+    line = only([run(budget="smoke", config=small, config_changes={"data": "digits"})])
+    assert line.runs and line.verdict == "shorter budget"
+    assert only([run(budget="short", config=small)]).runs == ()
+
+
+def test_every_cell_comes_from_the_line():
+    cells = comparison.cells(only([run(seed=3, accuracy=0.91234)]))
+    assert cells["accuracy, measured"] == "91.23 %"
+    assert "seed 3" in cells["measured on"] and "400 epochs" in cells["measured on"]
+    assert cells["weights, counted"] == "100,954" and cells["weights, published"] == "101k"
+
+
+def test_the_styler_shows_the_same_cells_and_keeps_its_caption():
+    pytest.importorskip("pandas")
+    line = only([run(seed=s, accuracy=0.9329 + 1e-4 * s) for s in range(3)])
+    shown = comparison.style([line], "A caption.").to_html()
+    assert "A caption." in shown and "reproduced" in shown and "background-color" in shown
+    for text in comparison.cells(line).values():
+        assert text.replace("`", "") in shown
+
+
+def test_the_legend_explains_every_verdict():
+    assert all(f"**{name}**" in comparison.legend() for name in MEANING)
+
+
+def test_unknown_names_are_sentences():
+    with pytest.raises(UnknownName, match="mgiad-table2"):
+        comparison.lines("mgiad-table-2", [])
+    with pytest.raises(UnknownName):
+        comparison.lines(TABLE, [], rows=["mgnet20"])

@@ -1,0 +1,67 @@
+"""The status page follows the records, and a page cannot say what they do not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mgtutorial import records, status
+from mgtutorial.errors import InvalidValue
+from mgtutorial.tables import TABLES
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNS = records.read(records.shipped() / "runs")
+
+
+def test_every_table_has_a_section_and_a_line_in_the_overview():
+    text = status.page([])
+    for table in TABLES.values():
+        assert f"### {table.title}\n" in text and f"| {table.title} |" in text
+
+
+def test_the_page_shows_each_recorded_run_of_a_published_row():
+    text = status.page(RUNS)
+    whole = [r for r in RUNS if r["budget"] == "short" and "test_accuracy" in r]
+    assert whole  # the shipped ones
+    for run in whole:
+        assert f"`{run['digest']}`" in text
+
+
+def test_pages_and_records_agree():
+    assert status.problems() == []
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for name in ("book", "notebooks"):
+        shutil.copytree(
+            ROOT / name, tmp_path / name, ignore=lambda d, names: [n for n in names if "." not in n]
+        )
+    for name in ("_toc.yml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_an_invented_accuracy_or_run_is_found(checkout):
+    status.write(checkout)
+    before = status.problems(checkout)
+    with (checkout / "README.md").open("a") as readme:
+        readme.write("\nOurs reaches 99.87 % (run `0123456789abcdef`).\n")
+    notebook = checkout / "notebooks" / "invented.ipynb"
+    cell = {"cell_type": "markdown", "source": ["It reaches 98.76 per cent."]}
+    notebook.write_text(json.dumps({"cells": [cell]}))
+    found = " ".join(set(status.problems(checkout)) - set(before))
+    assert "99.87" in found and "0123456789abcdef" in found and "98.76" in found
+
+
+def test_a_status_page_edited_by_hand_is_found(checkout):
+    path = status.write(checkout)
+    assert not any("status.md is not" in p for p in status.problems(checkout))
+    path.write_text(path.read_text().replace("not run", "reproduced"))
+    assert any("status.md is not" in p for p in status.problems(checkout))
+
+
+def test_outside_a_checkout_it_says_so(tmp_path):
+    with pytest.raises(InvalidValue, match="checkout"):
+        status.problems(tmp_path)
