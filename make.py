@@ -185,7 +185,7 @@ def setup(args=()):
         write(MADE, {**want, "ready": False})
         # setuptools first, as pinned: an isolated build would fetch the newest.
         what = "the package and all it needs, 2 GB,"
-        package = ("--no-build-isolation", "--editable", ".[book,test]")
+        package = ("--no-build-isolation", "--editable", ".[book,test,cluster]")
         install(what, "10 s to 5 min", ("setuptools",), package)
         show = "import torch; print(torch.__version__, 'CUDA' if torch.version.cuda else 'the CPU')"
         imports, torch = ask(PYTHON, "-c", show)
@@ -207,26 +207,26 @@ def create(reason):
             raise Stop(f"{python}: install its venv module (Debian: apt-get install python3-venv).")
 
 
-def install(what, usually, *batches):
+def install(what, usually, *batches, python=None, pins="constraints.txt"):
     """Install batches of requirements, as pinned, with the first installer that can."""
-    for name, command in installers():
+    for name, command in installers(python or PYTHON):
         with step(f"Installing {what} with {name}", usually):
-            failed = any(run(*command, "-c", "constraints.txt", *batch) for batch in batches)
+            failed = any(run(*command, "-c", pins, *batch) for batch in batches)
         if not failed:
             return
         say(f"It did not work with {name}.")
     raise Stop("See that the network, or pip's index, can be reached, and repeat the command.")
 
 
-def installers():
-    """Yield the installers to try as (name, command), the best first."""
+def installers(python):
+    """Yield the installers of packages for `python` as (name, command), the best first."""
     # On a terminal they show their own progress; a log has no use for it.
     quiet = [] if sys.stdout.isatty() else ["--quiet"]
     settings = pip_settings()
     if uv := find_uv():
         if "cert" in settings:
             os.environ.setdefault("SSL_CERT_FILE", settings["cert"])
-        command = [uv, "pip", "install", "--python", PYTHON, *quiet, *uv_options(settings)]
+        command = [uv, "pip", "install", "--python", python, *quiet, *uv_options(settings)]
         # Which torch: that of a folder of wheels which pip is configured for;
         # else the build that PyTorch has for this machine's processor or GPU;
         # else the package index, which has only CUDA builds for Linux.
@@ -237,7 +237,8 @@ def installers():
             yield "uv, torch from PyTorch", [*command, "--torch-backend", "auto"]
         yield "uv", command
     # pip is quiet about warnings, and not about errors, when told so twice.
-    yield "pip", [PYTHON, "-m", "pip", "install", *quiet, *quiet]
+    other = [] if python == PYTHON else ["--python", python]
+    yield "pip", [PYTHON, "-m", "pip", *other, "install", *quiet, *quiet]
 
 
 def find_uv():
@@ -341,11 +342,78 @@ def check_book(args=()):
     """hold the pages to their tests in a browser, built first if need be"""
     book()
     in_ci = {"MGTUTORIAL_REQUIRE_BROWSER": "1"} if os.environ.get("CI") else {}  # never skipped
-    with step("Checking the pages", "1 min"):
-        pages = ("tests/test_book.py", "-m", "book", *args)
-        failed = run(PYTHON, "-m", "pytest", *pages, **in_ci)
+    with step("Checking the pages", "2 to 4 min"):
+        tests = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("tests/test_book*.py"))
+        failed = run(
+            PYTHON, "-m", "pytest", *tests, "-m", "book", "--durations", "5", *args, **in_ci
+        )
+    for what, measured in read(BUILD / "check-book.json").items():
+        say(f"{what}: {measured}")
     if failed:
         raise Stop("The book did not pass its tests.", failed)
+
+
+def pdf(args=()):
+    """print the whole book to one file, _build/*.pdf, built first if need be"""
+    book()
+    needed = ("pypdf", "selenium")
+    if not have(*needed):
+        install("what printing needs", "5 s", needed)
+    with step("Printing the book", "1 to 3 min"):
+        failed = run(PYTHON, "book/_ext/printing.py", *args)
+    if failed:
+        raise Stop("The book was not printed, for the reason above.", failed)
+
+
+def colab(args=()):
+    """run notebooks as Colab would (--all; else what changed, and two more)"""
+    setup()
+    sys.path.insert(0, str(ROOT / "tests"))
+    from colab import environment, wheel
+
+    which = "all" if "--all" in args else "some"
+    with one_at_a_time("colab"):
+        environment(sys.modules[__name__])
+        wheel(sys.modules[__name__])
+        with step(
+            f"Running {which} notebooks outside the repository, from the wheel", "1 to 15 min"
+        ):
+            options = ("-rA", "--show-capture", "no", "--durations", "0")
+            rest = [arg for arg in args if arg != "--all"]
+            tests = ("tests/test_colab.py", *options, *rest)
+            failed = run(PYTHON, "-m", "pytest", *tests, MGTUTORIAL_COLAB=which)
+    if failed:
+        raise Stop("A notebook does not run as Colab would run it.", failed)
+
+
+SETUP_CELL = """\
+import sys
+
+if "google.colab" in sys.modules:  # Colab has torch; add the package only
+    %pip install -q --no-deps git+{url}@{branch}"""
+
+
+def setup_cell():
+    """Return the first cell of code of every notebook, made from _config.yml."""
+    lines = (ROOT / "_config.yml").read_text(encoding="utf-8").splitlines()
+    repository = lines[lines.index("repository:") + 1 :]
+    values = [next(x for x in repository if x.startswith(f"  {k}:")) for k in ("url", "branch")]
+    url, branch = (line.split(":", 1)[1].split("#")[0].strip() for line in values)
+    return SETUP_CELL.format(url=url, branch=branch)
+
+
+def cells(args=()):
+    """write the set-up cell, made from _config.yml, into every notebook"""
+    for file in sorted((ROOT / "notebooks").rglob("*.ipynb")):
+        text = file.read_text(encoding="utf-8")
+        notebook = json.loads(text)
+        first = next(c for c in notebook["cells"] if c["cell_type"] == "code")
+        if "".join(first["source"]) != setup_cell():
+            first["source"] = setup_cell().splitlines(keepends=True)
+            indent = 1 if text.startswith('{\n "') else 2
+            written = json.dumps(notebook, indent=indent, ensure_ascii=False) + "\n"
+            file.write_text(written, encoding="utf-8")
+            say(f"{file.relative_to(ROOT)} has the set-up cell.")
 
 
 def lint(args=()):
@@ -374,7 +442,7 @@ def help(args=()):
         print(f"  {name:12}{task.__doc__}")
 
 
-TASKS = (setup, book, test, check_book, lint, clean, help)
+TASKS = (setup, book, test, check_book, pdf, colab, cells, lint, clean, help)
 TASKS = {task.__name__.replace("_", "-"): task for task in TASKS}
 
 

@@ -28,7 +28,8 @@ background:none;border:1px solid currentColor;border-radius:.35rem}
 @media print{.mg-controls{display:none!important}.mg-values{display:block!important}}
 """.replace("\n", "")
 
-# `data` is what pack() made; a frame's number counts the last parameter fastest.
+# `data` is what pack() made; a frame's number counts the last parameter fastest. Where
+# the reader asked for less motion, the button goes to the next value and plays nothing.
 _SCRIPT = """
 (function(){
 var root=document.getElementById("%(ident)s");if(!root)return;
@@ -36,7 +37,7 @@ var data=JSON.parse(root.querySelector(".mg-data").textContent);
 var img=root.querySelector("img"),said=root.querySelector(".mg-values");
 var live=root.querySelector(".mg-live"),controls=root.querySelector(".mg-controls");
 var rows=[].slice.call(root.querySelectorAll(".mg-row")),timer=null,soon=null;
-var playing=-1;
+var playing=-1,calm=window.matchMedia("(prefers-reduced-motion: reduce)");
 var inputs=rows.map(function(row){return row.querySelector("input")});
 function source(n){var frame=data.frames[n];return typeof frame==="string"?frame:
 "data:image/svg+xml,"+encodeURIComponent(frame.map(function(i){return data.pieces[i]}).join(""))}
@@ -51,20 +52,24 @@ clearTimeout(soon);if(!timer)soon=setTimeout(function(){live.textContent=data.al
 function stop(){clearInterval(timer);timer=null;playing=-1;face()}
 function face(){rows.forEach(function(row,k){
 var button=row.querySelector("button"),on=k===playing;
-button.textContent=on?"\\u23f8\\ufe0e":"\\u25b6\\ufe0e";
-button.setAttribute("aria-label",(on?"Pause ":"Play ")+data.labels[k])})}
+button.textContent=on?"\\u23f8\\ufe0e":calm.matches?"\\u23ed\\ufe0e":"\\u25b6\\ufe0e";
+button.setAttribute("aria-label",(on?"Pause ":calm.matches?"Next ":"Play ")+data.labels[k])})}
 function step(k){
 var input=inputs[k];
 if(+input.value>=+input.max){stop()}else{input.value=+input.value+1}
 update()}
+function next(k){
+var input=inputs[k];stop();
+input.value=+input.value>=+input.max?0:+input.value+1;update()}
 function play(k){
 stop();if(+inputs[k].value>=+inputs[k].max)inputs[k].value=0;
 playing=k;timer=setInterval(function(){step(k)},500);face();update()}
 rows.forEach(function(row,k){
 inputs[k].addEventListener("input",function(){if(timer)stop();update()});
 row.querySelector("button").addEventListener("click",function(){
-if(playing===k){stop();update()}else play(k)})});
-controls.hidden=false;said.style.display="none";
+if(calm.matches)next(k);else if(playing===k){stop();update()}else play(k)})});
+if(calm.addEventListener)calm.addEventListener("change",stop);
+face();controls.hidden=false;said.style.display="none";
 })();
 """
 

@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 # No profile is shared, and no name but this machine's is looked up: what is not in the build fails.
@@ -24,51 +25,6 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
-# Everything the tests ask of a page, in one script.
-FACTS = r"""
-const article = document.querySelector(".bd-article") || document.querySelector("main");
-const shown = article.cloneNode(true);
-const not_prose = "script, style, code, pre, mjx-container, .math, svg, .headerlink, button";
-shown.querySelectorAll(not_prose).forEach(e => e.remove());
-const path = e => e.outerHTML.slice(0, 150);
-return {
-  title: document.title,
-  text: shown.textContent.replace(/[ \t]+/g, " "),
-  math: article.querySelectorAll(".math").length,
-  untypeset: [...article.querySelectorAll(".math")].filter(
-    e => !e.querySelector("mjx-container")).map(path),
-  tabbed: article.querySelectorAll("mjx-container[tabindex='0']").length,
-  formulas: article.querySelectorAll("mjx-container").length,
-  faulty: [...article.querySelectorAll("mjx-merror")].map(e => e.textContent),
-  images: [...document.images].map(i => ({tag: path(i), alt: i.getAttribute("alt"),
-    src: i.getAttribute("src").slice(0, 80), drawn: i.naturalWidth > 0 || !i.checkVisibility(),
-    figure: article.contains(i)})),
-  headings: [...article.querySelectorAll("h1,h2,h3,h4,h5,h6")].map(
-    h => [+h.tagName[1], h.textContent]),
-  headless: [...article.querySelectorAll("table")].filter(t => !t.querySelector("th")).map(path),
-  unnamed: [...document.querySelectorAll("a[href], button, input, select")].filter(e =>
-    e.checkVisibility() && !(e.textContent.trim() || e.getAttribute("aria-label") || e.title
-    || (e.labels && e.labels.length) || e.placeholder || e.querySelector("img[alt]"))).map(path),
-  sliders: [...article.querySelectorAll(".mg-slider")].map(e => e.id),
-};
-"""
-
-# What sticks out of the text to the right and is not in a box of its own that scrolls.
-OVERFLOW = r"""
-const width = document.documentElement.clientWidth, found = [];
-if (document.documentElement.scrollWidth > width)
-  found.push(`the page is ${document.documentElement.scrollWidth} px wide`);
-const article = document.querySelector(".bd-article");
-const boxed = e => { for (let p = e.parentElement; p !== article; p = p.parentElement)
-  if (["auto", "scroll"].includes(getComputedStyle(p).overflowX)) return true; return false };
-const parts = "p, li, img, table, pre, mjx-container, input";
-for (const e of article ? article.querySelectorAll(parts) : [])
-  if (e.checkVisibility() && e.getBoundingClientRect().right > width && !boxed(e)
-      && !["auto", "scroll"].includes(getComputedStyle(e).overflowX))
-    found.push(e.outerHTML.slice(0, 150));
-return found.slice(0, 5);
-"""
-
 
 class Browser:
     """Chromium with its console and network under watch."""
@@ -82,17 +38,21 @@ class Browser:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options, webdriver.ChromeService(driver))
+        self.driver.set_script_timeout(120)
         self.js, self.cdp = self.driver.execute_script, self.driver.execute_cdp_cmd
 
     def open(self, address):
-        """Go to `address` and wait until it is loaded and its formulas are typeset."""
+        """Go to `address`; return the seconds until it is loaded, and its formulas typeset."""
         self.driver.get("about:blank")
         self.log(None)
         self.driver.get(address)
-        self.driver.execute_async_script(
+        return self.driver.execute_async_script(
             "const done = arguments[0];"
             "const math = () => window.MathJax && MathJax.startup ? MathJax.startup.promise : 0;"
-            "const go = () => Promise.resolve(math()).then(() => setTimeout(done, 50));"
+            "const times = () => [performance.getEntriesByType('navigation')[0].loadEventStart"
+            " / 1000, performance.now() / 1000];"
+            "const go = () => Promise.resolve(math()).then(() => {"
+            " const found = times(); setTimeout(() => done(found), 50)});"
             "document.readyState === 'complete' ? go() : addEventListener('load', go);"
         )
 
@@ -123,7 +83,17 @@ class Browser:
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
         )
 
+    def media(self, kind="", motion="no-preference"):
+        """Look at the page as a printer does, or as a reader who asked for less motion."""
+        features = [{"name": "prefers-reduced-motion", "value": motion}]
+        self.cdp("Emulation.setEmulatedMedia", {"media": kind, "features": features})
+
     def mode(self, name):
+        """Show the page light or dark, at once."""
+        self.js(
+            "if (!document.getElementById('at-once')) document.head.insertAdjacentHTML("
+            "'beforeend', '<style id=at-once>*,:before,:after{transition:none!important}</style>')"
+        )
         self.js(
             "const e = document.documentElement; e.dataset.theme = e.dataset.mode = arguments[0]",
             name,
@@ -174,19 +144,37 @@ def missing():
     return None, binary, driver
 
 
+class Silent(SimpleHTTPRequestHandler):
+    """Serves a folder at a prefix, as GitHub does: its 404.html wherever nothing is found."""
+
+    prefix = "/"
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        if path.startswith(self.prefix):
+            self.path = "/" + self.path.removeprefix(self.prefix)
+            if Path(self.translate_path(self.path)).exists():
+                return super().do_GET()
+        page = Path(self.directory, "404.html").read_bytes()
+        self.send_response(404)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_):
+        pass
+
+
 @contextmanager
-def served(folder):
+def served(folder, prefix="/"):
     """Serve `folder` at the address this yields."""
-
-    class Silent(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=folder))
+    handler = partial(type("Handler", (Silent,), {"prefix": prefix}), directory=folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}{prefix}"
     finally:
         server.shutdown()
         server.server_close()

@@ -1,83 +1,89 @@
 """The built book, as a reader meets it: every page in a browser, from disk and served.
 
 `make check-book` builds the book and runs these. Screenshots of every page, 1280 and
-360 pixels wide, light and dark, are left in _build/screenshots for a person to look at.
+360 pixels wide, light and dark, are left in _build/screenshots for a person to look at,
+and what was counted and measured in _build/check-book.json.
 """
 
+import json
 import os
 import re
-from html.parser import HTMLParser
-from pathlib import Path
-from urllib.parse import unquote, urldefrag, urlsplit
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urldefrag
 
+import axe
 import pytest
-from browser import FACTS, OVERFLOW, Browser, missing, served
+from browser import Browser, missing, served
+from built import HTML, REDIRECT, ROOT, SCREENSHOTS, Page, files, join, lacking, written
+from visit import visit
 
-pytestmark = pytest.mark.book
+# The first test waits for the visits of all pages.
+pytestmark = [pytest.mark.book, pytest.mark.timeout(1800)]
 
-ROOT = Path(__file__).parents[1]
-HTML = ROOT / "_build" / "html"
-SCREENSHOTS = ROOT / "_build" / "screenshots"
-REDIRECT = "index.html"  # sends the reader to the first page
-MADE_BY_SPHINX = {REDIRECT, "genindex.html", "search.html"}
-
-
-def lacking(reason):
-    """Skip, or fail where a browser is required (in CI)."""
-    if os.environ.get("MGTUTORIAL_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def join(findings):
-    return "\n".join(f"{page}: {finding}" for page, finding in findings)
+# From disk, until the page is loaded and its sliders move; its formulas may come a little later.
+SECONDS = 2
+MEGABYTES = 40
+SLIDER_BYTES = 1_500_000
 
 
 @pytest.fixture(scope="module")
-def files():
-    """All pages of the build, as paths below it."""
-    if not HTML.is_dir():
-        lacking("the book is not built: run `make book` first")
-    pages = [f.relative_to(HTML).as_posix() for f in HTML.rglob("*.html")]
-    return sorted(p for p in pages if not p.startswith("_static/"))
-
-
-@pytest.fixture(scope="module")
-def pages(files):
-    """The pages that were written: without the index and the search page."""
-    return [p for p in files if p not in MADE_BY_SPHINX]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
+def browsers(tmp_path_factory):
+    """A browser for each core, at most four."""
     reason, binary, driver = missing()
     if reason:
         lacking(reason)
-    browser = Browser(binary, driver, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.driver.quit()
+    found = [
+        Browser(binary, driver, tmp_path_factory.mktemp("profile"))
+        for _ in range(min(os.cpu_count() or 1, 4))
+    ]
+    yield found
+    for browser in found:
+        browser.driver.quit()
+
+
+@pytest.fixture
+def browser(browsers):
+    browsers[0].size(1280)
+    browsers[0].media()
+    return browsers[0]
 
 
 @pytest.fixture(scope="module")
-def visits(browser, files):
-    """One visit of each page from disk: its facts, its faults, what sticks out at 360 px."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-    found = {}
-    for page in files:
-        if page == REDIRECT:
-            continue
-        browser.size(1280)
-        browser.open((HTML / page).as_uri())
-        facts = found[page] = browser.js(FACTS)
-        name = page.removesuffix(".html").replace("/", "-")
-        for width in (1280, 360):
-            browser.size(width)
-            facts[f"wide at {width}"] = browser.js(OVERFLOW)
-            for mode in ("light", "dark"):
-                browser.mode(mode)
-                browser.picture(SCREENSHOTS / f"{name}-{width}-{mode}.png", width)
-        facts["faults"] = browser.log(HTML.as_uri())
-    return found
+def checker():
+    """axe-core, or None and the reason."""
+    try:
+        return axe.source(), None
+    except axe.Unavailable as reason:
+        return None, str(reason)
+
+
+@pytest.fixture(scope="module")
+def visits(browsers, checker):
+    """One visit of each page from disk, by all browsers side by side."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for old in SCREENSHOTS.glob("*.png"):
+        old.unlink()
+    # The largest first, so that the browsers end at the same time.
+    waiting = deque(sorted((p for p in files() if p != REDIRECT), key=_size, reverse=True))
+
+    def work(browser):
+        found = {}
+        while waiting:
+            try:
+                page = waiting.popleft()
+            except IndexError:  # another browser took the last
+                break
+            address = (HTML / page).as_uri()
+            found[page] = visit(browser, page, address, HTML.as_uri(), checker[0], SCREENSHOTS)
+        return found
+
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        return {page: f for found in pool.map(work, browsers) for page, f in found.items()}
+
+
+def _size(page):
+    return (HTML / page).stat().st_size
 
 
 # ----------------------------------------------------------------- what a page loads
@@ -89,28 +95,76 @@ def test_pages_load_from_disk_without_faults_or_requests_away(visits):
     assert visits
 
 
-def test_pages_load_from_a_server_without_faults_or_requests_away(browser, files):
-    findings = []
-    with served(HTML) as home:
-        for page in files:
-            browser.open(home + page)
-            findings += [(page, fault) for fault in browser.log(home)]
+def test_pages_load_from_a_server_without_faults_or_requests_away(browsers):
+    with served(HTML) as home, ThreadPoolExecutor(len(browsers)) as pool:
+        shares = [files()[n :: len(browsers)] for n in range(len(browsers))]
+
+        def work(browser, share):
+            for page in share:
+                browser.open(home + page)
+                yield from ((page, fault) for fault in browser.log(home))
+
+        found = pool.map(lambda *given: list(work(*given)), browsers, shares)
+        findings = [finding for share in found for finding in share]
     assert not findings, join(findings)
 
 
+def test_every_page_is_there_in_two_seconds(browser, visits):
+    """From disk, with one browser at work; what was slow beside others gets more tries."""
+    slow = []
+    for page, facts in visits.items():
+        for _ in range(4):
+            if facts["loaded"] < SECONDS and facts["ready"] < SECONDS:
+                break
+            loaded, ready = browser.open((HTML / page).as_uri())
+            facts["loaded"] = min(loaded, facts["loaded"])
+            facts["ready"] = min(ready, facts["ready"])
+        if facts["loaded"] >= SECONDS:
+            slow.append((page, f"{facts['loaded']:.1f} s"))
+    assert not slow, join(slow)
+
+
+def test_build_is_small():
+    size = sum(f.stat().st_size for f in HTML.rglob("*") if f.is_file()) / 1e6
+    assert size < MEGABYTES, f"{size:.1f} MB"
+
+
 @pytest.mark.parametrize("how", ["from disk", "served"])
-def test_search_finds_pages_that_are_there(browser, files, how):
+def test_words_typed_into_the_search_field_find_a_page(browser, how):
+    from selenium.webdriver.common.keys import Keys
+
     with served(HTML) as home:
         base = home if how == "served" else HTML.as_uri() + "/"
-        browser.open(base + "search.html?q=smoothing")
+        browser.open(f"{base}book/index.html")
+        browser.js("document.querySelector('.search-button__button').click()")
+        browser.until("return document.activeElement.matches('input[type=search]')")
+        browser.press("smoothing factor", Keys.ENTER)
         links = browser.until(
             "const a = [...document.querySelectorAll('#search-results li a')];"
-            "return a.length && document.querySelector('.search-summary').textContent"
-            ".includes('found') && a.map(e => e.href)"
+            "const told = document.querySelector('.search-summary');"
+            "return a.length && told && told.textContent.includes('found') && a.map(e => e.href)"
         )
+        assert links, "no results"
+        found = {urldefrag(link.split("?")[0])[0].removeprefix(base) for link in links}
+        assert found <= set(files()) and "book/smoothing.html" in found
+        result = browser.driver.find_element("css selector", "#search-results li a")
+        browser.click(result, 0.1)
+        assert browser.until("return /factor/.test(document.querySelector('article').textContent)")
         assert browser.log(base) == []
-    assert links, "no results"
-    assert {urldefrag(link.split("?")[0])[0].removeprefix(base) for link in links} <= set(files)
+
+
+@pytest.mark.parametrize("place", ["no.html", "book/no.html", "notebooks/a/b/no.html", "a/b/c/"])
+@pytest.mark.parametrize("prefix", ["/", "/mgtutorial/"])
+def test_page_for_what_is_not_there_leads_home_from_any_depth(browser, prefix, place):
+    with served(HTML, prefix) as home:
+        browser.open(home + place)
+        links = browser.js("return [...document.links].map(a => a.href)")
+        assert [link.split("?")[0] for link in links] == [
+            f"{home}{name}" for name in ("book/index.html", "search.html")
+        ]
+        # the browser reports the page itself, which is not there, and nothing else
+        faults = [fault for fault in browser.log(home) if place not in fault]
+        assert faults == []
 
 
 # --------------------------------------------------------------- what a page says
@@ -129,9 +183,9 @@ RAW = {
 }
 
 
-def test_no_markup_is_left_in_the_text(visits, pages):
+def test_no_markup_is_left_in_the_text(visits):
     findings = []
-    for page in pages:
+    for page in written():
         for what, pattern in RAW.items():
             for match in re.finditer(pattern, visits[page]["text"], re.MULTILINE):
                 text = visits[page]["text"][max(0, match.start() - 20) : match.end() + 40]
@@ -139,13 +193,13 @@ def test_no_markup_is_left_in_the_text(visits, pages):
     assert not findings, join(findings)
 
 
-def test_every_formula_is_typeset(visits, pages):
-    findings = [(p, f"not typeset: {m}") for p in pages for m in visits[p]["untypeset"]]
-    findings += [(p, f"error: {m}") for p in pages for m in visits[p]["faulty"]]
+def test_every_formula_is_typeset(visits):
+    findings = [(p, f"not typeset: {m}") for p, f in visits.items() for m in f["untypeset"]]
+    findings += [(p, f"error: {m}") for p, f in visits.items() for m in f["faulty"]]
     assert not findings, join(findings)
-    assert sum(visits[p]["formulas"] for p in pages) > 0
+    assert sum(facts["formulas"] for facts in visits.values()) > 0
     # a reader with a keyboard need not step through all of them
-    assert sum(visits[p]["tabbed"] for p in pages) == 0
+    assert sum(facts["idle"] for facts in visits.values()) == 0
 
 
 def test_every_image_is_drawn_and_has_alt_text(visits):
@@ -161,14 +215,14 @@ def test_every_image_is_drawn_and_has_alt_text(visits):
     assert not findings, join(findings)
 
 
-def test_headings_are_in_order(visits, pages):
+def test_headings_are_in_order(visits):
     findings = []
-    for page in pages:
-        levels = [level for level, _ in visits[page]["headings"]]
+    for page, facts in visits.items():
+        levels = [level for level, _ in facts["headings"]]
         if levels[:1] != [1] or levels.count(1) != 1:
             findings.append((page, f"h1 must come once, and first: {levels}"))
         for (before, _), (level, text) in zip(
-            visits[page]["headings"], visits[page]["headings"][1:], strict=False
+            facts["headings"], facts["headings"][1:], strict=False
         ):
             if level > before + 1:
                 findings.append((page, f"h{level} after h{before}: {text}"))
@@ -186,152 +240,92 @@ def test_no_page_scrolls_sideways(visits, width):
     assert not findings, join(findings)
 
 
+def test_axe_finds_no_serious_violation(visits, checker):
+    if checker[0] is None:
+        lacking(checker[1])
+    # of a hundred pages with the same fault of the theme, one says enough
+    findings = {}
+    for page, facts in visits.items():
+        for impact, rule, target, says, html, where in facts["axe"]:
+            if impact in ("serious", "critical"):
+                findings.setdefault((rule, target), (page, f"{rule} ({where}): {says}: {html}"))
+    assert not findings, join(findings.values())
+
+
+@pytest.mark.parametrize("page", ["book/index", "book/smoothing", "notebooks/smoothing"])
+def test_tab_key_goes_through_the_page_and_shows_where_it_is(browser, page):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open((HTML / f"{page}.html").as_uri())
+    browser.js("window.stops = []")
+    for _ in range(600):
+        browser.press(Keys.TAB)
+        again, hidden = browser.js(
+            "const e = document.activeElement;"
+            "if (e === document.body || stops.includes(e)) return [true, ''];"
+            "stops.push(e);"
+            # the ring may be drawn around a part of what is focused, or around its card
+            "const parts = [e, ...e.querySelectorAll('*'), e.closest('.sd-card') || e];"
+            "const ring = getComputedStyle(e).boxShadow !== 'none' || parts.some(x => {"
+            " const s = getComputedStyle(x);"
+            " return parseFloat(s.outlineWidth) >= 1 && s.outlineStyle !== 'none'});"
+            "return [false, ring ? '' : e.outerHTML.slice(0, 150)]"
+        )
+        assert not hidden, f"the focus is not to be seen on {hidden}"
+        if again:
+            break
+    missed = browser.js(
+        "return [...document.querySelectorAll('.bd-article :is(a[href], button, input, summary)')]"
+        ".filter(e => e.checkVisibility({visibilityProperty: true}) && e.tabIndex >= 0"
+        " && !stops.includes(e)).map(e => e.outerHTML.slice(0, 150))"
+    )
+    assert not missed, "the Tab key does not come to\n" + "\n".join(missed)
+
+
 # ----------------------------------------------------------------------- the sliders
 
 
-@pytest.fixture(scope="module")
-def sliders(visits):
-    return [(page, ident) for page, facts in visits.items() for ident in facts["sliders"]]
+def test_every_slider_moves_by_mouse_keyboard_and_button_and_prints_one_frame(visits):
+    findings = [(page, f) for page, facts in visits.items() for f in facts["slider faults"]]
+    assert not findings, join(findings)
 
 
-def test_every_chapter_has_a_slider(sliders, pages):
-    chapters = {page for page in pages if re.fullmatch(r"notebooks/\w+\.html", page)}
-    assert chapters and chapters <= {page for page, _ in sliders}
+def test_sliders_are_light(visits):
+    sizes = [(page, *slider) for page, facts in visits.items() for slider in facts["sliders"]]
+    heavy = [(page, f"{ident}: {n} bytes") for page, ident, n in sizes if n > SLIDER_BYTES]
+    assert not heavy, join(heavy)
 
 
-def test_no_page_holds_a_widget_that_needs_a_kernel(pages):
-    dead = [p for p in pages if "vnd.jupyter.widget" in (HTML / p).read_text(encoding="utf-8")]
+def test_every_chapter_has_a_slider(visits):
+    # a chapter is a page of prose and a notebook of the same name
+    pages = set(written())
+    chapters = {page for page in pages if page.replace("notebooks/", "book/") in pages - {page}}
+    assert chapters and chapters <= {page for page, facts in visits.items() if facts["sliders"]}
+
+
+def test_no_page_holds_a_widget_that_needs_a_kernel():
+    dead = [p for p in written() if "vnd.jupyter.widget" in Page(HTML / p).text]
     assert not dead
 
 
-@pytest.fixture
-def each_slider(browser, sliders):
-    """Go through the sliders: page, and a function that reads what a slider shows."""
-
-    def go():
-        for page, ident in sliders:
-            browser.size(1280)
-            browser.open((HTML / page).as_uri())
-
-            def shown(ident=ident):
-                return browser.js(
-                    "const e = document.getElementById(arguments[0]), i = e.querySelector('img');"
-                    "return [i.src, i.alt, [...e.querySelectorAll('output')].map(o => o.value),"
-                    "i.complete && i.naturalWidth > 0]",
-                    ident,
-                )
-
-            rows = browser.driver.find_elements("css selector", f"#{ident} .mg-row")
-            inputs = [row.find_element("css selector", "input") for row in rows]
-            buttons = [row.find_element("css selector", "button") for row in rows]
-            yield f"{page}#{ident}", inputs, buttons, shown
-
-    return go
+# ----------------------------------------------------------------- what was measured
 
 
-def test_every_slider_moves_its_picture_by_mouse(browser, each_slider):
-    for name, inputs, _, shown in each_slider():
-        seen = [shown()]
-        for element in inputs:
-            for x in (0.98, 0.5, 0.02, 0.98):  # the last leaves it where the next may show more
-                browser.click(element, x)
-                seen.append(shown())
-        assert len({src for src, *_ in seen}) > 1, f"{name}: the picture does not move"
-        assert len({alt for _, alt, *_ in seen}) > 1, f"{name}: its alt text does not follow"
-
-
-def test_every_parameter_of_every_slider_moves_the_picture_by_keyboard(browser, each_slider):
-    from selenium.webdriver.common.keys import Keys
-
-    for name, inputs, _, shown in each_slider():
-        for k, element in enumerate(inputs):
-            moved = False
-            # where the others are at one end, this one may have nothing to change
-            for others in (Keys.HOME, Keys.END):
-                for other in inputs[:k] + inputs[k + 1 :]:
-                    browser.js("arguments[0].focus()", other)
-                    browser.press(others)
-                browser.js("arguments[0].focus()", element)
-                browser.press(Keys.HOME)
-                before = shown()
-                browser.press(Keys.ARROW_RIGHT)
-                after = shown()
-                assert after[2][k] != before[2][k], f"{name}: the key changes no value"
-                assert element.get_attribute("aria-valuetext") == after[2][k]
-                browser.press(Keys.END)
-                moved |= len({before[0], after[0], shown()[0]}) > 1
-            assert moved, f"{name}: parameter {k} changes nothing"
-            outline = browser.js("return getComputedStyle(document.activeElement).outlineWidth")
-            assert float(outline.removesuffix("px")) >= 2, f"{name}: focus is not to be seen"
-
-
-def test_every_play_button_plays_and_pauses(browser, each_slider):
-    for name, _, buttons, shown in each_slider():
-        label = buttons[0].get_attribute("aria-label")
-        before = shown()
-        browser.click(buttons[0])
-        moved = browser.until(
-            "return arguments[0].value !== arguments[1]",
-            buttons[0].find_element("xpath", "..").find_element("css selector", "output"),
-            before[2][0],
-            seconds=3,
-        )
-        if len(before[2]) and not moved:
-            pytest.fail(f"{name}: the button plays nothing")
-        if buttons[0].get_attribute("aria-label").startswith("Pause"):  # not at its end yet
-            browser.click(buttons[0])
-        assert buttons[0].get_attribute("aria-label") == label
-
-
-def test_print_shows_one_frame_and_its_values(browser, sliders):
-    for page, ident in sliders:
-        browser.open((HTML / page).as_uri())
-        browser.cdp("Emulation.setEmulatedMedia", {"media": "print"})
-        visible = browser.js(
-            "const e = document.getElementById(arguments[0]);"
-            "return ['img', '.mg-values', '.mg-controls'].map("
-            "s => e.querySelector(s).checkVisibility())",
-            ident,
-        )
-        browser.cdp("Emulation.setEmulatedMedia", {"media": ""})
-        assert visible == [True, True, False], f"{page}#{ident}"
-
-
-# -------------------------------------------------------------------------- the links
-
-
-class Page(HTMLParser):
-    """The ids and the links of a page."""
-
-    def __init__(self, file):
-        super().__init__()
-        self.ids, self.links, self.twice = set(), [], []
-        self.feed(file.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        if "id" in attrs:
-            (self.twice.append if attrs["id"] in self.ids else self.ids.add)(attrs["id"])
-        for name in ("href", "src"):
-            if attrs.get(name):
-                self.links.append(attrs[name])
-
-
-def test_every_internal_link_and_anchor_resolves(files, pages):
-    parsed = {page: Page(HTML / page) for page in files}
-    findings, checked = [], 0
-    for page, found in parsed.items():
-        for link in found.links:
-            parts = urlsplit(link)
-            if parts.scheme or parts.netloc or link.startswith("data:"):
-                continue
-            checked += 1
-            path = ((HTML / page).parent / unquote(parts.path)).resolve() if parts.path else None
-            target = page if path is None else os.path.relpath(path, HTML)
-            if path is not None and not path.is_file():
-                findings.append((page, f"no such file: {link}"))
-            elif parts.fragment and unquote(parts.fragment) not in parsed[target].ids | {"top"}:
-                findings.append((page, f"no such anchor: {link}"))
-    findings += [(page, f"id twice: {i}") for page in pages for i in parsed[page].twice]
-    assert not findings, join(findings)
-    assert checked > 0
+def test_what_was_measured_is_written_down(visits):
+    """Not a check: the numbers that a note or a changelog may quote."""
+    pages = [Page(HTML / page) for page in visits]
+    told = {
+        "pages": len(visits),
+        "figures": sum(image["figure"] for f in visits.values() for image in f["images"]),
+        "sliders": sum(len(f["sliders"]) for f in visits.values()),
+        "formulas": sum(f["formulas"] for f in visits.values()),
+        "links": sum(len(page.links) for page in pages),
+        "internal links": sum(":" not in link for page in pages for link in page.links),
+        "largest slider, kB": max(n for f in visits.values() for _, n in f["sliders"]) // 1000,
+        "build, MB": round(sum(f.stat().st_size for f in HTML.rglob("*") if f.is_file()) / 1e6, 1),
+        "slowest page loaded, s": round(max(f["loaded"] for f in visits.values()), 2),
+        "slowest page typeset, s": round(max(f["ready"] for f in visits.values()), 2),
+        "axe": sorted({f"{a[0]} {a[1]}" for f in visits.values() for a in f["axe"]}),
+    }
+    file = ROOT / "_build" / "check-book.json"
+    file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

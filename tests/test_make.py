@@ -60,7 +60,9 @@ def test_uv_gets_the_indexes_that_pip_is_told(make, monkeypatch):
 
 
 def test_next_installer_is_tried_and_the_last_failure_stops(make, monkeypatch, capsys):
-    monkeypatch.setattr(make, "installers", lambda: iter([("one", ["one"]), ("two", ["two"])]))
+    monkeypatch.setattr(
+        make, "installers", lambda python: iter([("one", ["one"]), ("two", ["two"])])
+    )
     tried = []
     monkeypatch.setattr(make, "run", lambda *c: tried.append(c[0]) or int(c[0] == "one"))
     make.install("it", "1 s", ("first",), ("second",))
@@ -68,6 +70,14 @@ def test_next_installer_is_tried_and_the_last_failure_stops(make, monkeypatch, c
     monkeypatch.setattr(make, "run", lambda *c: 1)
     with pytest.raises(make.Stop, match="network"):
         make.install("it", "1 s", ("first",))
+
+
+def test_pip_installs_into_another_environment_where_one_is_named(make, monkeypatch):
+    monkeypatch.setattr(make, "find_uv", lambda: None)
+    monkeypatch.setattr(make, "pip_settings", dict)
+    (_, own), (_, other) = (*make.installers(make.PYTHON), *make.installers("else"))
+    assert own[:4] == [make.PYTHON, "-m", "pip", "install"]
+    assert other[:6] == [make.PYTHON, "-m", "pip", "--python", "else", "install"]
 
 
 WANT = {"root": "here", "python": "3.12", "packages": "abc"}
