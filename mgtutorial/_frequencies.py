@@ -8,7 +8,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def _needs_gradient(kernel):
 
 def all_frequencies(grid):
     """All frequencies of a grid, in C order."""
-    return np.array(list(np.ndindex(*grid)))
+    return np.indices(grid).reshape(len(grid), -1).T
 
 
 def output_grid(A, shape):
@@ -128,12 +128,14 @@ def output_grid(A, shape):
     return tuple(n // s for n, s in zip(shape, A.stride, strict=True))
 
 
+@lru_cache(maxsize=64)
 def waves(n):
     """exp(2 pi i j / n), exact at multiples of a quarter turn, and exactly conjugate in pairs."""
     j = np.arange(n)
     out = np.exp(2j * np.pi * np.minimum(j, n - j) / n)
     out[2 * j > n] = out[2 * j > n].conj()
     out[4 * j % n == 0] = [(1, 1j, -1, -1j)[q] for q in range(4) if q * n % 4 == 0]
+    out.flags.writeable = False
     return out
 
 
