@@ -82,6 +82,31 @@ def load(path, run=None, config=None):
     return state
 
 
+def tidy(path):
+    """Remove what processes that were killed while saving have left beside a checkpoint.
+
+    To be called only by the one that holds the run's lock.
+    """
+    path = Path(path)
+    for left in path.parent.glob(f"{path.name}.*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def epochs_done(path):
+    """Return how many epochs are in a checkpoint; 0 if there is none, or none that can be read.
+
+    Examples
+    --------
+    >>> epochs_done("no-such-file.pt")
+    0
+    """
+    try:
+        # mmap: of a checkpoint of 200 MB only the part that is asked for is read.
+        return len(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["curve"])
+    except Exception:  # absent, torn, another program's: whoever trains will say so
+        return 0
+
+
 def network(path):
     """Return the trained network of a checkpoint, in evaluation mode, on the CPU.
 

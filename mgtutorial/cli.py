@@ -1,11 +1,12 @@
-"""The command ``mgtutorial``: data, train, reproduce.
+"""The command ``mgtutorial``: data, count, spectrum, train, reproduce, tables.
 
-A mistake that the user can mend ends in one sentence and exit code 2; Ctrl-C in 130.
+A mistake that the user can mend ends in one sentence and exit code 2; Ctrl-C in 130; a run
+that stopped before its end, as it was told to, in 75.
 """
 
 import argparse
+import os
 import sys
-from pathlib import Path
 
 from . import __version__
 from .errors import InvalidValue, MgtutorialError
@@ -23,12 +24,32 @@ def main(argv=None):
     try:
         arguments.run(arguments)
     except MgtutorialError as error:
-        print(f"mgtutorial: {error}", file=sys.stderr)
+        return _said(error)
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        package = {"sklearn": "scikit-learn", "PIL": "pillow"}.get(package, package)
+        print(
+            f"mgtutorial: the package {package} is needed for this and is not installed: "
+            f"type: pip install {package}.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("mgtutorial: stopped; the same command goes on from the last epoch.", file=sys.stderr)
         return 130
     return 0
+
+
+def _said(error):
+    """Print an error once, however many processes share the run; return the exit code."""
+    if getattr(error, "shared", False) and not _speaks():
+        return 0  # the first process says it, and ends with its code
+    print(f"mgtutorial: {error}", file=sys.stderr)
+    return error.code
+
+
+def _speaks():
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
 
 
 def _parser():
@@ -42,6 +63,42 @@ def _parser():
     data.add_argument("--download", metavar="NAME", help="fetch one, its digest checked")
     data.set_defaults(run=_data)
 
+    count = commands.add_parser("count", help="weights and multiplications, exactly")
+    count.add_argument("network", nargs="?", help="a named network, by level and role")
+    count.add_argument("--table", help="one published table (default: all)")
+    count.add_argument("--rows", help="comma-separated rows of the table (default: all)")
+    count.add_argument("--data", help="with a network: for this data set's images and classes")
+    count.add_argument("--size", type=int, help="with a network: pixels of a side")
+    count.add_argument("--batch-size", type=int, default=128, help="for the memory held")
+    count.add_argument("--format", default="table", help="table, json or csv")
+    count.set_defaults(run=_count)
+
+    spectrum = commands.add_parser(
+        "spectrum", help="eigenvalues and singular values of a network's convolutions"
+    )
+    spectrum.add_argument(
+        "source",
+        metavar="CHECKPOINT",
+        help="a checkpoint, a state_dict, a named network, or module:callable to import",
+    )
+    spectrum.add_argument(
+        "--network", help="the network of a state_dict: a name, or module:callable to import"
+    )
+    spectrum.add_argument(
+        "--layer",
+        action="append",
+        help="a layer, or a pattern such as 'levels.*.A'; may be repeated (default: all)",
+    )
+    spectrum.add_argument(
+        "--size", type=int, default=16, help="points of a side of the periodic grid (default: 16)"
+    )
+    spectrum.add_argument(
+        "--singular", action="store_true", help="singular values only: quicker for wide layers"
+    )
+    spectrum.add_argument("--output", default=".", help="folder of figure and CSV (default: here)")
+    spectrum.add_argument("--format", default="svg", help="of the figure: svg or png")
+    spectrum.set_defaults(run=_spectrum)
+
     train = commands.add_parser("train", help="train one network and append its record")
     train.add_argument("--model", required=True, help="a named network, such as mgnet-20")
     train.add_argument("--epochs", type=int, help="if fewer than the budget's, it is partial")
@@ -53,22 +110,49 @@ def _parser():
         default="train",
         help="train (all images, test set at the end) or fit (validation split, for choices)",
     )
-    train.add_argument("--precision", default="float32", help="float32, bfloat16 or float16")
+    train.add_argument(
+        "--precision", default="float32", help="float32, bfloat16, float16 or float64"
+    )
     train.add_argument("--compile", action="store_true", help="use torch.compile")
     train.add_argument("--checkpoint", help="its path (default: named by the run)")
+    train.add_argument(
+        "--devices", type=int, default=1, help="GPUs, or CPU processes, that share the run"
+    )
+    train.add_argument("--nodes", type=int, default=1, help="machines, each with --devices")
+    train.add_argument(
+        "--sync-batchnorm",
+        action=argparse.BooleanOptionalAction,
+        help="batch norm over the whole batch (default: on GPUs)",
+    )
     train.set_defaults(run=_train)
 
-    reproduce = commands.add_parser("reproduce", help="train and show a published table")
-    reproduce.add_argument("table", help="a table, such as mgiad-table2")
+    reproduce = commands.add_parser("reproduce", help="train and show published tables")
+    reproduce.add_argument(
+        "tables", nargs="*", metavar="TABLE", help="such as mgiad-table2; or all; none lists them"
+    )
     reproduce.add_argument("--rows", help="comma-separated rows (default: all)")
     reproduce.add_argument("--seeds", default="0", help="comma-separated seeds (default: 0)")
     reproduce.add_argument("--dry-run", action="store_true", help="only show the plan")
+    reproduce.add_argument(
+        "--workers", type=int, help="train so many runs at a time (default: one for each GPU)"
+    )
+    reproduce.add_argument("--scheduler", help="address of a dask scheduler, as tcp://host:8786")
     reproduce.set_defaults(run=_reproduce)
+
+    tables = commands.add_parser("tables", help="hold the pages against the records")
+    what = tables.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", action="store_true", help="fail if a page says something else")
+    what.add_argument("--write", action="store_true", help="write the status page anew")
+    tables.add_argument("--book", metavar="FOLDER", help="a checkout of the project")
+    tables.set_defaults(run=_tables)
 
     for command in (train, reproduce):
         command.add_argument("--data", help="data set (default: digits, or the table's own)")
         command.add_argument("--budget", default="smoke", help="smoke, demo, short or paper")
         command.add_argument("--device", default="auto", help="cpu, cuda, or auto")
+        command.add_argument(
+            "--time-limit", metavar="TIME", help="stop after a whole epoch, as in 9m or 1h30m"
+        )
         command.add_argument("--runs", help="folder of the results files")
         command.add_argument("--quiet", action="store_true", help="no progress display")
     for command in (data, train, reproduce):
@@ -89,8 +173,35 @@ def _data(arguments):
             print(f"{'':14} {'':12} {row.how}")
 
 
+def _count(arguments):
+    from . import count_report
+
+    a = arguments
+    if a.network and (a.table or a.rows):
+        raise InvalidValue("a network and a table were given: count either of them.")
+    if a.network:
+        text = count_report.of_network(a.network, a.data, a.size, a.batch_size, a.format)
+    else:
+        text = count_report.of_tables(a.table, a.rows.split(",") if a.rows else None, a.format)
+    print(text)
+
+
+def _spectrum(arguments):
+    from . import spectrum_report
+
+    a = arguments
+    spectrum_report.choose_format(a.format)
+    found = []
+    for layer in spectrum_report.spectra(a.source, a.layer, a.size, not a.singular, a.network):
+        found.append(layer)
+        print(f"{layer.name}: done", file=sys.stderr)
+    print(f"on a periodic grid of {a.size} points a side\n\n{spectrum_report.table(found)}\n")
+    for path in spectrum_report.write(found, a.output, spectrum_report.stem_of(a.source), a.format):
+        print(f"written: {path}")
+
+
 def _train(arguments):
-    from . import protocols, train
+    from . import distributed, limits, protocols, train
 
     given = {
         name: getattr(arguments, name)
@@ -100,7 +211,20 @@ def _train(arguments):
     config = protocols.configure(
         arguments.model, arguments.data or "digits", arguments.budget, root=arguments.root, **given
     )
-    record = train.train(config, checkpoint_path=arguments.checkpoint, **_options(arguments))
+    options = {"checkpoint_path": arguments.checkpoint, **_options(arguments)}
+    if arguments.time_limit:
+        options["time_limit"] = limits.seconds(arguments.time_limit)
+    if distributed.wanted(arguments.devices, arguments.nodes):
+        shape = {k: getattr(arguments, k) for k in ("devices", "nodes", "sync_batchnorm")}
+        record = distributed.train(config, **shape, **options)
+        if not _speaks():
+            return
+    elif arguments.sync_batchnorm:
+        raise InvalidValue(
+            "--sync-batchnorm: one process has nothing to synchronise; give --devices too."
+        )
+    else:
+        record = train.train(config, **options)
     split = record["evaluated_on"]["split"]
     print(
         f"{arguments.model} on {config.data} ({record['data']['source']}), "
@@ -111,32 +235,43 @@ def _train(arguments):
 
 
 def _reproduce(arguments):
-    from . import reproduce, tables
+    from . import jobs, limits, tables
 
-    rows = arguments.rows.split(",") if arguments.rows else None
+    if not arguments.tables:
+        for name, table in tables.TABLES.items():
+            print(f"{name:28} {table.title}")
+        return
     try:
         seeds = [int(s) for s in arguments.seeds.split(",")]
     except ValueError:
         raise InvalidValue(
             f"seeds {arguments.seeds!r}: give whole numbers with commas between, such as 0,1,2."
         ) from None
-    name, budget, runs, root = arguments.table, arguments.budget, arguments.runs, arguments.root
-    configs = reproduce.plan(name, budget, rows=rows, seeds=seeds, data=arguments.data, root=root)
-    todo = reproduce.missing(configs, runs=runs, root=root)
-    print(f"{name}, budget {budget}: {len(configs)} runs, {len(todo)} to do")
-    for c in todo:
-        network = tables.network_name(c.as_dict()["model"])
-        print(f"  {network} on {c.data}, {c.epochs} epochs, seed {c.seed}")
-    if arguments.dry_run:
-        return
-    reproduce.check(name)  # before hours are spent
-    done = reproduce.run(configs, **_options(arguments))
-    given = {"budget": budget, "seeds": seeds, "rows": rows, "data": arguments.data}
-    places = {k: str(Path(v).absolute()) for k, v in (("runs", runs), ("root", root)) if v}
-    given = {k: v for k, v in given.items() if v is not None} | places
-    output = reproduce.execute(name, given)
-    print(tables.markdown(tables.join(name, done, rows), name))
-    print(f"executed notebook: {output}")
+    jobs.work(
+        jobs.Job(
+            names=tuple(arguments.tables),
+            budget=arguments.budget,
+            rows=tuple(arguments.rows.split(",")) if arguments.rows else None,
+            seeds=tuple(seeds),
+            data=arguments.data,
+            time_limit=limits.seconds(arguments.time_limit) if arguments.time_limit else None,
+            scheduler=arguments.scheduler,
+            workers=arguments.workers,
+            dry_run=arguments.dry_run,
+            **_options(arguments),
+        )
+    )
+
+
+def _tables(arguments):
+    from . import status
+
+    if arguments.write:
+        print(f"written: {status.write(arguments.book)}")
+    elif found := status.problems(arguments.book):
+        raise InvalidValue("the pages and the records differ:\n" + "\n".join(found))
+    else:
+        print("The pages say what the records say.")
 
 
 def _options(arguments):

@@ -10,6 +10,8 @@ from difflib import get_close_matches
 class MgtutorialError(Exception):
     """Base of the errors that say what was given, what is allowed and what to do."""
 
+    code = 2  # with which the command line ends
+
     # OSError subclasses would otherwise print "[Errno None] ..."
     def __str__(self):
         return str(self.args[0]) if self.args else ""
@@ -37,6 +39,12 @@ class CheckpointMismatch(MgtutorialError, ValueError):
 
 class RecordsUnwritable(MgtutorialError, OSError):
     """A results file that cannot be written."""
+
+
+class Unfinished(MgtutorialError):
+    """A run that stopped between two epochs, as it was told to; the same command goes on."""
+
+    code = 75  # what sysexits.h calls "try again later"
 
 
 class DeviceUnavailable(MgtutorialError, RuntimeError):

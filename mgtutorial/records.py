@@ -113,13 +113,19 @@ def append(record, path):
     """Append one record as one line, whole or not at all visible as a line.
 
     A lock beside the file keeps processes apart; the line is on the disk when this
-    returns. If the file ends in a torn line, the record starts a new one.
+    returns. If the file ends in a torn line, the record starts a new one. A record whose
+    digest is in the file already is not written a second time, whoever wrote the first.
 
     Parameters
     ----------
     record : dict
         Plain data; not-a-number and infinity are refused.
     path : path
+
+    Returns
+    -------
+    dict
+        The record of this digest that the file now holds: `record`, or an older one.
 
     Raises
     ------
@@ -137,13 +143,15 @@ def append(record, path):
         raise InvalidValue(f"the record cannot be written as JSON: {error}.") from error
     check_writable(path)
     try:
+        # The kernel frees this lock when its holder dies, however that happens.
         with FileLock(f"{path}.lock"), open(path, "ab+") as file:
             end = file.seek(0, os.SEEK_END)
-            torn = False
-            if end:
-                file.seek(-1, os.SEEK_END)
-                torn = file.read(1) != b"\n"
+            file.seek(0)
+            written = file.read(end)
+            if (first := _find(record.get("digest"), written, path)) is not None:
+                return first
             try:
+                torn = bool(written) and not written.endswith(b"\n")
                 file.write(b"\n" * torn + line.encode())
                 file.flush()
                 os.fsync(file.fileno())
@@ -156,6 +164,17 @@ def append(record, path):
             "free space or make it writable; the run's checkpoint is kept, "
             "and the same command then writes the record without training again."
         ) from error
+    return record
+
+
+def _find(run, written, path):
+    """Return the record with this digest among the bytes of a file, or None."""
+    # Most digests are new, and bytes are searched a thousand times as fast as they are parsed.
+    if run is None or json.dumps(run).encode() not in written:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TornRecord)  # every reader says so
+        return next((r for r in _parsed(written, path) if r.get("digest") == run), None)
 
 
 def read(path):
@@ -180,24 +199,33 @@ def read(path):
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] * path.exists()
     found = []
     for file in files:
-        for number, line in enumerate(file.read_bytes().splitlines(), 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError:
-                warnings.warn(
-                    f"{file}: line {number} is torn and was skipped: {line[:60]!r}...",
-                    TornRecord,
-                    stacklevel=2,
-                )
-                continue
-            if record.get("schema", 0) > SCHEMA:
-                raise InvalidValue(
-                    f"{file}: line {number} has schema {record['schema']}, this version of "
-                    f"mgtutorial knows up to {SCHEMA}: update mgtutorial."
-                )
-            found.append(record)
+        found += _parsed(file.read_bytes(), file)
+    return found
+
+
+def _parsed(written, file):
+    """Return the records among the bytes of a file."""
+    found = []
+    for number, line in enumerate(written.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError(line)
+        except ValueError:
+            warnings.warn(
+                f"{file}: line {number} is torn and was skipped: {line[:60]!r}...",
+                TornRecord,
+                stacklevel=3,
+            )
+            continue
+        if record.get("schema", 0) > SCHEMA:
+            raise InvalidValue(
+                f"{file}: line {number} has schema {record['schema']}, this version of "
+                f"mgtutorial knows up to {SCHEMA}: update mgtutorial."
+            )
+        found.append(record)
     return found
 
 
@@ -218,7 +246,7 @@ def circumstances():
         "versions": {
             "mgtutorial": __version__,
             "python": platform.python_version(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "numpy": numpy.__version__,
         },
         "commit": commit(),

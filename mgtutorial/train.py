@@ -6,20 +6,62 @@ stopped, bit for bit; once the record exists it only returns it.
 """
 
 import contextlib
-import os
-import sys
 import time
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
 
-from . import checkpoint, data, protocols, records
+from . import checkpoint, data, limits, protocols, records
+from . import progress as displays
 from .counting import count_macs, count_weights
-from .errors import DeviceUnavailable, InvalidValue
+from .errors import DeviceUnavailable, InvalidValue, RecordsUnwritable
 
 
-def train(config, *, runs=None, root=None, device="auto", checkpoint_path=None, progress=None):
+class Alone:
+    """The team of one: what :class:`mgtutorial.distributed.Team` does for several processes."""
+
+    rank, size = 0, 1
+    record = MappingProxyType({})  # what the record says about it
+
+    def device(self, asked):
+        """Return the device of this process."""
+        return pick_device(asked)
+
+    def first(self, f):
+        """Return what `f` returns on the first process, which alone calls it."""
+        return f()
+
+    def share(self, images, batch_size):
+        """Return the images, of whose batches this process gets its part."""
+        return images
+
+    def parallel(self, network, size):
+        """Return the network whose gradients are averaged over the processes."""
+        return network
+
+    def prepare(self, module, config):
+        """Return the module, its batch norm made ready for several processes."""
+        if config.norm_parts != 1:
+            raise InvalidValue(
+                f"norm_parts={config.norm_parts}: such a run is one of so many processes; "
+                "start them with torchrun, or with --devices."
+            )
+        return module
+
+    def total(self, *numbers):
+        """Return each number's sum over the processes."""
+        return [float(n) for n in numbers]
+
+    def agree(self, model):
+        """Raise unless all processes have the same weights."""
+
+
+def train(
+    config, *, runs=None, root=None, device="auto", checkpoint_path=None, progress=None,
+    time_limit=None, team=None,
+):  # fmt: skip
     """Train as `config` says and return the record of the run.
 
     Parameters
@@ -33,8 +75,13 @@ def train(config, *, runs=None, root=None, device="auto", checkpoint_path=None, 
         ``"auto"`` takes a GPU where there is one.
     checkpoint_path : path, optional
         Default: named by the run's digest, in ``checkpoints`` beside `runs`.
-    progress : bool, optional
-        Whether to show the progress; default: on a terminal and in a live notebook.
+    progress : bool or callable, optional
+        Whether to show the progress; default: on a terminal and in a live notebook. A
+        callable shows it itself, see :mod:`mgtutorial.progress`.
+    time_limit : float or Limit, optional
+        Seconds after which to stop, at the end of an epoch.
+    team : Team, optional
+        Of processes that share this run, see :mod:`mgtutorial.distributed`.
 
     Returns
     -------
@@ -46,6 +93,10 @@ def train(config, *, runs=None, root=None, device="auto", checkpoint_path=None, 
     CheckpointMismatch
         If the checkpoint belongs to another run.
     DataNotFound, DataDamaged, DeviceUnavailable, RecordsUnwritable
+    Unfinished
+        If the time limit, or a SIGTERM, stopped it after an epoch; the same call goes on.
+    InvalidValue
+        If the training diverges, or if not one epoch fits into the time limit.
     KeyboardInterrupt
         Ctrl-C: at most the running epoch is lost.
 
@@ -60,7 +111,9 @@ def train(config, *, runs=None, root=None, device="auto", checkpoint_path=None, 
     """
     from filelock import FileLock
 
-    device = pick_device(device)
+    team = team or Alone()
+    limit = limits.as_limit(time_limit)
+    device = team.device(device)
     images = training_images(config, root, device)
     if (config.model.in_channels, config.model.num_classes) != (
         images.channels,
@@ -73,18 +126,37 @@ def train(config, *, runs=None, root=None, device="auto", checkpoint_path=None, 
         )
     run = run_digest(config, images)
     results = records.file_of(config.budget, runs)
-    if (record := records.find(run, results)) is not None:
+    if (record := team.first(lambda: records.find(run, results))) is not None:
         return record
+    path = Path(checkpoint_path or checkpoint_of(run, runs))
+    team.first(lambda: _check_places(results, path))
+    # A second program that wants the same run waits and then finds its record; the lock
+    # of a program that was killed is free.
+    lock = FileLock(f"{path}.lock") if team.rank == 0 else contextlib.nullcontext()
+    with lock, limit.listening():
+        if (record := team.first(lambda: records.find(run, results))) is None:
+            shown = displays.one(progress if team.rank == 0 else False)
+            record = _train(config, run, images, root, device, path, shown, limit, team)
+            record = team.first(lambda: records.append(record, results))
+        return record
+
+
+def checkpoint_of(run, runs=None):
+    """Return where the checkpoint of a run lies, unless another place is asked for."""
+    return records.file_of("any", runs).parent.parent / "checkpoints" / f"{run}.pt"
+
+
+def _check_places(results, path):
+    """Stop now rather than after hours, if there is nowhere to write to."""
     records.check_writable(results)
-    path = Path(checkpoint_path or results.parent.parent / "checkpoints" / f"{run}.pt")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A second process that wants the same run waits and then finds its record; the lock
-    # of a process that was killed is free.
-    with FileLock(f"{path}.lock"):
-        if (record := records.find(run, results)) is None:
-            record = _train(config, run, images, root, device, path, _show(progress))
-            records.append(record, results)
-        return record
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        open(f"{path}.lock", "ab").close()
+    except OSError as error:
+        raise RecordsUnwritable(
+            f"cannot write the checkpoint {path} ({error.strerror}): make its folder writable, "
+            "or give another path."
+        ) from error
 
 
 def training_images(config, root=None, device="cpu"):
@@ -98,11 +170,13 @@ def run_digest(config, images):
     return records.digest({"config": config.as_dict(), "data": images.digest})
 
 
-def _train(config, run, images, root, device, path, bar):
+def _train(config, run, images, root, device, path, bar, limit, team):
     with torch.random.fork_rng(devices=[]):  # leave the caller's random numbers alone
         torch.manual_seed(config.seed)
         model = config.model.build()
-    model = model.to(device, memory_format=torch.channels_last)
+    dtype = dtype_of(config)
+    model = model.to(device, dtype, memory_format=torch.channels_last)
+    model = team.prepare(model, config)
     optimiser = torch.optim.SGD(
         model.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay
     )
@@ -111,58 +185,70 @@ def _train(config, run, images, root, device, path, bar):
     held = (
         data.load(config.data, "val", root=root, device=device) if config.split == "fit" else None
     )
-    forward = torch.compile(model) if config.compile else model
 
     parts = {"model": model, "optimiser": optimiser, "scaler": scaler}
     curve = []
-    if (state := checkpoint.load(path, run, config.as_dict())) is not None:
+    if (state := team.first(lambda: _resume(path, run, config))) is not None:
         for name, part in parts.items():
             part.load_state_dict(state[name])
         order.set_state(state["order"])
         curve = state["curve"]
+    network = torch.compile(model) if config.compile else model
+    forward = team.parallel(network, images.size)
+    own = team.share(images, config.batch_size)
     done = len(curve)
     steps = -(-images.n // config.batch_size)
     with bar(total=config.epochs * images.n, initial=done * images.n) as shown:
         for epoch in range(done, config.epochs):
-            begun, loss_sum, right = time.perf_counter(), 0.0, 0
+            team.first(lambda: limit.check(_expected(limit, curve, config, images, device, team)))
+            begun, loss_sum, right, seen = time.perf_counter(), 0.0, 0, 0
             model.train()
-            batches = data.batches(images, config.batch_size, config.augmentation, generator=order)
+            batches = data.batches(own, config.batch_size, config.augmentation, generator=order)
             for step, (x, y) in enumerate(batches):
                 for group in optimiser.param_groups:
                     group["lr"] = protocols.learning_rate(config, epoch, step / steps)
-                with _autocast(config, device):
-                    z = forward(x.contiguous(memory_format=torch.channels_last))
+                with autocast(config, device):
+                    z = forward(x.to(dtype).contiguous(memory_format=torch.channels_last))
                     loss = F.cross_entropy(z, y)
                 optimiser.zero_grad(set_to_none=True)
-                scaler.scale(loss).backward()
+                # The mean over the processes is the mean over the batch if a process with
+                # fewer of its images counts less; for one process alone the factor is 1.
+                batch = min(config.batch_size, images.n - step * config.batch_size)
+                scaler.scale(loss * (team.size * len(y) / batch)).backward()
                 scaler.step(optimiser)
                 scaler.update()
                 # Sums stay on the device: reading one would wait for it.
                 loss_sum += loss.detach() * len(y)
                 right += (z.detach().argmax(1) == y).sum()
-                shown.update(len(y))
+                seen += len(y)
+                shown.update(batch)
                 if step % 20 == 19:
-                    seen = (step + 1) * config.batch_size
-                    shown.set_description_str(f"epoch {epoch + 1}/{config.epochs}", refresh=False)
-                    shown.set_postfix_str(f"loss {loss_sum / seen:.3f}, {right / seen:.1%}")
+                    shown.say(
+                        f"epoch {epoch + 1}/{config.epochs}, "
+                        f"loss {loss_sum / seen:.3f}, {right / seen:.1%}"
+                    )
+            loss_sum, right = team.total(loss_sum, right)
             row = {
                 "epoch": epoch + 1,
                 "lr": protocols.learning_rate(config, epoch, (steps - 1) / steps),
-                "loss": float(loss_sum) / images.n,
-                "train_accuracy": float(right) / images.n,
+                "loss": loss_sum / images.n,
+                "train_accuracy": right / images.n,
             }
             if row["loss"] != row["loss"]:
                 raise InvalidValue(
                     f"the loss is not a number in epoch {epoch + 1}: the training diverged; "
                     f"a smaller rate than lr={config.lr} may hold."
                 )
+            team.agree(model)
             if held is not None:
-                row["val_accuracy"] = accuracy(forward, held, config, device)
+                row["val_accuracy"] = team.first(lambda: accuracy(network, held, config, device))
             row["seconds"] = round(time.perf_counter() - begun, 3)
             curve.append(row)
+            limit.epochs += 1
             states = {name: part.state_dict() for name, part in parts.items()}
             owner = {"run": run, "config": config.as_dict()}
-            checkpoint.save(path, {**owner, **states, "order": order.get_state(), "curve": curve})
+            state = {**owner, **states, "order": order.get_state(), "curve": curve}
+            team.first(lambda state=state: checkpoint.save(path, state))
             shown.epoch(row)
     name, final = ("val", held) if held is not None else ("test", None)
     if final is None:  # the test set is read once, here
@@ -179,24 +265,42 @@ def _train(config, run, images, root, device, path, bar):
         "epochs": config.epochs,
         "partial": protocols.partial(config),
         "curve": curve,
-        f"{name}_accuracy": accuracy(forward, final, config, device),
+        f"{name}_accuracy": team.first(lambda: accuracy(network, final, config, device)),
         "train_accuracy": curve[-1]["train_accuracy"],
         "weights": count_weights(model),
         "macs": count_macs(model, images.size),
         "seconds": round(sum(row["seconds"] for row in curve), 3),
         "device": _describe(device),
+        **team.record,
         **records.circumstances(),
     }
+
+
+def _resume(path, run, config):
+    checkpoint.tidy(path)
+    return checkpoint.load(path, run, config.as_dict())
+
+
+def _expected(limit, curve, config, images, device, team):
+    """Return the seconds that the next epoch is expected to take."""
+    if limit.end is None:
+        return 0.0
+    if curve:
+        return max(row["seconds"] for row in curve[-3:])
+    from . import estimates
+
+    return estimates.per_image(config, images.size, device) * images.n / team.size
 
 
 @torch.no_grad()
 def accuracy(model, images, config, device, batch_size=500):
     """Return the fraction of `images` that `model` classifies rightly, in evaluation mode."""
     model.eval()
+    dtype = dtype_of(config)
     right = 0
     for x, y in data.batches(images, batch_size, shuffle=False):
-        with _autocast(config, device):
-            z = model(x.contiguous(memory_format=torch.channels_last))
+        with autocast(config, device):
+            z = model(x.to(dtype).contiguous(memory_format=torch.channels_last))
         right += int((z.argmax(1) == y).sum())
     return right / images.n
 
@@ -226,41 +330,19 @@ def pick_device(device):
     return device
 
 
+def dtype_of(config):
+    """Return the type of a run's weights and images."""
+    return torch.float64 if config.precision == "float64" else torch.float32
+
+
 def _describe(device):
     if device.type == "cuda":
         return {"type": "cuda", "name": torch.cuda.get_device_name(device)}
     return {"type": device.type, "threads": torch.get_num_threads()}
 
 
-def _autocast(config, device):
-    if config.precision == "float32":
+def autocast(config, device):
+    """Return the context in which a run's forward pass is of mixed precision, if it is."""
+    if config.precision in ("float32", "float64"):
         return contextlib.nullcontext()
     return torch.autocast(device.type, getattr(torch, config.precision))
-
-
-def _show(progress):
-    """Return the progress display: a tqdm bar, or its silent stand-in."""
-    from tqdm.auto import tqdm
-
-    live = sys.stderr.isatty() or "ipykernel" in sys.modules
-    if progress is None:
-        progress = live and os.environ.get("MGTUTORIAL_STATIC") != "1"
-
-    class Bar(tqdm):
-        def epoch(self, row):
-            if not progress:
-                return
-            held = f", validation {row['val_accuracy']:.2%}" if "val_accuracy" in row else ""
-            self.write(
-                f"epoch {row['epoch']}: loss {row['loss']:.4f}, "
-                f"training {row['train_accuracy']:.2%}{held}, {row['seconds']:.0f} s",
-                file=sys.stderr,
-            )
-
-    def bar(total, initial):
-        return Bar(
-            total=total, initial=initial, unit=" images", unit_scale=True,
-            disable=not (progress and live), dynamic_ncols=True,
-        )  # fmt: skip
-
-    return bar

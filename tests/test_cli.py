@@ -1,6 +1,10 @@
 """The command line as a user meets it: one sentence and code 2 for what can be mended."""
 
+import csv
+import io
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -26,16 +30,27 @@ MISTAKES = [
     (["train", "--model", "mgnet-20", "--data", "fasion-mnist"], "did you mean 'fashion-mnist'"),
     (["train", "--model", "mgnet-20", "--device", "cuda:99"], "not available here"),
     (["train", "--model", "mgnet-20", "--epochs", "0"], "epochs=0"),
-    (["reproduce", "mgiad-table3"], "did you mean 'mgiad-table2'"),
+    (["reproduce", "mgiad-table3"], "did you mean 'mgiad-table3-cifar100'"),
     (["reproduce", "mgiad-table2", "--rows", "mgnet20"], "did you mean 'mgnet-20'"),
     (["reproduce", "mgiad-table2", "--seeds", "0,x"], "whole numbers"),
     (["data", "--download", "mnist"], "did you mean"),
+    (["count", "mgnet20"], "did you mean 'mgnet-20'"),
+    (["count", "--table", "mgiad-table-1"], "did you mean 'mgiad-table1'"),
+    (["count", "--table", "mgiad-table1", "--rows", "mgiad-lam3"], "'mgiad-lam3-c64-g4'"),
+    (["count", "--rows", "mgnet"], "--table"),
+    (["count", "mgnet", "--table", "mgiad-table1"], "either"),
+    (["count", "mgnet", "--format", "yaml"], "Allowed: table, json, csv"),
+    (["count", "--table", "mgiad-table1", "--format", "cvs"], "did you mean 'csv'"),
+    (["count", "mgnet", "--data", "digits"], "unknown data set"),
+    (["count", "mgnet", "--size", "4"], "give at most 3 levels"),
+    (["count", "mgnet", "--size", "0"], "size=0"),
+    (["count", "mgnet-20", "--batch-size", "1"], "batch_size=1"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "words"), MISTAKES)
 def test_a_mistake_is_one_sentence_and_code_2(arguments, words, capsys, tmp_path):
-    runs = [] if arguments[0] == "data" else ["--runs", str(tmp_path / "runs")]
+    runs = [] if arguments[0] in ("data", "count") else ["--runs", str(tmp_path / "runs")]
     assert main([*arguments, *runs]) == 2
     said = capsys.readouterr().err.strip()
     assert said.startswith("mgtutorial: ") and words in said
@@ -98,6 +113,48 @@ def test_reproduce_trains_executes_the_notebook_and_prints_the_table(tmp_path, m
     executed = (tmp_path / "out" / "mgiad_table2.ipynb").read_text()
     assert "1 runs, 0 of them to do" in executed
     assert len(records.read(tmp_path / "runs")) == 1
+
+
+def test_count_prints_published_beside_exact_with_verdict_and_reason(capsys):
+    assert main(["count", "--table", "mgiad-table1"]) == 0
+    said = capsys.readouterr().out
+    line = next(line for line in said.splitlines() if line.startswith("mgiad-lam3-c64-g4 "))
+    assert line.split() == ["mgiad-lam3-c64-g4", "1035k", "1,020,106", "-14,894", "near"]
+    assert "mgiad-lam3-c64-g4: 14,394 to 15,393 more" in said
+    assert said.endswith("4 published counts: 1 matched, 3 near\n")
+    columns = [m.end() for m in re.finditer("published|exact|difference", said.splitlines()[1])]
+    row = said.splitlines()[3]
+    assert [row[:end].split()[-1] for end in columns] == ["11170k", "11,173,962", "+3,962"]
+    assert max(map(len, said.splitlines())) <= 98
+
+
+def test_count_writes_json_and_csv_that_say_the_same(capsys):
+    chosen = ["count", "--table", "mgic-table3", "--rows", "resnet56,ghost-resnet56"]
+    assert main([*chosen, "--format", "json"]) == 0
+    ours, theirs = json.loads(capsys.readouterr().out)
+    assert (ours["published"], ours["exact"], ours["verdict"]) == ("0.85M", 853_018, "matched")
+    assert (theirs["exact"], theirs["difference"], theirs["verdict"]) == (None, None, "not ours")
+    assert main([*chosen, "--format", "csv"]) == 0
+    first, second = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert first == {k: str(v) for k, v in ours.items()}
+    assert second == {k: "" if v is None else v for k, v in theirs.items()}
+
+
+def test_count_of_a_network_is_by_level_and_role(capsys):
+    assert main(["count", "mgnet"]) == 0
+    said = capsys.readouterr().out
+    assert "weights: 2,750,666" in said and "one forward pass: 568,961,536" in said
+    assert "literally: 701,082,112" in said
+    assert main(["count", "mgnet", "--data", "imagenet", "--format", "json"]) == 0
+    counted = json.loads(capsys.readouterr().out)
+    assert (counted["weights"], counted["size"]) == (3_012_776, 224)
+    assert sum(p["weights"] for p in counted["parts"]) == counted["weights"]
+    assert sum(p["macs"] for p in counted["parts"]) == counted["macs"]
+    assert main(["count", "resnet20", "--size", "28", "--format", "csv"]) == 0
+    parts = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert sum(int(p["weights"]) for p in parts) == 269_722
+    assert main(["count", "resnet20"]) == 0
+    assert "literally" not in capsys.readouterr().out
 
 
 def test_version_and_help_need_no_torch():

@@ -8,11 +8,11 @@ from mgtutorial.models.narrow import narrowed
 
 
 def kinds(config):
-    """The classes of all modules in order: what a network is made of, but for the widths."""
+    """The classes of all modules behind the stem: what a network is made of, but for the widths."""
     import torch
 
     with torch.device("meta"):
-        return [type(m) for m in config.build().modules()]
+        return [type(m) for m in config.build().levels.modules()]
 
 
 @pytest.mark.parametrize("name", models.CONFIGS)
@@ -20,7 +20,8 @@ def test_a_small_relative_differs_in_its_widths_alone(name):
     config = models.named(name)
     small = narrowed(config)
     assert count_weights(small) < 0.5 * count_weights(config)
-    if "mobilenet" not in name:  # whose widths are rounded, so that a convolution may fall away
+    # A rounded width may make a convolution superfluous.
+    if "mobilenet" not in name:
         assert kinds(small) == kinds(config)
 
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 
@@ -12,24 +13,69 @@ from mgtutorial import records
 from mgtutorial.errors import InvalidValue, MgtutorialError, RecordsUnwritable
 
 
-def _append_many(path, who, n):
-    for i in range(n):
-        records.append({"who": who, "i": i, "pad": "x" * 300}, path)
+def _append_many(path, numbers, who):
+    for i in numbers:
+        records.append({"digest": f"run {i}", "who": who, "pad": "x" * 300}, path)
 
 
-def test_processes_that_append_at_once_leave_whole_lines(tmp_path):
-    path = tmp_path / "runs.jsonl"
+def append_at_once(path, shares):
+    """Append the runs of each share in a process of its own, all at the same time."""
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_append_many, args=(path, w, 100)) for w in range(3)]
-    for w in workers:
-        w.start()
-    for w in workers:
-        w.join()
-    assert all(w.exitcode == 0 for w in workers)
-    found = records.read(path)
-    assert sorted((r["who"], r["i"]) for r in found) == [
-        (w, i) for w in range(3) for i in range(100)
+    writers = [
+        context.Process(target=_append_many, args=(path, share, who))
+        for who, share in enumerate(shares)
     ]
+    for w in writers:
+        w.start()
+    for w in writers:
+        w.join()
+    assert all(w.exitcode == 0 for w in writers)
+
+
+def test_four_processes_that_append_a_thousand_records_each_leave_4000_whole_lines(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    append_at_once(path, [range(w * 1000, (w + 1) * 1000) for w in range(4)])
+    lines = path.read_text().splitlines()
+    assert len(lines) == 4000
+    assert {json.loads(line)["digest"] for line in lines} == {f"run {i}" for i in range(4000)}
+
+
+def test_of_processes_that_append_the_same_runs_one_writes_each(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    append_at_once(path, [range(100)] * 3)
+    found = sorted(r["digest"] for r in records.read(path))
+    assert found == sorted(f"run {i}" for i in range(100))
+
+
+def test_a_record_that_is_there_is_returned_and_not_replaced(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    first = {"digest": "a", "test_accuracy": 0.5, "data": {"digest": "b"}}
+    assert records.append(first, path) == first
+    assert records.append({"digest": "a", "test_accuracy": 0.6}, path) == first
+    # the digest of its data is no run
+    assert records.append({"digest": "b"}, path) == {"digest": "b"}
+    assert [r["digest"] for r in records.read(path)] == ["a", "b"]
+
+
+_HOLDS = """
+import sys, time
+from filelock import FileLock
+with FileLock(sys.argv[1] + ".lock"):
+    open(sys.argv[1], "a").write('{"digest": "torn"')
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_dies_with_its_killed_holder(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    command = [sys.executable, "-c", _HOLDS, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "locked\n"
+        os.kill(holder.pid, signal.SIGKILL)
+    records.append({"digest": "a"}, path)  # does not wait
+    with pytest.warns(records.TornRecord):
+        assert [r["digest"] for r in records.read(path)] == ["a"]
 
 
 def test_a_torn_last_line_is_reported_and_costs_no_other_record(tmp_path):
@@ -105,3 +151,13 @@ def test_the_committed_records_are_whole_and_their_digests_are_their_configs():
             expected = {"config": record["config"], "data": record["data"]["digest"]}
             assert record["digest"] == records.digest(expected)
             assert record["budget"] == file.stem
+
+
+def test_committed_runs_keep_their_names():
+    """What was trained under an older version is found, and not trained again, by this one."""
+    from mgtutorial import models, protocols
+
+    for record in records.read(records.shipped() / "runs"):
+        config = dict(record["config"])
+        config = protocols.TrainConfig(**config | {"model": models.from_dict(config["model"])})
+        assert records.digest(config.as_dict()) == record["config_digest"]

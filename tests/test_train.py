@@ -6,17 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 
 import pytest
 import torch
 
-from mgtutorial import models, protocols, records
+from mgtutorial import limits, models, protocols, records
 from mgtutorial.errors import (
     CheckpointMismatch,
     DeviceUnavailable,
     InvalidValue,
     RecordsUnwritable,
+    Unfinished,
     UnknownName,
 )
 from mgtutorial.train import pick_device, train
@@ -104,6 +106,130 @@ def test_ctrl_c_keeps_the_finished_epochs(tmp_path, monkeypatch):
     assert len(state["curve"]) == 1
 
 
+_STOPPABLE = """
+import sys
+from mgtutorial import cli, models
+models.CONFIGS["small"] = models.MgNetConfig(channels=(4, 8), steps=1)
+sys.exit(cli.main(["train", "--model", "small", "--epochs", sys.argv[2], "--runs", sys.argv[1]]))
+"""
+
+
+def test_sigterm_stops_after_the_epoch_with_code_75_and_the_same_command_goes_on(tmp_path):
+    def command(folder, epochs):
+        return [sys.executable, "-c", _STOPPABLE, str(folder / "runs"), str(epochs)]
+
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    with subprocess.Popen(command(broken, 15), stderr=subprocess.PIPE, text=True) as victim:
+        while not list((broken / "checkpoints").glob("*.pt")):
+            assert victim.poll() is None
+            time.sleep(0.01)
+        victim.terminate()
+        said = victim.communicate(timeout=60)[1]
+    assert victim.returncode == 75
+    assert "SIGTERM was received" in said and "the same command goes on" in said
+    assert "Traceback" not in said and records.read(broken / "runs") == []
+    done = len(torch.load(only_checkpoint(broken / "checkpoints"), weights_only=True)["curve"])
+    assert 1 <= done < 15
+    for folder in (broken, whole):
+        subprocess.run(command(folder, 15), check=True, timeout=120, stdout=subprocess.DEVNULL)
+    (a,), (b,) = records.read(broken / "runs"), records.read(whole / "runs")
+    assert [row["loss"] for row in a["curve"]] == [row["loss"] for row in b["curve"]]
+
+
+class Clock(limits.Limit):
+    """A limit whose time passes only when an epoch is done, ten seconds each."""
+
+    @property
+    def left(self):
+        return self.seconds - 10 * self.epochs
+
+
+def ten_seconds_an_epoch(monkeypatch):
+    monkeypatch.setattr("mgtutorial.train._expected", lambda *a: 10)
+
+
+def test_a_time_limit_stops_before_an_epoch_that_would_not_fit(tmp_path, monkeypatch):
+    ten_seconds_an_epoch(monkeypatch)
+    with pytest.raises(Unfinished, match="10 s and 5 s of the time limit are left") as caught:
+        train(configure(epochs=4), runs=tmp_path / "runs", time_limit=Clock(25))
+    assert caught.value.code == 75
+    state = torch.load(only_checkpoint(tmp_path / "checkpoints"), weights_only=True)
+    assert len(state["curve"]) == 2 and records.read(tmp_path / "runs") == []
+    record = train(configure(epochs=4), runs=tmp_path / "runs", time_limit=Clock(25))
+    assert [row["epoch"] for row in record["curve"]] == [1, 2, 3, 4]
+
+
+def test_a_time_limit_too_short_for_one_epoch_is_refused_before_it(tmp_path):
+    with pytest.raises(InvalidValue, match="too short for one epoch"):
+        train(configure(), runs=tmp_path / "runs", time_limit=1e-6)
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_a_run_with_time_enough_says_nothing_of_it(tmp_path):
+    record = train(configure(epochs=1), runs=tmp_path / "runs", time_limit=3600)
+    assert "time_limit" not in record["config"] and record["epochs"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5m", "9x", "m", "1h-3m", "nan"])
+def test_a_time_that_is_none_is_a_sentence(text):
+    with pytest.raises(InvalidValue, match="such as 9m"):
+        limits.seconds(text)
+
+
+def test_what_a_killed_process_left_beside_the_checkpoint_is_removed(tmp_path):
+    train(configure(epochs=1), runs=tmp_path / "runs")
+    path = only_checkpoint(tmp_path / "checkpoints")
+    left = path.with_name(f"{path.name}.123.tmp")
+    left.write_bytes(b"half a checkpoint")
+    (tmp_path / "runs" / "smoke.jsonl").unlink()
+    train(configure(epochs=1), runs=tmp_path / "runs")
+    assert not left.exists() and path.exists()
+
+
+_BARE = """
+import sys
+blocked = dict.fromkeys(sys.argv[2].split(","))
+sys.modules.update(blocked)  # importing what is None there fails as if it were not installed
+from mgtutorial.cli import main
+code = main(["train", "--model", "mgiad-20-g4", "--data", sys.argv[1], "--epochs", "1",
+             "--runs", sys.argv[3], "--time-limit", "1h"])
+assert not any(map(sys.modules.get, blocked))
+sys.exit(code)
+"""
+# All that pyproject.toml names but torch, numpy, tqdm, filelock and platformdirs, and what that
+# brings along; sklearn holds the digits, and CIFAR-10's files need torchvision.
+_NOT_NEEDED = (
+    "papermill,jupyter_book,sphinx,dask,distributed,lightning_fabric,torchvision,scipy,matplotlib,"
+    "PIL,pandas,IPython,ipywidgets,ipykernel,nbformat,nbclient,pyamg,joblib,sklearn"
+)
+
+
+def test_training_needs_torch_numpy_tqdm_filelock_and_platformdirs_only(tmp_path):
+    def bare(data, blocked):
+        command = [sys.executable, "-c", _BARE, data, blocked, str(tmp_path / data)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    done = bare("synthetic", _NOT_NEEDED)
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy" in done.stdout
+    without_digits = bare("digits", _NOT_NEEDED)
+    assert without_digits.returncode == 2 and "scikit-learn" in without_digits.stderr
+    assert "Traceback" not in without_digits.stderr
+
+
+def test_double_precision_is_double_throughout(tmp_path):
+    record = train(configure(precision="float64"), runs=tmp_path / "runs")
+    state = weights(only_checkpoint(tmp_path / "checkpoints"))
+    assert {v.dtype for v in state.values() if v.is_floating_point()} == {torch.float64}
+    single = train(configure(), runs=tmp_path / "runs")
+    assert record["curve"][0]["loss"] == pytest.approx(single["curve"][0]["loss"], rel=1e-2)
+
+
+def test_a_config_for_several_processes_is_refused_by_one(tmp_path):
+    with pytest.raises(InvalidValue, match="start them with torchrun"):
+        train(configure(norm_parts=2), runs=tmp_path / "runs")
+
+
 def test_a_finished_run_is_found_and_not_repeated(tmp_path, monkeypatch):
     first = train(configure(epochs=1), runs=tmp_path / "runs")
     monkeypatch.setattr("mgtutorial.train._train", lambda *a: pytest.fail("it trained again"))
@@ -144,7 +270,7 @@ def test_a_run_for_choices_reads_the_validation_split_and_never_the_test_split(
 
 
 def test_digits_are_learned(tmp_path):
-    config = protocols.configure("mgnet-20", "digits", "smoke")
+    config = protocols.configure("mgnet-20", "digits", "smoke", n_train=None)
     assert train(config, runs=tmp_path / "runs")["test_accuracy"] > 0.95
 
 

@@ -1,0 +1,397 @@
+"""Many runs on many workers, through dask.distributed.
+
+A worker takes one run at a time. What a run has reached lies in the shared folder of the
+results, and nowhere else: its checkpoint, its lock, its record. So a worker that dies
+is replaced, and its run goes on from the checkpoint; and if the driver dies, the same
+command goes on as well.
+
+dask, in the extra ``cluster``, is imported inside the functions.
+"""
+
+import contextlib
+import os
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from . import __version__, checkpoint, limits, records, train
+from .errors import InvalidValue, MgtutorialError, RecordsUnwritable, Unfinished
+
+# So often a run may lose its worker without an epoch done in between.
+_TRIES = 5
+_PATIENCE = 10  # seconds for a scheduler to answer
+_ONE_RUN = threading.Lock()  # in a worker: torch's number of threads belongs to the process
+
+
+def run(
+    configs, *, runs=None, root=None, device="auto", scheduler=None, workers=None,
+    time_limit=None, board=None,
+):  # fmt: skip
+    """Train every config on the workers of a cluster; return the records.
+
+    Parameters
+    ----------
+    configs : list of TrainConfig
+    runs, root : path, optional
+        Results and data, in folders that driver and workers share.
+    device : str
+    scheduler : str, optional
+        Address of a dask scheduler. None: a cluster on this machine, for this call, with
+        one worker for each GPU, or with CPU workers of one thread each.
+    workers : int, optional
+        Of the cluster on this machine; default: one for each GPU, or for each CPU.
+    time_limit : float or Limit, optional
+        Seconds after which the runs stop, each at the end of an epoch.
+    board : Board, optional
+        What shows the progress.
+
+    Raises
+    ------
+    Unfinished
+        If the time limit, or a SIGTERM, stopped runs before their end.
+    InvalidValue
+        If dask is not installed or the scheduler does not answer; and, when all other
+        runs are done, if a run failed.
+    """
+    limit = limits.as_limit(time_limit)
+    folder = Path(runs or records.results_dir() / "runs").absolute()
+    wanted = {}  # so that a run that two tables share is trained once
+    for config in configs:
+        wanted.setdefault(train.run_digest(config, train.training_images(config, root)), config)
+    options = {
+        "runs": str(folder),
+        "root": None if root is None else str(Path(root).absolute()),
+        "device": device,
+    }
+    with _client(scheduler, workers, device) as client, limit.listening():
+        stopped, failed = _Driver(client, wanted, options, limit, board).run()
+    found = {run: records.find(run, records.file_of(c.budget, folder)) for run, c in wanted.items()}
+    if failed:
+        raise InvalidValue(f"{len(failed)} of {len(wanted)} runs failed: {'; '.join(failed)}")
+    if stopped:
+        done = sum(r is not None for r in found.values())
+        raise Unfinished(
+            f"{done} of {len(wanted)} runs are done, the others stopped after a whole epoch "
+            f"({stopped[0]})"
+        )
+    return list(found.values())
+
+
+class _Driver:
+    """Hands out the runs, and hands them out again when their worker died."""
+
+    def __init__(self, client, wanted, options, limit, board):
+        from distributed import Event
+
+        self.client, self.wanted, self.limit, self.board = client, wanted, limit, board
+        self.sweep = uuid.uuid4().hex[:8]
+        self.end = Event(f"mgtutorial-end-{self.sweep}", client=client)
+        folder = Path(options["runs"])
+        self.order = {**options, "sweep": self.sweep, "folder": identity(folder),
+                      "version": __version__}  # fmt: skip
+        if limit.end is not None:
+            self.order["end"] = time.time() + limit.left
+        self.tries = {}  # run -> (epochs that were done, times it was handed out since)
+
+    def run(self):
+        """Return what the runs that stopped, and those that failed, said."""
+        from distributed import wait
+
+        if self.board is not None:
+            self.client.subscribe_topic(_topic(self.sweep), self._hear)
+        open_runs = {self._hand_out(run): run for run in self.wanted}
+        stopped, failed = [], []
+        told = False
+        while open_runs:
+            with contextlib.suppress(TimeoutError):
+                self._alive(lambda: wait(list(open_runs), 1, return_when="FIRST_COMPLETED"))
+            if self.limit.asked and not told:
+                self._alive(self.end.set)
+                told = True
+            for future in [f for f in open_runs if f.done()]:
+                run = open_runs.pop(future)
+                said = self._outcome(future, run)
+                if said == "again":
+                    open_runs[self._hand_out(run)] = run
+                elif said["state"] == "stopped":
+                    stopped.append(said["text"])
+                elif said["state"] == "failed":
+                    failed.append(f"{self._name(run)}: {said['text']}")
+                elif self.board is not None:
+                    self.board.set(run, 1.0)
+        return stopped, failed
+
+    def _hand_out(self, run):
+        # A new key each time: dask remembers the fate of an old one.
+        key = f"{run}-{self.sweep}-{uuid.uuid4().hex[:8]}"
+        return self._alive(
+            lambda: self.client.submit(_task, self.wanted[run], run, self.order, key=key)
+        )
+
+    def _outcome(self, future, run):
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker:
+            done = checkpoint.epochs_done(train.checkpoint_of(run, self.order["runs"]))
+            before, times = self.tries.get(run, (-1, 0))
+            self.tries[run] = (done, times + 1 if done == before else 1)
+            if self.tries[run][1] <= _TRIES:
+                return "again"
+            return {"state": "failed", "text": "it kills its worker each time (out of memory?)"}
+        except CancelledError:
+            raise _lost() from None
+        except Exception as error:  # what nobody foresaw costs this run, not the others
+            return {"state": "failed", "text": f"{type(error).__name__}: {error}"}
+
+    def _alive(self, f):
+        """Call `f`; what a lost scheduler raises becomes a sentence."""
+        from distributed import CancelledError
+        from distributed.comm import CommClosedError
+
+        try:
+            return f()
+        except TimeoutError:
+            raise
+        except (CancelledError, CommClosedError, OSError, RuntimeError) as error:
+            if isinstance(error, MgtutorialError):
+                raise
+            raise _lost() from error
+
+    def _name(self, run):
+        return self.board.names[run] if self.board is not None else run
+
+    def _hear(self, event):
+        _, (run, fraction, row) = event
+        if run in self.wanted:
+            self.board.set(run, fraction)
+            if row:
+                self.board.epoch(run, row)
+
+
+def _lost():
+    return InvalidValue(
+        "the connection to the scheduler was lost: what the runs have reached is kept, and the "
+        "same command goes on from there."
+    )
+
+
+def _topic(sweep):
+    return f"mgtutorial-{sweep}"
+
+
+# ------------------------------------------------------------------- on a worker
+
+
+def _task(config, run, order):
+    """Train one run on a worker; return how it ended, as plain data."""
+    if __version__ != order["version"]:
+        return _failed(
+            f"a worker has version {__version__} of mgtutorial, and this is {order['version']}"
+        )
+    folder = Path(order["runs"])
+    if not folder.is_dir() or identity(folder, make=False) != order["folder"]:
+        return _failed(f"a worker does not see the folder {folder}: it has to be a shared one")
+    left = order["end"] - time.time() if "end" in order else None
+    limit = limits.Limit(left, asked=_asked(order["sweep"]))
+    limit.epochs = 1  # the driver knew that one epoch fits into the limit
+    with _ONE_RUN:
+        try:
+            record = train.train(
+                config, runs=order["runs"], root=order["root"], device=order["device"],
+                progress=_teller(run, order["sweep"]), time_limit=limit,
+            )  # fmt: skip
+        except Unfinished as error:
+            return {"state": "stopped", "text": str(error)}
+        except MgtutorialError as error:
+            return _failed(str(error))
+    if record["digest"] != run:
+        return _failed("a worker has other training images than the driver")
+    return {"state": "done"}
+
+
+def _failed(text):
+    return {"state": "failed", "text": text}
+
+
+def _asked(sweep):
+    """Return a function that says whether the driver wants the runs to stop."""
+    from distributed import Event
+
+    def asked():
+        try:
+            return Event(f"mgtutorial-end-{sweep}").is_set()
+        except Exception:  # no driver to ask any more: the run goes on, its record counts
+            return False
+
+    return asked
+
+
+def _teller(run, sweep):
+    """Return the ``bar`` of :mod:`mgtutorial.progress` that tells the driver."""
+    from distributed import get_worker
+
+    worker = get_worker()
+
+    def tell(fraction, row=None):
+        worker.log_event(_topic(sweep), (run, fraction, row))
+
+    class Teller:
+        def __init__(self, total, initial):
+            self.total, self.n, self.told = total, initial, time.monotonic()
+            tell(initial / total)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def update(self, images):
+            self.n += images
+            if time.monotonic() - self.told > 1:
+                self.told = time.monotonic()
+                tell(min(self.n / self.total, 0.999))
+
+        def say(self, text):
+            pass
+
+        def epoch(self, row):
+            tell(min(self.n / self.total, 0.999), row)
+
+    return Teller
+
+
+def identity(folder, make=True):
+    """Return the text that tells a folder from another of the same path on another machine.
+
+    Parameters
+    ----------
+    folder : path
+    make : bool
+        Whether to give it one if it has none.
+
+    Returns
+    -------
+    str or None
+    """
+    path = Path(folder) / "identity.lock"
+    if make:
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError), open(path, "x") as file:
+                file.write(uuid.uuid4().hex)
+        except OSError as error:
+            raise RecordsUnwritable(
+                f"cannot write to the folder {folder} ({error.strerror}): make it writable, or "
+                "give another one."
+            ) from error
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
+# ------------------------------------------------------------------- the cluster
+
+
+@contextlib.contextmanager
+def _client(scheduler, workers, device):
+    """Yield a client of the scheduler at an address, or of a cluster of this machine."""
+    try:
+        import dask
+        from distributed import Client
+    except ImportError:
+        raise InvalidValue(
+            "a sweep over several workers needs dask, which is not installed: "
+            "type: pip install 'mgtutorial[cluster]'; or leave --workers and --scheduler out."
+        ) from None
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=_PATIENCE)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise InvalidValue(
+                f"the scheduler {scheduler} does not answer ({type(error).__name__}): give the "
+                "address that `dask scheduler` prints, such as tcp://host:8786."
+            ) from error
+        with client:
+            yield client
+        return
+    settings = {
+        "distributed.scheduler.worker-saturation": 1.0,  # a death costs no waiting run a try
+        "distributed.logging.distributed": "critical",  # deaths are expected; runs report errors
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.memory.terminate": False,
+        "distributed.comm.timeouts.connect": "60s",  # on a busy machine importing torch takes long
+    }
+    with dask.config.set(settings), _cluster(workers, device) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _cluster(workers, device):
+    """Return a cluster on this machine: a scheduler here, each worker in its own process."""
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    options = {"nthreads": 1, "memory_limit": 0, "dashboard": False, "silence_logs": 50}
+    return SpecCluster(
+        scheduler={
+            "cls": Scheduler,
+            "options": {"host": "127.0.0.1", "dashboard": False, "dashboard_address": None},
+        },
+        workers={
+            i: {"cls": Nanny, "options": {**options, "host": "127.0.0.1", "env": env}}
+            for i, env in enumerate(environments(workers, device))
+        },
+        silence_logs=50,
+    )
+
+
+def environments(workers=None, device="auto", gpus=None):
+    """Return the environment variables of each worker of this machine.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Default: one for each GPU, or for each CPU.
+    device : str
+        "cpu" leaves GPUs alone.
+    gpus : list of str, optional
+        What CUDA_VISIBLE_DEVICES may name; default: what this process sees.
+
+    Raises
+    ------
+    InvalidValue
+
+    Examples
+    --------
+    >>> [e["CUDA_VISIBLE_DEVICES"] for e in environments(gpus=["0", "3"])]
+    ['0', '3']
+    >>> environments(1, "cpu")[0]["OMP_NUM_THREADS"]
+    '1'
+    """
+    if workers is not None and workers < 1:
+        raise InvalidValue(f"workers={workers}: at least one has to do the work.")
+    gpus = visible_gpus() if gpus is None else gpus
+    if device == "cpu" or not gpus:
+        one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        return [dict(one) for _ in range(workers or os.cpu_count() or 1)]
+    if (workers or 1) > len(gpus):
+        raise InvalidValue(
+            f"{workers} workers were asked for and {len(gpus)} GPUs are here: a worker has one of "
+            "its own; ask for fewer, or for --device cpu."
+        )
+    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus[:workers]]
+
+
+def visible_gpus():
+    """Return the names by which CUDA_VISIBLE_DEVICES can give one GPU to each worker."""
+    import torch
+
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    found = [name.strip() for name in names.split(",") if name.strip()]
+    return (found or [str(i) for i in range(torch.cuda.device_count())]) \
+        if torch.cuda.is_available() else []  # fmt: skip
