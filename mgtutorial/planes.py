@@ -5,22 +5,54 @@ figure changes an image, a few marks and the title. What has many points is draw
 few pixels: SVG keeps its pixels, so that it takes a few kB.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .plots import COLOURS
 
-#: The bands of ``|q|``: below 1 a component shrinks, above it grows.
-BANDS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0)
+
+class Bands(NamedTuple):
+    """Colours for values from each edge to the next, and from the last one on.
+
+    Attributes
+    ----------
+    label : str
+        What is coloured.
+    edges : tuple of float
+        Ascending, from 0 on.
+    colours : tuple of str
+        As many.
+    """
+
+    label: str
+    edges: tuple
+    colours: tuple
+
+    def __call__(self, values):
+        """Return the colours of values, shape (..., 3)."""
+        from matplotlib.colors import to_rgb
+
+        table = np.array([to_rgb(colour) for colour in self.colours])
+        return table[np.digitize(values, self.edges[1:])]
 
 
-def _banded(values):
-    """Colours of ``|q|`` by band, shape (..., 3): blue below 1, orange above."""
-    from matplotlib import colormaps
+#: ``|q|``: below 1, in blue, a component shrinks; above it, in orange, it grows.
+REDUCTION = Bands(
+    "|q|",
+    (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0),
+    (
+        *("#083c7d", "#2171b5", "#5ba3d0", "#a6cee4"),
+        *("#fee2c6", "#fdc895", "#fda25a", "#f77b28", "#e25508"),
+    ),
+)
 
-    below, above = colormaps["Blues_r"], colormaps["Oranges"]
-    table = [below(x) for x in (0.05, 0.25, 0.45, 0.65)]
-    table += [above(x) for x in (0.15, 0.3, 0.5, 0.7, 0.9)]
-    return np.array(table)[np.digitize(values, BANDS[1:]), :3]
+#: A density in units of one to compare with, for example that of an even disc.
+DENSITY = Bands(
+    "density",
+    (0.0, 0.02, 0.1, 0.4, 0.8, 1.25, 2.5),
+    ("#ffffff", "#dfe318", "#7ad151", "#2fb47c", "#21908d", "#2f6c8e", "#414487"),
+)
 
 
 def _figure(width, height):
@@ -45,8 +77,8 @@ class Plane:
         Half of its side.
     centre : float
         Of the square, on the real axis.
-    banded : bool
-        Whether there is a scale for the bands of ``|q|`` beside it.
+    bands : Bands, optional
+        Of the values behind the eigenvalues; their scale stands beside the square.
     pixels : int
         Along a side.
 
@@ -63,38 +95,66 @@ class Plane:
     2
     """
 
-    def __init__(self, half, centre=0.0, banded=False, pixels=151):
-        self.half, self.centre = half, centre
+    def __init__(self, half, centre=0.0, bands=None, pixels=151):
+        self.half, self.centre, self.bands = half, centre, bands
         at = half * (2 * np.arange(pixels) + 1 - pixels) / pixels
         self.z = centre + at + 1j * at[:, None]
         self.pixels = np.ones((pixels, pixels, 3))
         self.figure = _figure(5.0, 4.5)
-        ax = self.ax = self.figure.add_axes((0.13, 0.14, 0.7, 0.777))
+        ax = self.ax = self.figure.add_axes((0.15, 0.14, 0.7, 0.777))
         x, y = (centre - half, centre + half), (-half, half)
         self._image = ax.imshow(self.pixels, extent=(*x, *y), origin="lower", interpolation="none")
-        (self._circle,) = ax.plot([], [], color="black", linestyle="-", linewidth=1)
+        rim = "black" if bands else COLOURS["blue"]  # that is seen among black points, too
+        (self._circle,) = ax.plot([], [], color=rim, linestyle="-", linewidth=1.5)
         (self._zero,) = ax.plot(0, 0, "+", markersize=13, color="black")
+        # a white rim, as a root may lie on any colour
+        (self._rims,) = ax.plot([], [], "x", markersize=14, markeredgewidth=6, color="white")
         (self._roots,) = ax.plot(
             [], [], "x", markersize=11, markeredgewidth=2.5, color=COLOURS["vermillion"]
         )
         ax.set(xlim=x, ylim=y, xlabel="Re z", ylabel="Im z")
-        ax.locator_params(nbins=4)
+        ax.locator_params(nbins=5, steps=(1, 2, 5, 10))
         ax.grid(False)
-        if banded:
+        if bands:
             self._scale()
 
     def _scale(self):
-        count = len(BANDS)
-        ax = self.figure.add_axes((0.87, 0.14, 0.03, 0.777))
-        middles = np.append(np.add(BANDS[1:], BANDS[:-1]) / 2, 2 * BANDS[-1])
+        edges, count = self.bands.edges, len(self.bands.edges)
+        ax = self.figure.add_axes((0.88, 0.14, 0.03, 0.777))
         ax.imshow(
-            _banded(middles)[:, None], extent=(0, 1, 0, count), origin="lower",
+            self.bands(np.array(edges))[:, None], extent=(0, 1, 0, count), origin="lower",
             aspect="auto", interpolation="none",
         )  # fmt: skip
         ax.set_axis_off()  # ticks would take a quarter of the time of the whole figure
-        for place, band in list(enumerate(BANDS))[::2]:
-            ax.text(1.4, place, f"{band:g}", va="center", fontsize=11)
-        ax.text(0.5, count + 0.25, "|q|", ha="center", fontsize=11)
+        for place, edge in list(enumerate(edges))[::2]:
+            ax.text(1.4, place, f"{edge:g}", va="center", fontsize=11)
+        ax.text(0.5, count + 0.25, self.bands.label, ha="center", fontsize=11)
+
+    def density(self, eigenvalues, width):
+        """Return the share of eigenvalues per unit of area, at `z`.
+
+        Parameters
+        ----------
+        eigenvalues : array_like of complex
+        width : float
+            Standard deviation of the Gaussian by which each eigenvalue is spread.
+        """
+        from scipy.ndimage import gaussian_filter
+
+        row, column = self._pixels(eigenvalues)
+        counts = np.zeros(self.z.shape)
+        np.add.at(counts, (row, column), 1)
+        side = 2 * self.half / len(self.z)
+        share = counts / (np.size(eigenvalues) * side**2)
+        return gaussian_filter(share, width / side, mode="constant")
+
+    def _pixels(self, eigenvalues):
+        """Row and column of each eigenvalue inside the square."""
+        n = len(self.z)
+        where = (np.asarray(eigenvalues).ravel() - self.centre) / self.half
+        column, row = (np.floor((x + 1) / 2 * n).astype(int) for x in (where.real, where.imag))
+        seen = (column >= 0) & (column < n) & (row >= 0) & (row < n)
+        return row[seen], column[seen]
 
     def __call__(self, eigenvalues, values=None, roots=(), circle=None, title=""):
         """Change the figure and return it.
@@ -104,20 +164,18 @@ class Plane:
         eigenvalues : array_like of complex
             Those outside the square are not seen.
         values : array of float, optional
-            ``|q|`` at `z`.
+            At `z`, for the bands.
         roots : array_like of complex
         circle : float, optional
             Radius of a circle around zero.
         title : str
         """
         n = len(self.z)
-        self.pixels = np.ones((n, n, 3)) if values is None else _banded(values)
-        where = (np.asarray(eigenvalues).ravel() - self.centre) / self.half
-        column, row = (np.floor((x + 1) / 2 * n).astype(int) for x in (where.real, where.imag))
-        seen = (column >= 0) & (column < n) & (row >= 0) & (row < n)
-        self.pixels[row[seen], column[seen]] = 0.0
+        self.pixels = np.ones((n, n, 3)) if values is None else self.bands(values)
+        self.pixels[self._pixels(eigenvalues)] = 0.0
         self._image.set_data(self.pixels)
-        self._roots.set_data(np.real(roots), np.imag(roots))
+        for marks in (self._rims, self._roots):
+            marks.set_data(np.real(roots), np.imag(roots))
         turn = (circle or 0) * np.exp(2j * np.pi * np.arange(101) / 100)
         self._circle.set_data(turn.real, turn.imag)
         self._circle.set_visible(circle is not None)
@@ -184,6 +242,9 @@ class Relief:
         title : str
         """
         z = self.along + 1j * self.across[:, None]
+        for root in roots:  # the nearest point moves onto it: a peak is narrower than the mesh
+            row = np.abs(self.across - root.imag).argmin()
+            z[row, np.abs(self.along - root.real).argmin()] = root
         with np.errstate(divide="ignore"):  # at a root
             height = (-np.log10(np.abs(q(z)))).clip(self.low, self.high)
         ends = np.stack(self._project(z[:, [0, -1]], self.low), axis=-1)

@@ -14,7 +14,7 @@ from mgtutorial import models, plots, protocols, records, snapshots, train
 from mgtutorial.cli import main
 from mgtutorial.errors import DataDamaged, InvalidValue, UnknownName
 from mgtutorial.layers import of
-from mgtutorial.planes import BANDS, Plane, Relief
+from mgtutorial.planes import DENSITY, REDUCTION, Plane, Relief
 from mgtutorial.polynomials import q
 from mgtutorial.spectrum_report import draw, frequencies, spectra, table, write_csv
 from mgtutorial.symbols import eigenvalues, singular_values
@@ -308,13 +308,40 @@ def test_a_plane_has_each_eigenvalue_in_its_pixel():
 
 
 def test_bands_and_title_change_with_the_values():
-    plane = Plane(2.0, banded=True, pixels=21)
+    plane = Plane(2.0, bands=REDUCTION, pixels=21)
     fig = plane([], np.full((21, 21), 0.9), roots=[1.0], title="one")
     below = plane.pixels[0, 0]
     assert plane(np.array([]), np.full((21, 21), 1.1), title="two") is fig
     above = plane.pixels[0, 0]
     assert below[2] > below[0] and above[0] > above[2]  # blue, orange
-    assert fig.axes[0].get_title() == "two" and 1.0 in BANDS
+    assert fig.axes[0].get_title() == "two" and 1.0 in REDUCTION.edges
+
+
+def test_each_value_has_the_colour_of_its_band():
+    for bands in (REDUCTION, DENSITY):
+        assert len(bands.edges) == len(bands.colours) and bands.edges[0] == 0
+        colours = bands(np.array(bands.edges))
+        assert len(np.unique(colours, axis=0)) == len(colours)
+        np.testing.assert_array_equal(bands(np.array(bands.edges[1:]) - 1e-9), colours[:-1])
+
+
+def test_a_density_has_the_mass_of_what_is_inside_and_is_flat_in_an_even_disc():
+    plane, radius = Plane(2.0), 1.4
+    n = np.arange(20_000)  # an even disc, by the golden angle
+    z = radius * np.sqrt((n + 0.5) / len(n)) * np.exp(1j * np.pi * (3 - np.sqrt(5)) * n)
+    side = 4 / len(plane.z)
+    density = plane.density(np.append(z, [5.0] * len(n)), width=0.1)  # half is outside
+    assert abs(density.sum() * side**2 - 0.5) < 1e-3
+    middle = 2 * np.pi * radius**2 * density[np.abs(plane.z) < 1]
+    assert np.abs(middle - 1).max() < 0.05
+
+
+def test_a_peak_reaches_its_root_even_between_the_points_of_the_mesh():
+    relief = Relief(2.0, slices=6, points=8)
+    relief(lambda z: q(z, [0.123, 1 + 0.9j, 1 - 0.9j]), [0.123, 1 + 0.9j, 1 - 0.9j])
+    top = [path.vertices for path in relief._slices.get_paths()]
+    for x, y in np.transpose(relief._roots.get_data()):
+        assert min(np.abs(v - (x, y)).max(axis=1).min() for v in top) < 1e-12
 
 
 def test_the_frames_of_a_figure_do_not_depend_on_what_was_drawn_before():

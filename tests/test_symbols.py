@@ -252,11 +252,12 @@ def check_against_dense(kernel, shape, **options):
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("groups", [1, 2, 4])
-def test_the_symbol_is_the_dense_operator_in_fouriers_basis(size, stride, groups):
-    """Every kernel size, stride and grouping (4 groups: depthwise), on oblong grids."""
-    rng = np.random.default_rng(100 * size + 10 * stride + groups)
-    kernel = rng.standard_normal((4, 4 // groups, size, size))
-    shape = tuple(stride * -(-(size + extra) // stride) for extra in (0, 2))
+@settings(deadline=None, max_examples=4)
+@given(st.integers(0, 10**6), st.sampled_from([4, 8]), st.tuples(*[st.integers(0, 2)] * 2))
+def test_the_symbol_is_the_dense_operator_in_fouriers_basis(size, stride, groups, seed, c, extra):
+    """Every kernel size, stride and grouping (4 groups: depthwise), on oblong grids as well."""
+    kernel = np.random.default_rng(seed).standard_normal((c, 4 // groups, size, size))
+    shape = tuple(stride * (-(-size // stride) + e) for e in extra)
     check_against_dense(kernel, shape, stride=stride, groups=groups, padding=size // 2)
 
 
@@ -504,6 +505,19 @@ def test_gradients_are_those_of_finite_differences(stride, groups, c_out):
     if stride == 1 and c_out == 2:
         # sums over each frequency, as the eigenvalues themselves have no order
         assert check(lambda w: eigenvalues(operator(w), shape).abs().square().sum(-1), weight)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_gives_what_the_cpu_gives_and_keeps_it():
+    weight = torch.randn(6, 2, 3, 3, dtype=torch.float64)
+    A = {"stride": 2, "groups": 2}
+    here, there = of(weight, **A), of(weight.cuda(), **A)
+    for function in (symbol, singular_values, operator_norm):
+        found, exact = function(there, (6, 8)), function(here, (6, 8))
+        assert found.is_cuda and (found.cpu() - exact).abs().max() < 1e-12
+    square = torch.randn(4, 4, 3, 3, dtype=torch.float64)
+    found, exact = eigenvalues(square.cuda(), (6, 5)), eigenvalues(square, (6, 5))
+    assert found.is_cuda and matched(found.cpu().numpy().ravel(), exact.numpy().ravel()) < 1e-10
 
 
 # ----------------------------------------------------------- smoothing steps, polynomials
