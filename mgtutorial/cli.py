@@ -238,8 +238,9 @@ def _reproduce(arguments):
     from . import jobs, limits, tables
 
     if not arguments.tables:
-        for name, table in tables.TABLES.items():
-            print(f"{name:28} {table.title}")
+        titles = {name: table.title for name, table in tables.TABLES.items()}
+        for name, title in (titles | tables.UNTRAINED).items():
+            print(f"{name:28} {title}")
         return
     try:
         seeds = [int(s) for s in arguments.seeds.split(",")]

@@ -43,7 +43,7 @@ def count_weights(network):
     >>> count_weights(nn.Conv2d(16, 16, 3, bias=False))
     2304
     """
-    return sum(p.numel() for p in _module(network).parameters() if p.requires_grad)
+    return sum(p.numel() for p in built(network).parameters() if p.requires_grad)
 
 
 def weights_by_part(network):
@@ -59,7 +59,7 @@ def weights_by_part(network):
     (36864, 101242)
     """
     parts, seen = Counter(), set()
-    for name, module in _module(network).named_modules():
+    for name, module in built(network).named_modules():
         for p in module.parameters(recurse=False):
             if p.requires_grad and id(p) not in seen:
                 seen.add(id(p))
@@ -108,7 +108,7 @@ def macs_by_part(network, size, in_channels=None):
     (7077888, 7077888)
     """
     macs = Counter()
-    for call in _calls(_module(network), size, in_channels):
+    for call in _calls(built(network), size, in_channels):
         macs[part_of(call.name, call.module)] += call.macs
     return _ordered(+macs)  # without what multiplies nothing
 
@@ -140,7 +140,7 @@ def literal_macs(network, size, in_channels=None):
     >>> literal_macs(models.named("mgnet"), 32), count_macs(models.named("mgnet"), 32)
     (701082112, 568961536)
     """
-    module = _module(network)
+    module = built(network)
     written = applications_written(module.config)
     total, executed, cost = 0, Counter(), {}
     for call in _calls(module, size, in_channels):
@@ -233,7 +233,7 @@ def activations_held(network, batch_size, size, in_channels=None):
     """
     if not isinstance(batch_size, int) or batch_size < 2:
         raise InvalidValue(f"batch_size={batch_size!r}: give a whole number, at least 2.")
-    module = _module(network)
+    module = built(network)
     own = {_storage(t) for t in (*module.parameters(), *module.buffers())}
     held = {}
 
@@ -351,7 +351,24 @@ def _storage(t):
     return t.untyped_storage()._cdata  # on the meta device every address of data is 0
 
 
-def _module(network):
+def built(network):
+    """Return a module as it is, and of a config its network without values, to count from.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+
+    Returns
+    -------
+    torch.nn.Module
+        On the device "meta" if it was built here.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> next(built(models.named("mgnet-20")).parameters()).device
+    device(type='meta')
+    """
     if isinstance(network, nn.Module):
         return network
     with torch.device("meta"):

@@ -8,8 +8,7 @@ past :func:`check`.
 import csv
 from functools import cache
 
-from . import records
-from .counting import count_macs, count_weights
+from . import counting, records
 from .errors import InvalidValue, choose
 from .published import DATA
 from .tables import TABLES
@@ -70,9 +69,9 @@ def check(table, rows=None, network=None):
     found = {}
     for row in rows or described.rows:
         config = described.config(row)
-        built = config if network is None else network(config)
+        built = counting.built(config if network is None else network(config))
         size, channels = DATA[described.data].size, DATA[described.data].channels
-        ours = count_weights(built), count_macs(built, size, channels)
+        ours = counting.count_weights(built), counting.count_macs(built, size, channels)
         if ours != counts(table, row):
             weights, macs = counts(table, row)
             raise WrongNetwork(

@@ -22,7 +22,8 @@ def notebook_of(table):
     if path.exists():
         return path
     if notebooks.exists():
-        there = sorted(t for t in tables.TABLES if (notebooks / f"{_stem(t)}.ipynb").exists())
+        known = (*tables.TABLES, *tables.UNTRAINED)
+        there = sorted(t for t in known if (notebooks / f"{_stem(t)}.ipynb").exists())
         raise InvalidValue(
             f"{table} has no notebook yet; there is one for {', '.join(there)}. "
             "Its networks can be trained one by one: mgtutorial train."
@@ -142,6 +143,22 @@ def executed(table, parameters, found):
     path = execute(table, parameters, output.parent)
     stamp.write_text(json.dumps(state), encoding="utf-8")
     return path, True
+
+
+def shown(path):
+    """Return the Markdown that the cell tagged ``table`` of an executed notebook shows.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    str
+    """
+    cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
+    outputs = (o for c in cells if "table" in c["metadata"].get("tags", ()) for o in c["outputs"])
+    return "".join("".join(o.get("data", {}).get("text/markdown", "")) for o in outputs)
 
 
 def _code():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import comparison, estimates, execution, limits, records, reproduce, tables, train
+from . import comparison, estimates, exact, execution, limits, records, reproduce, tables, train
 from .errors import DataNotFound, InvalidValue, choose
 from .reproduce import name_of
 
@@ -41,8 +41,11 @@ def work(job, say=print):
     UnknownName, InvalidValue, DataNotFound, Unfinished
     """
     limit = limits.Limit(job.time_limit)
-    configs, names = {}, {}
+    configs, names, rows_of = {}, {}, {}
     for name, rows in _chosen(job, say):
+        if name in tables.UNTRAINED:
+            configs[name] = []
+            continue
         try:
             planned, left_out = reproduce.planned(
                 name, job.budget, rows, job.seeds, job.data, job.root
@@ -55,6 +58,7 @@ def work(job, say=print):
         for sentence in left_out:
             say(f"{name}: {sentence}")
         configs[name] = [config for _, config in planned]
+        rows_of[name] = rows
         for row, config in planned:
             names.setdefault(name_of(config), row + " narrowed" * (job.budget == "smoke"))
     every = [c for those in configs.values() for c in those]
@@ -62,8 +66,11 @@ def work(job, say=print):
     costs = _shown(job, configs, surveyed, limit, say)
     if job.dry_run:
         return
-    for name in configs:
-        execution.check(name)  # before hours are spent
+    to_do = {name_of(r.config) for r in surveyed if r.record is None}
+    for name, those in configs.items():  # before hours are spent
+        execution.check(name)
+        if to_do & set(map(name_of, those)):
+            exact.check(name, rows_of[name])
     done = reproduce.run(
         every, runs=job.runs, root=job.root, device=job.device, progress=job.progress,
         time_limit=limit, scheduler=job.scheduler, workers=job.workers, costs=costs, names=names,
@@ -77,7 +84,7 @@ def _chosen(job, say):
     """Return (table, its rows) for each table that is to be made."""
     if job.names == ("all",):
         names = []
-        for name in tables.TABLES:
+        for name in (*tables.TABLES, *tables.UNTRAINED):
             try:
                 execution.notebook_of(name)
             except InvalidValue:
@@ -85,11 +92,15 @@ def _chosen(job, say):
             else:
                 names.append(name)
     else:
-        names = [choose("table", n, [*tables.TABLES, "all"]) for n in dict.fromkeys(job.names)]
+        known = [*tables.TABLES, *tables.UNTRAINED, "all"]
+        names = [choose("table", n, known) for n in dict.fromkeys(job.names)]
         if "all" in names:
             raise InvalidValue("'all' stands for every table: give it alone.")
     if job.rows is None:
         return [(name, None) for name in names]
+    names = [name for name in names if name in tables.TABLES]
+    if not names:
+        raise InvalidValue(f"{job.names[0]} is made as a whole: it has no rows to choose from.")
     if len(names) == 1:
         return [(names[0], job.rows)]
     known = {row: None for name in names for row in tables.TABLES[name].rows}
@@ -115,6 +126,9 @@ def _shown(job, configs, surveyed, limit, say):
         own = [by_name[name_of(c)] for c in those]
         left = [r for r in own if r.record is None]
         total = sum(costs[r.digest].epoch * r.left for r in left)
+        if name in tables.UNTRAINED:
+            say(f"{name}: nothing to train")
+            continue
         cost = f", about {limits.duration(total)} on one {_worker(device)}" if left else ""
         say(f"{name}, budget {job.budget}: {len(own)} runs, {len(left)} to do{cost}")
         for r in left:
@@ -139,6 +153,11 @@ def _worker(device):
 
 
 def _show(job, name, found, say):
+    if name in tables.UNTRAINED:
+        path, now = execution.executed(name, {"budget": job.budget}, [])
+        say(execution.shown(path))
+        say(_where(path, now))
+        return
     given = {"budget": job.budget, "seeds": list(job.seeds), "data": job.data,
              "rows": list(job.rows) if job.rows else None}  # fmt: skip
     if given["rows"]:
@@ -149,4 +168,8 @@ def _show(job, name, found, say):
         given["device"] = job.device
     path, now = execution.executed(name, given, found)
     say(comparison.markdown(comparison.lines(name, found, given.get("rows"))))
-    say(f"executed notebook: {path}" + ("" if now else " (nothing has changed since)"))
+    say(_where(path, now))
+
+
+def _where(path, now):
+    return f"executed notebook: {path}" + ("" if now else " (nothing has changed since)")

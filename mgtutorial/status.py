@@ -13,7 +13,7 @@ from . import comparison, records, verdicts
 from .errors import InvalidValue
 from .published import PRINTED
 from .published import rows as published_rows
-from .tables import TABLES
+from .tables import TABLES, UNTRAINED
 
 #: Published tables and figures whose networks or experiments are not built here yet.
 MISSING = {
@@ -60,7 +60,12 @@ def page(runs=None):
         parts.append(f"### {TABLES[name].title}\n\n")
         parts.append(f"{comparison.markdown(run)}\n\n" if run else "No run is recorded.\n\n")
     parts.append(
-        "## Not built yet\n\n| table or figure | why |\n|---|---|\n"
+        "## Nothing to train\n\nThese are counted or timed in their notebooks.\n\n"
+        + "".join(
+            f"* [{title}](../notebooks/reproduce/{name.replace('-', '_')}.ipynb)\n"
+            for name, title in UNTRAINED.items()
+        )
+        + "\n## Not built yet\n\n| table or figure | why |\n|---|---|\n"
         + "\n".join(f"| {name} | {why} |" for name, why in MISSING.items())
         + "\n"
     )

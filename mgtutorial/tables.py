@@ -106,6 +106,12 @@ _BY_PRINT = (
 TABLES = {name: _of_print(name) for name in _BY_PRINT}
 TABLES |= {"mgiad-figure7": _figure7(), "poly-mgnet": _poly_mgnet()}
 
+#: Tables whose notebooks count or time and train nothing: name -> title.
+UNTRAINED = {
+    "mgic-table1": "MGIC, Table 1: weights of the transfers alone",
+    "mgic-table8": "MGIC, Table 8: inference times",
+}
+
 
 def _same_network(recorded, config):
     """Whether a run's network is the row's, but for the data set it was fitted to."""

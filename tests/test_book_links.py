@@ -70,7 +70,7 @@ def test_every_page_says_what_a_link_to_it_should_look_like(pages):
         meta = found.meta
         assert meta["og:url"] == home + page
         assert meta["og:title"] and "<" not in meta["og:title"], page
-        assert 20 < len(meta["og:description"]) <= 205, f"{page}: {meta['og:description']}"
+        assert 15 < len(meta["og:description"]) <= 205, f"{page}: {meta['og:description']}"
         assert not re.search(r"[\\$]|\{\w", meta["og:description"]), meta["og:description"]
         assert (HTML / meta["og:image"].removeprefix(home)).is_file()
 

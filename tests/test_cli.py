@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from mgtutorial import records
+from mgtutorial import records, tables
 from mgtutorial.cli import main
 
 
@@ -33,6 +33,14 @@ MISTAKES = [
     (["reproduce", "mgiad-table3"], "did you mean 'mgiad-table3-cifar100'"),
     (["reproduce", "mgiad-table2", "--rows", "mgnet20"], "did you mean 'mgnet-20'"),
     (["reproduce", "mgiad-table2", "--seeds", "0,x"], "whole numbers"),
+    (["reproduce", "mgic-table8", "--rows", "mgnet-20"], "no rows to choose from"),
+    (["reproduce", "mgiad-table2", "--time-limit", "soon"], "such as 9m, 45s"),
+    (
+        ["reproduce", "mgiad-table2", "--rows", "mgnet-20", "--time-limit", "0.001s"],
+        "too short for one epoch of any",
+    ),
+    (["reproduce", "mgiad-table2", "all"], "give it alone"),
+    (["reproduce", "mgiad-table2", "--rows", "mgnet-20", "--workers", "0"], "workers=0"),
     (["data", "--download", "mnist"], "did you mean"),
     (["count", "mgnet20"], "did you mean 'mgnet-20'"),
     (["count", "--table", "mgiad-table-1"], "did you mean 'mgiad-table1'"),
@@ -96,12 +104,34 @@ def test_data_lists_every_data_set(capsys):
     assert all(name in said for name in data.NAMES)
 
 
-def test_reproduce_trains_executes_the_notebook_and_prints_the_table(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def executed(tmp_path, monkeypatch):
+    """The folder to which notebooks are executed."""
     pytest.importorskip("papermill", reason="papermill is in the extra 'book'")
-    from mgtutorial import reproduce
+    from mgtutorial import execution
 
-    inner = reproduce.execute
-    monkeypatch.setattr(reproduce, "execute", lambda t, p: inner(t, p, output=tmp_path / "out"))
+    monkeypatch.setattr(execution, "folder", lambda: tmp_path / "executed")
+    return tmp_path / "executed"
+
+
+# Runs in this process and in the notebook's.
+ONE_BATCH_NORM_MORE = """
+from torch import nn
+from mgtutorial.models import MgNetConfig
+right = MgNetConfig.build
+def build(self):
+    net = right(self)
+    net.stem.append(nn.BatchNorm2d(self.channels[0]))
+    return net
+MgNetConfig.build = build
+"""
+
+
+def test_reproduce_trains_executes_the_notebook_and_prints_the_table(
+    tmp_path, monkeypatch, capsys, executed
+):
+    from mgtutorial.models import MgNetConfig
+
     arguments = ["reproduce", "mgiad-table2", "--budget", "smoke", "--rows", "mgnet-20",
                  "--runs", str(tmp_path / "runs"), "--quiet"]  # fmt: skip
     assert main([*arguments, "--dry-run"]) == 0
@@ -109,10 +139,42 @@ def test_reproduce_trains_executes_the_notebook_and_prints_the_table(tmp_path, m
     assert "1 runs, 1 to do" in said and not list(tmp_path.rglob("*.jsonl"))
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "| mgnet-20 | 101k | 100,954 |" in said and "not comparable" in said
-    executed = (tmp_path / "out" / "mgiad_table2.ipynb").read_text()
-    assert "1 runs, 0 of them to do" in executed
+    assert "| mgnet-20 | 101k | 100,954 |" in said and "shorter budget" in said
+    assert "1 runs, 0 of them to do" in (executed / "mgiad_table2.ipynb").read_text()
     assert len(records.read(tmp_path / "runs")) == 1
+    assert main(arguments) == 0  # once more: there is nothing left to do
+    assert "nothing has changed since" in capsys.readouterr().out
+
+    # The same command with a wrong network fails in the notebook, though the run is recorded.
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00-wrong.py").write_text(ONE_BATCH_NORM_MORE)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    (executed / "mgiad_table2.json").unlink()
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "the notebook of mgiad-table2 failed" in said and "another network" in said
+
+    # And where there is something to train, it fails before that.
+    monkeypatch.setattr(MgNetConfig, "build", MgNetConfig.build)  # is put back at the end
+    exec(ONE_BATCH_NORM_MORE, {})
+    assert main([*arguments, "--seeds", "1"]) == 2
+    assert "mgnet-20 of mgiad-table2 has 100,986 weights" in capsys.readouterr().err
+    assert len(records.read(tmp_path / "runs")) == 1
+
+
+def test_a_table_without_training_is_counted_and_printed(capsys, executed):
+    assert main(["reproduce", "mgic-table1", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "mgic-table1: nothing to train\n"
+    assert main(["reproduce", "mgic-table1"]) == 0
+    assert "| 32 | 3.3k | 3,328 | matched |" in capsys.readouterr().out
+    assert (executed / "mgic_table1.ipynb").exists()
+
+
+def test_without_a_table_reproduce_lists_all(capsys):
+    assert main(["reproduce"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == [*tables.TABLES, *tables.UNTRAINED]
 
 
 def test_count_prints_published_beside_exact_with_verdict_and_reason(capsys):

@@ -477,7 +477,7 @@ def test_without_pi_the_network_of_fas_is_cheaper():
 @pytest.mark.parametrize("correction", ["printed", "fas"])
 def test_digits_are_learned(tmp_path, correction):
     config = MGiaDConfig(channels=(16, 32, 64), coarsest=16, group_size=4, correction=correction)
-    config = protocols.configure(config, "digits", "smoke", n_train=None)
+    config = protocols.configure(config, "digits", "smoke", n_train=None, lr=0.1)
     assert train(config, runs=tmp_path / "runs")["test_accuracy"] >= 0.95
 
 

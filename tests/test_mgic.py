@@ -530,7 +530,7 @@ SMALL_ROWS = ((3, 1, 16, False, 1), (3, 3, 32, True, 2), (3, 3, 64, True, 1))
     ids=["basic", "bottleneck", "mobilenetv3"],
 )
 def test_it_learns_the_digits(model, tmp_path):
-    config = protocols.configure(model, "digits", "smoke", n_train=None)
+    config = protocols.configure(model, "digits", "smoke", n_train=None, lr=0.1)
     assert train(config, runs=tmp_path, device="cpu")["test_accuracy"] >= 0.95
 
 

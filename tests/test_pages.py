@@ -131,10 +131,12 @@ def test_mended_page_stays_as_it_is(load):
         '<a class="reference internal" href="a.html">1. <em>A</em> "b"</a><details><summary>'
         '<button class="btn search-button-field x" title="Search" aria-label="Search" data-x>'
         '<button class="theme-switch-button" aria-label="Color mode" data-x>'
+        '<span class="math notranslate nohighlight">\\(A\\)</span>, and'
     )
     once = mend(page)
     assert '<summary aria-label="Sections of 1. A &quot;b&quot;">' in once
     assert 'title="Search" data-x' in once and 'aria-label="Colours of the page: Light' in once
+    assert '<span class="mg-together"><span class="math' in once and "</span>,</span> and" in once
     assert mend(once) == once
 
 

@@ -210,7 +210,7 @@ def test_the_bare_end_of_a_level_equals_the_literal_algorithm():
 @pytest.mark.parametrize("name", ["q2", "g4"])
 def test_digits_are_learned(tmp_path, name):
     model = models.named(f"poly-mgnet-{name}", channels=(16, 32, 64))
-    config = protocols.configure(model, "digits", "smoke", n_train=None)
+    config = protocols.configure(model, "digits", "smoke", n_train=None, lr=0.1)
     assert train(config, runs=tmp_path / "runs")["test_accuracy"] > 0.95
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mgtutorial import records, status
+from mgtutorial import cli, records, status
 from mgtutorial.errors import InvalidValue
 from mgtutorial.tables import TABLES
 
@@ -65,3 +65,14 @@ def test_a_status_page_edited_by_hand_is_found(checkout):
 def test_outside_a_checkout_it_says_so(tmp_path):
     with pytest.raises(InvalidValue, match="checkout"):
         status.problems(tmp_path)
+
+
+def test_the_command_writes_the_page_and_finds_what_was_changed_by_hand(checkout, capsys):
+    assert cli.main(["tables", "--write", "--book", str(checkout)]) == 0
+    path = checkout / "book" / "status.md"
+    assert capsys.readouterr().out == f"written: {path}\n"
+    assert cli.main(["tables", "--check", "--book", str(checkout)]) == 0
+    assert capsys.readouterr().out == "The pages say what the records say.\n"
+    path.write_text(path.read_text() + "reproduced\n")
+    assert cli.main(["tables", "--check", "--book", str(checkout)]) == 2
+    assert "status.md is not what the records say" in capsys.readouterr().err

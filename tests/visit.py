@@ -196,8 +196,12 @@ class Slider:
         output = self.browser.driver.find_elements("css selector", f"#{self.ident} output")[k]
         if not self.browser.until(script, output, before, seconds=4):
             yield f"button {k} plays nothing"
-        if button.get_attribute("aria-label").startswith("Pause "):  # not at its end yet
-            self.browser.click(button)
+        # at once, as it may come to its end by itself
+        self.browser.js(
+            "const [b] = arguments;"
+            "if (b.getAttribute('aria-label').startsWith('Pause ')) b.click()",
+            button,
+        )
         if button.get_attribute("aria-label") != label:
             yield f"button {k} does not pause"
 

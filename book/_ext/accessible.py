@@ -1,7 +1,8 @@
 """Mends what the theme's pages lack for readers with a keyboard or a screen reader.
 
 axe-core finds these faults in sphinx-book-theme 1.2 (tests/test_book.py runs it on every
-page). They are in HTML that no template of ours writes, so they are mended in the text.
+page). They are in HTML that no template of ours writes, so they are mended in the text. So
+is a line that would begin with the comma after a formula.
 """
 
 import re
@@ -10,6 +11,12 @@ from pathlib import Path
 # A chapter in the sidebar, before the arrow that unfolds its sections.
 _FOLDED = re.compile(
     r'(<a class="[^"]*\breference internal" href="[^"]*">)(.*?)(</a><details[^>]*>)<summary>'
+)
+
+# A formula in the text, and what may not begin a line.
+_STOPPED = re.compile(
+    r'(?<!<span class="mg-together">)(<span class="math notranslate nohighlight">[^<]*</span>)'
+    r"([,.;:!?)\u2019\u201d]+)"
 )
 
 _MENDS = (
@@ -23,6 +30,8 @@ _MENDS = (
     ),
     # An entry of the references is an item of their list; the role it has is deprecated.
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
+    # A stop after a formula stays on its line.
+    (_STOPPED, r'<span class="mg-together">\1\2</span>'),
     # The second of two equal tags
     (re.compile(r'(<meta name="viewport"[^>]*>)<meta name="viewport"[^>]*>'), r"\1"),
 )

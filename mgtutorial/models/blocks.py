@@ -74,7 +74,7 @@ def initialise(module):
     network, and it draws from torch's global generator alone.
     """
     for m in module.modules():
-        if isinstance(m, nn.Conv2d):
+        if isinstance(m, nn.Conv2d) and not m.weight.is_meta:  # meta has no values
             nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
     return module
 
