@@ -243,6 +243,7 @@ def style(made, caption):
         frame.style.hide(axis="index")
         .map(lambda text: _SHADE.get(text, ""), subset=["verdict"])
         .set_table_styles(aligned)
+        .set_table_attributes('class="dataframe"')  # the pages' looks for tables of data
         .set_caption(caption)
     )
 
