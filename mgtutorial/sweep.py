@@ -340,7 +340,12 @@ def _cluster(workers, device):
     return SpecCluster(
         scheduler={
             "cls": Scheduler,
-            "options": {"host": "127.0.0.1", "dashboard": False, "dashboard_address": None},
+            # any free port, as another sweep may have dask's own
+            "options": {
+                "host": "127.0.0.1",
+                "dashboard": False,
+                "dashboard_address": "127.0.0.1:0",
+            },  # fmt: skip
         },
         workers={
             i: {"cls": Nanny, "options": {**options, "host": "127.0.0.1", "env": env}}

@@ -26,7 +26,7 @@ def scheduler():
     """The address of a cluster whose two workers are threads of this process."""
     distributed = pytest.importorskip("distributed", reason="dask is in the extra 'cluster'")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None,
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0",
         host="127.0.0.1", protocol="tcp://", silence_logs=50,
     ) as cluster:  # fmt: skip
         yield cluster.scheduler_address
