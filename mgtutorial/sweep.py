@@ -345,7 +345,7 @@ def _cluster(workers, device):
                 "host": "127.0.0.1",
                 "dashboard": False,
                 "dashboard_address": "127.0.0.1:0",
-            },  # fmt: skip
+            },
         },
         workers={
             i: {"cls": Nanny, "options": {**options, "host": "127.0.0.1", "env": env}}
