@@ -354,7 +354,7 @@ def reproduce(args=()):
             remove(smoke)
             write(smoke / "behind.json", behind)
         options = ("--budget", "smoke", "--device", "cpu", "--runs", smoke / "runs", "--quiet")
-        options += ("--workers", min(os.cpu_count() or 1, 4), "--time-limit", "10m")
+        options += ("--workers", min(os.cpu_count() or 1, 4), "--time-limit", "20m")
         with step("Reproducing all tables in small", "3 to 8 min"):
             failed = run(PYTHON, "-m", "mgtutorial", "reproduce", "all", *options, *args)
     if failed:
