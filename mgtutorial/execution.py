@@ -86,8 +86,9 @@ def execute(table, parameters, output=None):
     os.environ["MGTUTORIAL_STATIC"] = "1"  # nobody moves a slider in papermill
     try:
         papermill.execute_notebook(
-            source, output, parameters, progress_bar=False, kernel_name="python3"
-        )
+            source, output, parameters, progress_bar=False, kernel_name="python3",
+            extra_arguments=["--log-level=ERROR"],  # no advice on how to run a kernel
+        )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise InvalidValue(
             f"the notebook of {table} failed in cell {error.exec_count} ({error.ename}: "
