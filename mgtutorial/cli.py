@@ -239,7 +239,7 @@ def _reproduce(arguments):
 
     if not arguments.tables:
         titles = {name: table.title for name, table in tables.TABLES.items()}
-        for name, title in (titles | tables.UNTRAINED).items():
+        for name, title in (titles | tables.WHOLE).items():
             print(f"{name:28} {title}")
         return
     try:

@@ -22,7 +22,7 @@ def notebook_of(table):
     if path.exists():
         return path
     if notebooks.exists():
-        known = (*tables.TABLES, *tables.UNTRAINED)
+        known = (*tables.TABLES, *tables.WHOLE)
         there = sorted(t for t in known if (notebooks / f"{_stem(t)}.ipynb").exists())
         raise InvalidValue(
             f"{table} has no notebook yet; there is one for {', '.join(there)}. "

@@ -43,7 +43,7 @@ def work(job, say=print):
     limit = limits.Limit(job.time_limit)
     configs, names, rows_of = {}, {}, {}
     for name, rows in _chosen(job, say):
-        if name in tables.UNTRAINED:
+        if name in tables.WHOLE:
             configs[name] = []
             continue
         try:
@@ -84,7 +84,7 @@ def _chosen(job, say):
     """Return (table, its rows) for each table that is to be made."""
     if job.names == ("all",):
         names = []
-        for name in (*tables.TABLES, *tables.UNTRAINED):
+        for name in (*tables.TABLES, *tables.WHOLE):
             try:
                 execution.notebook_of(name)
             except InvalidValue:
@@ -92,7 +92,7 @@ def _chosen(job, say):
             else:
                 names.append(name)
     else:
-        known = [*tables.TABLES, *tables.UNTRAINED, "all"]
+        known = [*tables.TABLES, *tables.WHOLE, "all"]
         names = [choose("table", n, known) for n in dict.fromkeys(job.names)]
         if "all" in names:
             raise InvalidValue("'all' stands for every table: give it alone.")
@@ -126,8 +126,8 @@ def _shown(job, configs, surveyed, limit, say):
         own = [by_name[name_of(c)] for c in those]
         left = [r for r in own if r.record is None]
         total = sum(costs[r.digest].epoch * r.left for r in left)
-        if name in tables.UNTRAINED:
-            say(f"{name}: nothing to train")
+        if name in tables.WHOLE:
+            say(f"{name}: made by its notebook as a whole")
             continue
         cost = f", about {limits.duration(total)} on one {_worker(device)}" if left else ""
         say(f"{name}, budget {job.budget}: {len(own)} runs, {len(left)} to do{cost}")
@@ -153,7 +153,7 @@ def _worker(device):
 
 
 def _show(job, name, found, say):
-    if name in tables.UNTRAINED:
+    if name in tables.WHOLE:
         path, now = execution.executed(name, {"budget": job.budget}, [])
         say(execution.shown(path))
         say(_where(path, now))

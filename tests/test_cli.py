@@ -165,7 +165,7 @@ def test_reproduce_trains_executes_the_notebook_and_prints_the_table(
 
 def test_a_table_without_training_is_counted_and_printed(capsys, executed):
     assert main(["reproduce", "mgic-table1", "--dry-run"]) == 0
-    assert capsys.readouterr().out == "mgic-table1: nothing to train\n"
+    assert capsys.readouterr().out == "mgic-table1: made by its notebook as a whole\n"
     assert main(["reproduce", "mgic-table1"]) == 0
     assert "| 32 | 3.3k | 3,328 | matched |" in capsys.readouterr().out
     assert (executed / "mgic_table1.ipynb").exists()
@@ -174,7 +174,7 @@ def test_a_table_without_training_is_counted_and_printed(capsys, executed):
 def test_without_a_table_reproduce_lists_all(capsys):
     assert main(["reproduce"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert listed == [*tables.TABLES, *tables.UNTRAINED]
+    assert listed == [*tables.TABLES, *tables.WHOLE]
 
 
 def test_count_prints_published_beside_exact_with_verdict_and_reason(capsys):

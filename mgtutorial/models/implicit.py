@@ -19,6 +19,7 @@ from . import blocks, mgic
 from .mobile_blocks import InvertedBottleneck
 
 BLOCKS = ("dense", "grouped", "mgic")
+ENDS = ("linear", "printed")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class ImplicitConfig:
         channel levels around them.
     s_g, s_c : int
         Channels in a group, and the width at which channels are no longer halved.
+    end : {"linear", "printed"}
+        The last row: a linear function of the 64 features before it, or, as printed, two
+        channels with batch norm and ReLU, whose difference is the value.
 
     Raises
     ------
@@ -47,16 +51,18 @@ class ImplicitConfig:
     --------
     >>> from mgtutorial.counting import count_weights
     >>> [count_weights(ImplicitConfig(0.6, block)) for block in BLOCKS]
-    [84228, 22788, 40452]
+    [84161, 22721, 40385]
     """
 
     alpha: float = 0.6
     block: str = "mgic"
     s_g: int = 16
     s_c: int = 32
+    end: str = "linear"
 
     def __post_init__(self):
         choose("block", self.block, BLOCKS)
+        choose("end", self.end, ENDS)
         if self.alpha <= 0 or abs(self.width - 160 * self.alpha) > 1e-6:
             raise InvalidValue(
                 f"alpha={self.alpha}: 160 alpha is the number of channels, so it must be whole "
@@ -88,7 +94,7 @@ class ImplicitNetwork(nn.Module):
     """The network of an :class:`ImplicitConfig`, from points ``(n, 2)`` to values ``(n,)``.
 
     As printed it ends in batch norm and ReLU, with two channels. Neither of them can be
-    negative; their difference can, and it is our value.
+    negative; their difference can.
 
     Examples
     --------
@@ -107,13 +113,13 @@ class ImplicitNetwork(nn.Module):
             _block(config),
             _block(config),
             *_pointwise(c, 64),
-            *_pointwise(64, 2),
+            *([nn.Conv2d(64, 1, 1)] if config.end == "linear" else _pointwise(64, 2)),
         )
         mgic.initialise(self)
 
     def forward(self, points):
-        positive, negative = self.layers(points[:, :, None, None]).flatten(1).unbind(1)
-        return positive - negative
+        x = self.layers(points[:, :, None, None]).flatten(1)
+        return x[:, 0] if self.config.end == "linear" else x[:, 0] - x[:, 1]
 
 
 def _pointwise(c_in, c_out):

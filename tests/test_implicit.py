@@ -1,0 +1,202 @@
+"""MGIC's network of Table 2: its rows, its couplings, and runs on the function of the plane."""
+
+import contextlib
+import itertools
+import math
+
+import pytest
+import torch
+
+from mgtutorial import implicit, published, records
+from mgtutorial.counting import count_weights
+from mgtutorial.errors import InvalidValue, UnknownName
+from mgtutorial.models import blocks
+from mgtutorial.models.implicit import BLOCKS, ENDS, ImplicitConfig
+from mgtutorial.models.mgic import group_numbers
+
+ALPHAS = (0.6, 0.8, 1.2)
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """A budget of seconds, with results of its own."""
+    monkeypatch.setenv("MGTUTORIAL_RESULTS", str(tmp_path))
+    monkeypatch.setattr(implicit, "BUDGETS", {**implicit.BUDGETS, "demo": (640, 3, 0.03)})
+    return tmp_path
+
+
+def test_the_network_has_the_rows_of_table_2():
+    rows = published.lines("mgic_table2_implicit_function_network.csv")
+    for alpha in ALPHAS:
+        config = ImplicitConfig(alpha, "dense", end="printed")
+        widths = [round(160 * alpha) if r["c_out"] == "alpha*160" else int(r["c_out"])
+                  for r in rows]  # fmt: skip
+        net, seen = config.build(), []
+        x = torch.rand(7, 2, 1, 1)
+        for layer in net.layers:
+            x = layer(x)
+            seen.append(x.shape[1])
+        # convolution, norm, ReLU; connector, norm, block; block; and the two last rows
+        assert [seen[k] for k in (2, 5, 6, 9, 12)] == widths
+        for block in (net.layers[5], net.layers[6]):
+            assert block.branch[0].out_channels == int(rows[1]["expansion"]) * config.width
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_weights_follow_from_the_widths(alpha):
+    c = ImplicitConfig(alpha).width
+    around = (2 * 16 + 32) + (16 * c + 2 * c) + (64 * c + 128)
+    end = {"printed": 64 * 2 + 4, "linear": 64 + 1}
+
+    def block(c, groups):  # K1, K3; K2 and the norms on 2c, 2c and c channels
+        return 4 * c * c // groups + 2 * c + 4 * c + 4 * c + 2 * c
+
+    widths = ImplicitConfig(alpha).widths
+    groups = group_numbers(widths, 16)
+    mgic = sum(block(w, g) for w, g in zip(widths, groups, strict=True))
+    mgic += sum(2 * fine * coarse // g + 2 * fine
+                for fine, coarse, g in zip(widths, widths[1:], groups, strict=False))  # fmt: skip
+    wanted = {"dense": block(c, 1), "grouped": block(c, c // 16), "mgic": mgic}
+    for name, last in itertools.product(BLOCKS, ENDS):
+        config = ImplicitConfig(alpha, name, end=last)
+        assert count_weights(config) == around + 2 * wanted[name] + end[last]
+
+
+def couplings(module, c):
+    """Which outputs of a module in evaluation mode depend on which inputs."""
+    module = module.double().eval()
+    x = torch.rand(c, dtype=torch.float64) + 1
+    jacobian = torch.func.jacrev(lambda v: module(v[None, :, None, None]).flatten())(x)
+    return jacobian != 0
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_groups_never_meet_in_a_grouped_block_and_all_channels_meet_in_the_others(name):
+    torch.manual_seed(0)
+    config = ImplicitConfig(0.6, name)
+    net = config.build()
+    with torch.no_grad():  # positive weights: no ReLU closes, and nothing cancels
+        for p in net.parameters():
+            p.abs_().add_(0.1)
+    full = couplings(net.layers[5], config.width)
+    if name == "grouped":
+        part = torch.arange(config.width) // config.s_g
+        assert torch.equal(full, part[:, None] == part[None, :])
+    else:
+        assert full.all()
+
+
+def test_the_printed_end_has_two_outputs_of_one_sign_and_a_difference_of_both():
+    torch.manual_seed(0)
+    net, at = ImplicitConfig(0.6, end="printed").build(), implicit.points(500, seed=1)
+    with torch.no_grad():
+        net.eval()  # the same norms in both calls
+        two, value = net.layers(at[:, :, None, None]).flatten(1), net(at)
+        assert two.min() >= 0
+        assert torch.equal(value, two[:, 0] - two[:, 1]) and value.min() < 0 < value.max()
+    # one ReLU alone could do no better than 0 where the function is negative
+    f = implicit.flower(implicit.grid())
+    assert f.clamp(max=0).square().mean() > 0.01
+
+
+def test_the_flower_vanishes_on_its_curve_and_is_positive_inside():
+    theta = torch.linspace(0, 2 * math.pi, 300, dtype=torch.float64)
+    r = 0.3 + 0.1 * torch.cos(5 * theta)
+    for scale, sign in ((1.0, 0), (0.99, 1), (1.01, -1)):
+        curve = 0.5 + scale * torch.stack([r * theta.cos(), r * theta.sin()], dim=1)
+        f = implicit.flower(curve)
+        assert f.abs().max() < 1e-14 if sign == 0 else (f.sign() == sign).all()
+
+
+def test_training_held_out_and_test_points_differ():
+    train, held = implicit.points(1000, 0), implicit.points(1000, 1_000_000)
+    together = torch.cat([train, held, implicit.grid(20)])
+    assert len(torch.unique(together, dim=0)) == 2400
+    assert implicit.grid(20).mean(0).allclose(torch.tensor([0.5, 0.5]))
+
+
+def test_a_run_is_recorded_once_and_not_repeated(small):
+    first = implicit.fit(ImplicitConfig(), "demo")
+    again = implicit.fit(ImplicitConfig(), "demo")
+    assert again == first and records.read(implicit.results()) == [first]
+    assert implicit.fit(ImplicitConfig(), "demo", seed=1)["mse"] != first["mse"]
+
+
+def test_smoke_leaves_nothing_behind(small):
+    implicit.fit(ImplicitConfig(0.6, "grouped"))
+    assert not implicit.results().exists() and not (small / "checkpoints").exists()
+
+
+def test_a_run_that_was_interrupted_goes_on_bit_for_bit(small, monkeypatch):
+    class Interrupting:
+        left = 8  # batches: five an epoch
+
+        def update(self, n):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+        def say(self, text):
+            pass
+
+    @contextlib.contextmanager
+    def bar(total, initial):
+        yield Interrupting()
+
+    with pytest.raises(KeyboardInterrupt):
+        implicit.fit(ImplicitConfig(), "demo", progress=bar)
+    assert not records.read(implicit.results())
+    resumed = implicit.fit(ImplicitConfig(), "demo")
+    monkeypatch.setenv("MGTUTORIAL_RESULTS", str(small / "undisturbed"))
+    whole = implicit.fit(ImplicitConfig(), "demo")
+    assert (resumed["curve"], resumed["mse"]) == (whole["curve"], whole["mse"])
+
+
+def test_a_rate_that_is_too_large_is_reported(small):
+    with pytest.raises(InvalidValue, match="diverged.*lr=1e"):
+        implicit.fit(ImplicitConfig(), "demo", lr=1e30)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"alpha": 0.001}, "alpha=0.001: 160 alpha"),
+        ({"alpha": -1.0}, "alpha=-1.0"),
+        ({"block": "grouped", "s_g": 7}, "s_g=7 does not divide the 96"),
+        ({"s_g": 7}, "s_g=7"),
+    ],
+)
+def test_bad_configs_are_refused_in_one_sentence(arguments, message):
+    with pytest.raises(InvalidValue, match=message):
+        ImplicitConfig(**arguments)
+
+
+def test_unknown_names_get_the_nearest():
+    with pytest.raises(UnknownName, match="mgic"):
+        ImplicitConfig(block="mgci")
+    with pytest.raises(UnknownName, match="demo"):
+        implicit.fit(ImplicitConfig(), "dmeo")
+
+
+def test_recorded_runs_are_of_the_networks_as_they_are():
+    found = records.read(records.shipped() / "implicit_function.jsonl")
+    nets = {tuple(r["network"][k] for k in ("alpha", "block", "end")) for r in found
+            if (r["budget"], r["on"]) == ("short", "test points")}  # fmt: skip
+    wanted = {(a, b, "linear") for a in ALPHAS for b in BLOCKS}
+    assert nets == wanted | {(0.6, b, "printed") for b in BLOCKS}
+    for r in found:
+        assert r["weights"] == count_weights(ImplicitConfig(**r["network"]))
+        assert len(r["curve"]) == r["epochs"]
+
+
+def test_the_rate_was_chosen_on_held_out_points():
+    tried = {r["lr"]: r["mse"] for r in records.read(records.shipped() / "implicit_function.jsonl")
+             if r["on"] == "held-out points"}  # fmt: skip
+    assert len(tried) == 4
+    assert {implicit.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {min(tried, key=tried.get)}
+
+
+def test_pointwise_blocks_are_convolutions_of_one_pixel():
+    kernels = {m.kernel_size for b in BLOCKS for m in ImplicitConfig(1.2, b).build().modules()
+               if isinstance(m, torch.nn.Conv2d)}  # fmt: skip
+    assert kernels == {(1, 1)} == {blocks.conv(2, 3, kernel=1).kernel_size}
