@@ -51,8 +51,8 @@ def flower(points):
 
     Examples
     --------
-    >>> flower(torch.tensor([[0.5, 0.5], [0.9, 0.5], [1.0, 1.0]])).sign()
-    tensor([ 1.,  0., -1.])
+    >>> flower(torch.tensor([[0.5, 0.5], [0.8, 0.5], [1.0, 1.0]])).sign()
+    tensor([ 1.,  1., -1.])
     """
     x, y = (points - 0.5).unbind(1)
     return 0.3 + 0.1 * torch.cos(5 * torch.atan2(y, x)) - torch.hypot(x, y)

@@ -113,7 +113,7 @@ class ImplicitNetwork(nn.Module):
             _block(config),
             _block(config),
             *_pointwise(c, 64),
-            *([nn.Conv2d(64, 1, 1)] if config.end == "linear" else _pointwise(64, 2)),
+            *([nn.Flatten(), nn.Linear(64, 1)] if config.end == "linear" else _pointwise(64, 2)),
         )
         mgic.initialise(self)
 
