@@ -27,9 +27,9 @@ from .errors import InvalidValue, choose
 #: held-out points, after five epochs of the narrow MGIC network; those runs are recorded, too.
 BUDGETS = MappingProxyType(
     {
-        "smoke": (4_096, 3, 0.01),
-        "demo": (50_000, 3, 0.01),
-        "short": (50_000, 15, 0.01),
+        "smoke": (4_096, 3, 0.003),
+        "demo": (50_000, 3, 0.003),
+        "short": (50_000, 15, 0.003),
         "paper": (50_000, 1000, 1e-4),
     }
 )
