@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from . import checkpoint, limits, records, train
 from . import progress as displays
-from .counting import count_macs, count_weights
+from .counting import count_weights
 from .errors import InvalidValue, choose
 
 #: Points, epochs and rate of each budget. The rate of the shorter ones was the best of four on

@@ -140,9 +140,9 @@ class Printed:
     only: Callable = lambda line: True
 
 
-def _table3(data):
+def _table3(data, spelt):
     return Printed(
-        f"MGiaD, Table 3: {data}", "mgiad_table3_cifar100_tiny_imagenet.csv", data, _mgiad,
+        f"MGiaD, Table 3: {spelt}", "mgiad_table3_cifar100_tiny_imagenet.csv", data, _mgiad,
         only=lambda line: line["dataset"] == data.replace("-", "_"),
     )  # fmt: skip
 
@@ -177,7 +177,10 @@ PRINTED = {
         "MGiaD, Table 2: FashionMNIST", "mgiad_table2_fashionmnist.csv", "fashion-mnist", _mgiad
     ),
     **{
-        f"mgiad-table3-{data}": _table3(data) for data in ("cifar100", "tiny-imagenet", "imagenet")
+        f"mgiad-table3-{data}": _table3(data, spelt)
+        for data, spelt in (
+            ("cifar100", "CIFAR-100"), ("tiny-imagenet", "Tiny ImageNet"), ("imagenet", "ImageNet")
+        )
     },
     "mgiad-text": _claims("section 4", "section 4", "cifar10"),
     **{

@@ -54,10 +54,14 @@ def page(runs=None):
     runs = [r for r in runs if r["budget"] != "smoke"]
     made = {name: comparison.lines(name, runs) for name in TABLES}
     parts = [_START, _overview(made), "\n\n## Runs by table\n\n"]
+    waiting = []
     for name, lines in made.items():
-        run = [line for line in lines if line.runs]
-        parts.append(f"### {TABLES[name].title}\n\n")
-        parts.append(f"{comparison.markdown(run)}\n\n" if run else "No run is recorded.\n\n")
+        if run := [line for line in lines if line.runs]:
+            parts.append(f"### {TABLES[name].title}\n\n{comparison.markdown(run)}\n\n")
+        else:
+            waiting.append(f"* {TABLES[name].title}\n")
+    if waiting:
+        parts.append(f"### No run is recorded\n\n{''.join(waiting)}\n")
     parts.append(
         "## Made in their notebooks\n\nThese are counted, timed or learned without a data set.\n\n"
         + "".join(

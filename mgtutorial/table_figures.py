@@ -3,6 +3,9 @@
 Each function returns a matplotlib figure made of records and published rows, nothing else.
 """
 
+from collections import defaultdict
+from itertools import cycle
+
 from .comparison import Line
 from .plots import COLOURS
 
@@ -78,6 +81,8 @@ def _printed(line: Line):
 def curves(lines):
     """Return a figure of the training losses over the epochs, one curve a run.
 
+    Colours tell families of networks apart, and styles the networks of a family.
+
     Parameters
     ----------
     lines : list of Line
@@ -85,15 +90,16 @@ def curves(lines):
     import matplotlib.pyplot as plt
 
     fig, ax = plt.subplots()
-    named = set()
+    styles, named = defaultdict(lambda: cycle(("-", "--", ":", "-."))), {}
     for line in lines:
-        _, colour, _ = kind(line.row)
+        family, colour, _ = kind(line.row)
         for run in line.runs:
-            epochs = [row["epoch"] for row in run["curve"]]
             label = None if line.row in named else line.row
-            named.add(line.row)
-            ax.plot(epochs, [row["loss"] for row in run["curve"]], color=colour, label=label,
-                    alpha=0.8, linewidth=1.4)  # fmt: skip
+            if label:
+                named[label] = next(styles[family])
+            epochs = [row["epoch"] for row in run["curve"]]
+            ax.plot(epochs, [row["loss"] for row in run["curve"]], named[line.row], color=colour,
+                    label=label, alpha=0.8, linewidth=1.4)  # fmt: skip
     ax.set(xlabel="epoch", ylabel="mean training loss", ylim=(0, None))
     if 0 < len(named) <= 6:
         ax.legend(fontsize=9)

@@ -193,7 +193,9 @@ def test_the_rate_was_chosen_on_held_out_points():
     tried = {r["lr"]: r["mse"] for r in records.read(records.shipped() / "implicit_function.jsonl")
              if r["on"] == "held-out points"}  # fmt: skip
     assert len(tried) == 4
-    assert {implicit.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {min(tried, key=tried.get)}
+    assert {implicit.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {
+        min(tried, key=tried.get)
+    }
 
 
 def test_pointwise_blocks_are_convolutions_of_one_pixel():

@@ -14,10 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS = records.read(records.shipped() / "runs")
 
 
-def test_every_table_has_a_section_and_a_line_in_the_overview():
-    text = status.page([])
-    for table in TABLES.values():
-        assert f"### {table.title}\n" in text and f"| {table.title} |" in text
+def test_every_table_has_a_line_in_the_overview_and_its_runs_or_their_absence():
+    for runs in ([], RUNS):
+        text = status.page(runs)
+        for table in TABLES.values():
+            assert f"| {table.title} |" in text
+            assert (f"### {table.title}\n" in text) != (f"* {table.title}\n" in text)
+    assert "### " in status.page(RUNS).split("### No run is recorded")[0]
 
 
 def test_the_page_shows_each_recorded_run_of_a_published_row():

@@ -136,6 +136,16 @@ def test_without_dask_it_is_one_sentence(tmp_path, monkeypatch):
         sweep.run(configs(0), runs=tmp_path / "runs", workers=2)
 
 
+def test_workers_have_one_thread_and_keep_freed_memory(monkeypatch):
+    pytest.importorskip("distributed", reason="dask is in the extra 'cluster'")
+    names = ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    with sweep._client(None, 1, "cpu") as client:
+        (found,) = client.run(lambda: [os.environ.get(name) for name in names]).values()
+    assert found == ["1", None]
+
+
 def test_each_worker_has_a_gpu_or_a_thread_of_its_own():
     given = sweep.environments(2, "auto", gpus=["0", "1", "2"])
     assert given == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
