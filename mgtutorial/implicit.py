@@ -23,7 +23,7 @@ from . import progress as displays
 from .counting import count_weights
 from .errors import InvalidValue, choose
 
-#: Points, epochs and rate of each budget. The rate of the shorter ones was the best of four on
+#: Points, epochs and rate of each budget. The rate of the shorter ones was the best of six on
 #: held-out points, after five epochs of the narrow MGIC network; those runs are recorded, too.
 BUDGETS = MappingProxyType(
     {

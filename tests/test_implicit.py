@@ -153,7 +153,7 @@ def test_a_run_that_was_interrupted_goes_on_bit_for_bit(small, monkeypatch):
 
 
 def test_a_rate_that_is_too_large_is_reported(small):
-    with pytest.raises(InvalidValue, match="diverged.*lr=1e"):
+    with pytest.raises(InvalidValue, match=r"diverged.*lr=1e"):
         implicit.fit(ImplicitConfig(), "demo", lr=1e30)
 
 
