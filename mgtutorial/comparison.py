@@ -167,13 +167,13 @@ def _bare(config):
 
 _HEAD = {
     "network": "left",
-    "weights, published": "right",
-    "weights, counted": "right",
     "accuracy, published": "right",
     "accuracy, measured": "right",
     "difference": "right",
     "verdict": "left",
     "measured on": "left",
+    "weights, published": "right",
+    "weights, counted": "right",
     "runs": "left",
 }
 
@@ -194,13 +194,13 @@ def cells(line):
     digests = [r["digest"] for r in line.runs]
     return {
         "network": line.row,
-        "weights, published": "" if p is None else p.printed + p.unit,
-        "weights, counted": f"{line.weights:,}",
         "accuracy, published": accuracy,
         "accuracy, measured": f"{line.interval} %" if line.runs else "",
         "difference": "" if line.difference is None else f"{line.difference:+.2f}",
         "verdict": line.verdict,
         "measured on": line.circumstances,
+        "weights, published": "" if p is None else p.printed + p.unit,
+        "weights, counted": f"{line.weights:,}",
         "runs": " ".join(f"`{d}`" for d in digests),
     }
 
@@ -210,8 +210,8 @@ def markdown(made):
 
     Examples
     --------
-    >>> print(markdown(lines("mgiad-table1", [], rows=["mgnet"])).splitlines()[0][:40])
-    | network | weights, published | weights
+    >>> print(markdown(lines("mgiad-table1", [], rows=["mgnet"])).splitlines()[0][:42])
+    | network | accuracy, published | accuracy
     """
     rules = {"left": "---", "right": "---:"}
     out = [f"| {' | '.join(_HEAD)} |", f"|{'|'.join(rules[a] for a in _HEAD.values())}|"]

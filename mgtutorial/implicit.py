@@ -11,6 +11,7 @@ positive inside and negative outside. The protocol is the paper's: points from t
 square, batches of 128, the mean squared error, gradient descent with a constant rate.
 """
 
+import contextlib
 import time
 from dataclasses import asdict
 from types import MappingProxyType
@@ -145,6 +146,17 @@ def fit(config, budget="smoke", seed=0, *, lr=None, epochs=None, held_out=False,
     return records.append(_record(choice, run, state), results())
 
 
+@contextlib.contextmanager
+def _one_thread():
+    """A second thread has too little to do on 128 points, and waits for the first."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _train(config, choice, run, path, progress):
     """Return the network, the curve and the seconds."""
     given = points(choice["n"], choice["seed"])
@@ -162,7 +174,11 @@ def _train(config, choice, run, path, progress):
         curve, seconds = state["curve"], state["seconds"]
     limit = limits.as_limit(None)  # a SIGTERM stops after the epoch
     total, done = choice["epochs"], len(curve)
-    with limit.listening(), displays.one(progress)(total * len(given), done * len(given)) as shown:
+    with (
+        _one_thread(),
+        limit.listening(),
+        displays.one(progress)(total * len(given), done * len(given)) as shown,
+    ):
         for epoch in range(done, total):
             limit.check(0)
             begun, loss_sum = time.perf_counter(), 0.0
@@ -201,6 +217,6 @@ def _record(choice, run, state):
         "mse": float(f"{F.mse_loss(net(at), flower(at)):.6g}"),
         "weights": count_weights(net),
         "seconds": round(seconds, 1),
-        "device": {"type": "cpu", "threads": torch.get_num_threads()},
+        "device": {"type": "cpu", "threads": 1},
         **records.circumstances(),
     }

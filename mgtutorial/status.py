@@ -76,8 +76,7 @@ def page(runs=None):
 
 
 def _overview(made):
-    head = ["table", "rows", "weights matched", *verdicts.MEANING]
-    out = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
+    out = ["| table | rows | weights matched | accuracies |", "|---|---:|---:|---|"]
     for name, lines in made.items():
         rows = {line.row for line in lines}
         counted = [r for r in published_rows(name) if not r.arxiv] if name in PRINTED else []
@@ -85,8 +84,8 @@ def _overview(made):
         matched = sum(r.verdict == "matched" for r in counted)
         of = f"{matched} of {len(counted)}" if counted else ""
         tally = Counter(line.verdict for line in lines)
-        numbers = [str(tally[v] or "") for v in verdicts.MEANING]
-        cells = [TABLES[name].title, str(len(rows)), of, *numbers]
+        found = ", ".join(f"{tally[v]} {v}" for v in verdicts.MEANING if tally[v])
+        cells = [TABLES[name].title, str(len(rows)), of, found]
         out.append(f"| {' | '.join(cells)} |")
     return "\n".join(out)
 

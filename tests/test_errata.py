@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from mgtutorial import counting, data, models, multigrid, protocols, published
+from mgtutorial import counting, data, models, multigrid, protocols, published, records
 from mgtutorial.counting import Part, count_macs, count_weights
 from mgtutorial.errors import DataNotFound, InvalidValue
 from mgtutorial.models import MGiaDConfig, MGICMobileNetV3Config, MGICResNetConfig, blocks
@@ -366,6 +366,13 @@ def test_mgic_table_2_ends_in_a_relu_with_two_outputs():
     torch.manual_seed(0)
     layer = nn.Sequential(blocks.conv(64, 2, kernel=1), nn.BatchNorm2d(2), nn.ReLU())
     assert layer(torch.randn(1000, 64, 1, 1)).min() >= 0
+    # the difference of both channels, as recorded, against a linear last row
+    error = {(r["network"]["end"], r["network"]["block"]): r["mse"]
+             for r in records.read(records.shipped() / "implicit_function.jsonl")
+             if r["on"] == "test points" and r["network"]["alpha"] == 0.6}  # fmt: skip
+    assert len(error) == 6
+    for block in ("dense", "grouped", "mgic"):
+        assert error["printed", block] > 2 * error["linear", block]
 
 
 def test_mgic_table_3_and_12_rows_at_s_c_16():

@@ -192,7 +192,7 @@ def test_recorded_runs_are_of_the_networks_as_they_are():
 def test_the_rate_was_chosen_on_held_out_points():
     tried = {r["lr"]: r["mse"] for r in records.read(records.shipped() / "implicit_function.jsonl")
              if r["on"] == "held-out points"}  # fmt: skip
-    assert len(tried) == 4
+    assert len(tried) == 6
     assert {implicit.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {
         min(tried, key=tried.get)
     }
