@@ -291,8 +291,9 @@ def book(args=()):
         # A notebook's outputs depend on more than its cells, which are all that the
         # cache compares; so it is kept for one state of the rest. Runs of the budget
         # "smoke" do not count: the build itself may append them.
-        runs = (f for f in (ROOT / "results/runs").glob("*.jsonl") if f.stem != "smoke")
-        results = (ROOT / "results/published", *sorted(runs))
+        kinds = (".csv", ".jsonl", ".npz")
+        results = sorted(f for f in (ROOT / "results").rglob("*")
+                         if f.suffix in kinds and f.name != "smoke.jsonl")  # fmt: skip
         behind = digest(ROOT / "mgtutorial", *results, surroundings(), wanted())
         pages = digest(*(ROOT / x for x in ("book", "notebooks", "_config.yml", "_toc.yml")))
         want = {"behind": behind, "pages": pages}

@@ -155,7 +155,12 @@ def test_changed_page_keeps_the_outputs(book, tmp_path, name):
 
 
 CODE = ["mgtutorial/a.py", "mgtutorial/new.py"]
-RESULTS = ["results/published/a.csv", "results/runs/short.jsonl", "results/runs/paper.jsonl"]
+RESULTS = [
+    "results/published/a.csv",
+    "results/runs/short.jsonl",
+    "results/runs/paper.jsonl",
+    "results/exact.csv",
+]
 
 
 @pytest.mark.parametrize("name", CODE + RESULTS)
