@@ -100,10 +100,15 @@ class _Driver:
 
         if self.board is not None:
             self.client.subscribe_topic(_topic(self.sweep), self._hear)
-        open_runs = {self._hand_out(run): run for run in self.wanted}
+        waiting, open_runs = list(self.wanted), {}
         stopped, failed = [], []
         told = False
-        while open_runs:
+        while open_runs or (waiting and not told):
+            # One run a thread: dask would hand out all at once, and those behind a long run
+            # would wait for it while other workers have nothing to do.
+            while waiting and not told and len(open_runs) < max(1, self._threads()):
+                run = waiting.pop(0)
+                open_runs[self._hand_out(run)] = run
             with contextlib.suppress(TimeoutError):
                 self._alive(lambda: wait(list(open_runs), 1, return_when="FIRST_COMPLETED"))
             if self.limit.asked and not told:
@@ -120,7 +125,11 @@ class _Driver:
                     failed.append(f"{self._name(run)}: {said['text']}")
                 elif self.board is not None:
                     self.board.set(run, 1.0)
-        return stopped, failed
+        return stopped + ["not begun"] * len(waiting), failed
+
+    def _threads(self):
+        """Return how many runs the workers that are there now can take at once."""
+        return sum(self._alive(self.client.nthreads).values())
 
     def _hand_out(self, run):
         # A new key each time: dask remembers the fate of an old one.

@@ -44,6 +44,19 @@ def test_every_run_is_recorded_once_as_a_loop_would(tmp_path, scheduler):
     assert again == found
 
 
+def test_runs_wait_with_the_driver_and_not_behind_others(tmp_path, scheduler, monkeypatch):
+    done, hand_out = [], sweep._Driver._hand_out
+
+    def noting(self, run):
+        done.append(len(records.read(tmp_path / "runs")))
+        return hand_out(self, run)
+
+    monkeypatch.setattr(sweep._Driver, "_hand_out", noting)
+    sweep.run(configs(0, 1, 2, 3, 4), runs=tmp_path / "runs", device="cpu", scheduler=scheduler)
+    # two workers: of n runs that were handed out, all but two are recorded
+    assert len(done) == 5 and all(n >= i - 1 for i, n in enumerate(done))
+
+
 def test_the_board_hears_of_every_epoch(tmp_path, scheduler):
     said = []
 
