@@ -286,6 +286,6 @@ def _spread(todo, device):
     """Return whether there is a reason to spread runs over GPUs, and the means."""
     if len(todo) < 2 or device not in ("auto", "cuda") or find_spec("distributed") is None:
         return False
-    from .sweep import visible_gpus
+    from .cluster import visible_gpus
 
     return len(visible_gpus()) > 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mgtutorial import limits, models, protocols, records, sweep, train
+from mgtutorial import cluster, limits, models, protocols, records, sweep, train
 from mgtutorial.cli import main
 from mgtutorial.errors import InvalidValue, Unfinished
 from mgtutorial.progress import Board
@@ -137,7 +137,7 @@ def test_a_run_that_always_kills_its_worker_is_given_up(tmp_path, scheduler, mon
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch, capsys):
     pytest.importorskip("distributed", reason="dask is in the extra 'cluster'")
-    monkeypatch.setattr(sweep, "_PATIENCE", 1)
+    monkeypatch.setattr(cluster, "_PATIENCE", 1)
     for address in ("tcp://127.0.0.1:1", "nonsense://here"):
         with pytest.raises(InvalidValue, match="does not answer"):
             sweep.run(configs(0), runs=tmp_path / "runs", scheduler=address)
@@ -154,20 +154,20 @@ def test_workers_have_one_thread_and_keep_freed_memory(monkeypatch):
     names = ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
     for name in names:
         monkeypatch.delenv(name, raising=False)
-    with sweep._client(None, 1, "cpu") as client:
+    with cluster.connect(None, 1, "cpu") as client:
         (found,) = client.run(lambda: [os.environ.get(name) for name in names]).values()
     assert found == ["1", None]
 
 
 def test_each_worker_has_a_gpu_or_a_thread_of_its_own():
-    given = sweep.environments(2, "auto", gpus=["0", "1", "2"])
+    given = cluster.environments(2, "auto", gpus=["0", "1", "2"])
     assert given == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
-    assert len(sweep.environments(None, "auto", gpus=["4", "7"])) == 2
-    assert [e["OMP_NUM_THREADS"] for e in sweep.environments(3, "cpu", gpus=["0"])] == ["1"] * 3
+    assert len(cluster.environments(None, "auto", gpus=["4", "7"])) == 2
+    assert [e["OMP_NUM_THREADS"] for e in cluster.environments(3, "cpu", gpus=["0"])] == ["1"] * 3
     with pytest.raises(InvalidValue, match="5 workers were asked for and 2 GPUs are here"):
-        sweep.environments(5, "auto", gpus=["0", "1"])
+        cluster.environments(5, "auto", gpus=["0", "1"])
     with pytest.raises(InvalidValue, match="workers=0"):
-        sweep.environments(0)
+        cluster.environments(0)
 
 
 def test_the_command_trains_on_workers(tmp_path, capsys, monkeypatch, scheduler):
