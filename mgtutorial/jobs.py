@@ -129,20 +129,20 @@ def _shown(job, configs, surveyed, limit, say):
         if name in tables.WHOLE:
             say(f"{name}: made by its notebook as a whole")
             continue
-        cost = f", about {limits.duration(total)} on one {_worker(device)}" if left else ""
+        cost = f", {limits.estimate(total)} on one {_worker(device)}" if left else ""
         say(f"{name}, budget {job.budget}: {len(own)} runs, {len(left)} to do{cost}")
         for r in left:
             cost = costs[r.digest]
             part = f", {r.epochs} of them done" if r.epochs else ""
-            say(f"  {r}{part}: about {limits.duration(cost.epoch * r.left)} ({cost.basis})")
+            say(f"  {r}{part}: {limits.estimate(cost.epoch * r.left)} ({cost.basis})")
     if todo and len(configs) > 1:
         total = sum(costs[r.digest].epoch * r.left for r in todo)
-        say(f"together: {len(todo)} runs to do, about {limits.duration(total)}; "
+        say(f"together: {len(todo)} runs to do, {limits.estimate(total)}; "
             "what tables share is trained once")  # fmt: skip
     if todo and (shortest := min(costs[r.digest].epoch for r in todo)) > limit.left:
         raise limits.TooShort(
             f"a time limit of {limits.duration(limit.seconds)} is too short for one epoch of any "
-            f"of these runs (about {limits.duration(shortest)}): nothing was started; give a "
+            f"of these runs ({limits.estimate(shortest)}): nothing was started; give a "
             "longer one."
         )
     return {run: cost.epoch for run, cost in costs.items()}

@@ -62,6 +62,18 @@ def duration(seconds):
     return f"{days:.1f} days" if days < 10 else f"{days:.0f} days"
 
 
+def estimate(seconds):
+    """Return an estimated time as a person would say it.
+
+    Examples
+    --------
+    >>> [estimate(s) for s in (0.2, 75)]
+    ['under 1 s', 'about 75 s']
+    """
+    said = duration(seconds)
+    return said if said.startswith("under") else f"about {said}"
+
+
 class TooShort(InvalidValue):
     """A time limit into which not even one epoch fits."""
 
@@ -126,10 +138,10 @@ class Limit:
         if not self.epochs:
             raise TooShort(
                 f"a time limit of {duration(self.seconds)} is too short for one epoch, which takes "
-                f"about {duration(epoch)} here: nothing was started; give a longer one."
+                f"{estimate(epoch)} here: nothing was started; give a longer one."
             )
         raise Unfinished(
-            f"stopped after a whole epoch, as the next one takes about {duration(epoch)} and "
+            f"stopped after a whole epoch, as the next one takes {estimate(epoch)} and "
             f"{duration(max(self.left, 0))} of the time limit are left: the same command goes on."
         )
 
