@@ -21,9 +21,9 @@ BUDGETS = {
     "paper": "the protocol that the paper prints",
 }
 
-# The peaks of demo and short are those with the best accuracy on the validation images,
-# among those tried: the runs with split "fit" in results/runs. In the 52 steps of smoke, deep
-# networks of few channels lower their loss at a small rate only.
+# The peaks of demo and short have the best accuracy on the validation images among those tried,
+# or one within its standard error of it: the runs with split "fit" in results/runs. In the 52
+# steps of smoke, deep networks of few channels lower their loss at a small rate only.
 _SETTINGS = {
     "smoke": {
         "schedule": "one-cycle",
