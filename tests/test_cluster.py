@@ -1,0 +1,29 @@
+"""The workers of a sweep."""
+
+import os
+
+import pytest
+
+from mgtutorial import cluster
+from mgtutorial.errors import InvalidValue
+
+
+def test_workers_have_one_thread_and_keep_freed_memory(monkeypatch):
+    pytest.importorskip("distributed", reason="dask is in the extra 'cluster'")
+    names = ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    with cluster.connect(None, 1, "cpu") as client:
+        (found,) = client.run(lambda: [os.environ.get(name) for name in names]).values()
+    assert found == ["1", None]
+
+
+def test_each_worker_has_a_gpu_or_a_thread_of_its_own():
+    given = cluster.environments(2, "auto", gpus=["0", "1", "2"])
+    assert given == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
+    assert len(cluster.environments(None, "auto", gpus=["4", "7"])) == 2
+    assert [e["OMP_NUM_THREADS"] for e in cluster.environments(3, "cpu", gpus=["0"])] == ["1"] * 3
+    with pytest.raises(InvalidValue, match="5 workers were asked for and 2 GPUs are here"):
+        cluster.environments(5, "auto", gpus=["0", "1"])
+    with pytest.raises(InvalidValue, match="workers=0"):
+        cluster.environments(0)
