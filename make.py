@@ -323,7 +323,7 @@ def book(args=()):
 def surroundings():
     """Return which data sets are here, by name, and the variables that the package reads."""
     names = "{p.name for place in places() if place.is_dir() for p in place.iterdir()}"
-    listing = f"from mgtutorial._files import places; print(sorted({names}))"
+    listing = f"from mgtutorial.data.cache import places; print(sorted({names}))"
     worked, here = ask(PYTHON, "-c", listing)
     if not worked:
         raise Stop("mgtutorial does not import: `make test` says why.")

@@ -19,8 +19,9 @@ import time
 
 import torch
 
-from mgtutorial import data
 from mgtutorial._torchvision import torchvision
+from mgtutorial.data import catalogue
+from mgtutorial.data import images as data
 from mgtutorial.errors import DataNotFound
 
 BAR = 10
@@ -60,7 +61,7 @@ def transform_of(policy, name):
         "cifar10": [T.RandomCrop(32, 4, fill=128), flip, policy_of_cifar10],
         "resized-crop": [T.RandomResizedCrop(64), flip],
     }
-    return T.Compose([*steps[policy], T.ToTensor(), T.Normalize(*data.normalisation_of(name))])
+    return T.Compose([*steps[policy], T.ToTensor(), T.Normalize(*catalogue.normalisation_of(name))])
 
 
 def images_for(name, n):

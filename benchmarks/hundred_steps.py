@@ -17,10 +17,13 @@ from statistics import fmean
 import torch
 import torch.nn.functional as F
 
-from mgtutorial import data, models, protocols, published, records
-from mgtutorial.counting import count_weights
+from mgtutorial import _paths, models
+from mgtutorial.data import images
 from mgtutorial.errors import InvalidValue
+from mgtutorial.models.counting import count_weights
 from mgtutorial.models.poly_steps import PLACEMENTS, RESIDUALS
+from mgtutorial.reproduction import published
+from mgtutorial.training import protocols, records
 
 STEPS, BATCH = 100, 8
 
@@ -54,12 +57,12 @@ def run(name, config, protocol, data_name):
     """Take the steps and return what there is to record."""
     rates = protocols.settings("paper", data_name, protocol)
     # ImageNet's networks get Tiny ImageNet's images: 64 x 64 pixels, and fewer classes.
-    source = data.load("tiny-imagenet" if data_name == "imagenet" else data_name, "train")
+    source = images.load("tiny-imagenet" if data_name == "imagenet" else data_name, "train")
     config = replace(published.fitted(config, data_name), in_channels=source.channels)
     torch.manual_seed(0)
     net = config.build().train()
     optimiser = torch.optim.SGD(net.parameters(), rates["lr"], momentum=0.9, weight_decay=1e-4)
-    batches = data.batches(source, BATCH, "none", generator=torch.Generator().manual_seed(0))
+    batches = images.batches(source, BATCH, "none", generator=torch.Generator().manual_seed(0))
     losses, begun = [], time.perf_counter()
     for _, (x, y) in zip(range(STEPS), batches, strict=False):
         loss = F.cross_entropy(net(x), y)
@@ -89,7 +92,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", help="names of networks; default: all")
     only = parser.parse_args().only
-    path = records.results_dir() / "hundred_steps.jsonl"
+    path = _paths.results_dir() / "hundred_steps.jsonl"
     done = {json.loads(line)["network"] for line in path.read_text().splitlines()} \
         if path.exists() else set()  # fmt: skip
     torch.set_num_threads(1)

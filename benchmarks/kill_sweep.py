@@ -22,7 +22,9 @@ from pathlib import Path
 
 def drive(folder, runs, epochs, workers):
     """What the process does that is killed: an ordinary sweep. Without workers: a plain loop."""
-    from mgtutorial import models, protocols, sweep, train
+    from mgtutorial import models
+    from mgtutorial.sweeps import driver as sweep
+    from mgtutorial.training import loop, protocols
 
     small = models.MgNetConfig(channels=(4, 8), steps=1)
     first = protocols.configure(small, "digits", "smoke", epochs=epochs, augmentation="crop-flip")
@@ -31,7 +33,7 @@ def drive(folder, runs, epochs, workers):
         sweep.run(configs, runs=folder / "runs", device="cpu", workers=workers)
     else:
         for config in configs:
-            train.train(config, runs=folder / "runs", device="cpu")
+            loop.train(config, runs=folder / "runs", device="cpu")
 
 
 class Driver:
@@ -116,7 +118,7 @@ def main():
         drive(options.drive, options.runs, options.epochs, options.workers)
         return
 
-    from mgtutorial import records
+    from mgtutorial.training import records
 
     seed = random.randrange(10**6) if options.seed is None else options.seed
     print(f"{options.runs} runs of {options.epochs} epochs, {options.kills} kills, seed {seed}")

@@ -25,15 +25,15 @@ import scipy
 from scipy.fft import dstn, idstn
 from threadpoolctl import threadpool_limits
 
-from mgtutorial.fast_poisson import PoissonSolver
-from mgtutorial.problems import poisson
-from mgtutorial.solvers import poisson_levels, solve
+from mgtutorial.linalg.fast_poisson import PoissonSolver
+from mgtutorial.linalg.problems import poisson
+from mgtutorial.linalg.solvers import poisson_levels, solve
 
 TOL = 1e-10
 
 
 def ours(n, tol):
-    """Set up the solver of mgtutorial.fast_poisson; return its solve."""
+    """Set up the solver of mgtutorial.linalg.fast_poisson; return its solve."""
     solver = PoissonSolver(n)
 
     def run(f):

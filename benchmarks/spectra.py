@@ -22,12 +22,12 @@ import tracemalloc
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mgtutorial import snapshots
-from mgtutorial.convolutions import Convolution
-from mgtutorial.planes import REDUCTION, Plane, Relief
-from mgtutorial.polynomials import q
-from mgtutorial.slider import slider
-from mgtutorial.symbols import eigenvalues, singular_values
+from mgtutorial.figures.complex_plane import REDUCTION, Plane, Relief
+from mgtutorial.figures.sliders import slider
+from mgtutorial.linalg.polynomials import q
+from mgtutorial.spectra.convolutions import Convolution
+from mgtutorial.spectra.symbols import eigenvalues, singular_values
+from mgtutorial.training import snapshots
 
 GRID = (32, 32)
 

@@ -4,9 +4,9 @@
     python benchmarks/train_spectra.py mgnet-20       # some
     python benchmarks/train_spectra.py --data digits --to _build/mine   # other images, elsewhere
 
-Each network is trained by mgtutorial.train with the budget "demo" but for a few epochs more and
-smaller batches, so that there are more steps to look at. Its record goes to results/runs like every
-other. A run that was stopped goes on where it was; one that is done is only packed again.
+Each network is trained by mgtutorial.training with the budget "demo" but for a few epochs more
+and smaller batches, so that there are more steps to look at. Its record goes to results/runs like
+every other. A run that was stopped goes on where it was; one that is done is only packed again.
 """
 
 import argparse
@@ -16,8 +16,9 @@ from pathlib import Path
 
 import torch
 
-from mgtutorial import checkpoint, models, progress, protocols, records, snapshots, train
+from mgtutorial import _paths, models
 from mgtutorial.models import PolyMgNetConfig
+from mgtutorial.training import checkpoints, loop, progress, protocols, records, snapshots
 
 WIDTHS = (16, 32, 64)
 SKELETON = PolyMgNetConfig(  # no norm between the factors: here roots mean what they say
@@ -45,7 +46,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--to", type=Path, default=records.results_dir() / "spectra")
+    parser.add_argument("--to", type=Path, default=_paths.results_dir() / "spectra")
     parser.add_argument("--scratch", type=Path, default=Path("_build/spectra"))
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
@@ -80,12 +81,12 @@ def make(name, options):
             yield inner
 
     # a record in the scratch folder: one in results/runs would not bring the epochs back
-    record = train.train(config, runs=folder, checkpoint_path=path, device="cpu", progress=bar)
-    if options.to == records.results_dir() / "spectra":
+    record = loop.train(config, runs=folder, checkpoint_path=path, device="cpu", progress=bar)
+    if options.to == _paths.results_dir() / "spectra":
         records.append(record, records.file_of(record["budget"]))
 
     epochs = [*kept, config.epochs]
-    states = {e: checkpoint.load(folder / f"epoch-{e}.pt")["model"] for e in epochs}
+    states = {e: checkpoints.load(folder / f"epoch-{e}.pt")["model"] for e in epochs}
     for e in kept:
         states[e] = {n: v for n, v in states[e].items() if wanted(n)}
     with torch.random.fork_rng(devices=[]):

@@ -161,20 +161,21 @@ def _parser():
 
 
 def _data(arguments):
-    from . import data
+    from .data import images as data
+    from .data import sources
 
     if arguments.download:
         images = data.load(arguments.download, "train", root=arguments.root, download=True)
         print(f"{images.name}: {images.n:,} training images ({images.source})")
         return
-    for row in data.available(arguments.root):
+    for row in sources.available(arguments.root):
         print(f"{row.name:14} {row.state:12} {row.where}")
         if row.how:
             print(f"{'':14} {'':12} {row.how}")
 
 
 def _count(arguments):
-    from . import count_report
+    from .reproduction import count_report
 
     a = arguments
     if a.network and (a.table or a.rows):
@@ -187,21 +188,22 @@ def _count(arguments):
 
 
 def _spectrum(arguments):
-    from . import spectrum_report
+    from .spectra import report
 
     a = arguments
-    spectrum_report.choose_format(a.format)
+    report.choose_format(a.format)
     found = []
-    for layer in spectrum_report.spectra(a.source, a.layer, a.size, not a.singular, a.network):
+    for layer in report.spectra(a.source, a.layer, a.size, not a.singular, a.network):
         found.append(layer)
         print(f"{layer.name}: done", file=sys.stderr)
-    print(f"on a periodic grid of {a.size} points a side\n\n{spectrum_report.table(found)}\n")
-    for path in spectrum_report.write(found, a.output, spectrum_report.stem_of(a.source), a.format):
+    print(f"on a periodic grid of {a.size} points a side\n\n{report.table(found)}\n")
+    for path in report.write(found, a.output, report.stem_of(a.source), a.format):
         print(f"written: {path}")
 
 
 def _train(arguments):
-    from . import distributed, limits, protocols, train
+    from . import _text
+    from .training import distributed, loop, protocols
 
     given = {
         name: getattr(arguments, name)
@@ -213,7 +215,7 @@ def _train(arguments):
     )
     options = {"checkpoint_path": arguments.checkpoint, **_options(arguments)}
     if arguments.time_limit:
-        options["time_limit"] = limits.seconds(arguments.time_limit)
+        options["time_limit"] = _text.seconds(arguments.time_limit)
     if distributed.wanted(arguments.devices, arguments.nodes):
         shape = {k: getattr(arguments, k) for k in ("devices", "nodes", "sync_batchnorm")}
         record = distributed.train(config, **shape, **options)
@@ -224,7 +226,7 @@ def _train(arguments):
             "--sync-batchnorm: one process has nothing to synchronise; give --devices too."
         )
     else:
-        record = train.train(config, **options)
+        record = loop.train(config, **options)
     split = record["evaluated_on"]["split"]
     print(
         f"{arguments.model} on {config.data} ({record['data']['source']}), "
@@ -235,7 +237,9 @@ def _train(arguments):
 
 
 def _reproduce(arguments):
-    from . import jobs, limits, tables
+    from . import _text
+    from .reproduction import command as jobs
+    from .reproduction import tables
 
     if not arguments.tables:
         titles = {name: table.title for name, table in tables.TABLES.items()}
@@ -255,7 +259,7 @@ def _reproduce(arguments):
             rows=tuple(arguments.rows.split(",")) if arguments.rows else None,
             seeds=tuple(seeds),
             data=arguments.data,
-            time_limit=limits.seconds(arguments.time_limit) if arguments.time_limit else None,
+            time_limit=_text.seconds(arguments.time_limit) if arguments.time_limit else None,
             scheduler=arguments.scheduler,
             workers=arguments.workers,
             dry_run=arguments.dry_run,
@@ -265,11 +269,11 @@ def _reproduce(arguments):
 
 
 def _tables(arguments):
-    from . import status
+    from .reproduction import status_page
 
     if arguments.write:
-        print(f"written: {status.write(arguments.book)}")
-    elif found := status.problems(arguments.book):
+        print(f"written: {status_page.write(arguments.book)}")
+    elif found := status_page.problems(arguments.book):
         raise InvalidValue("the pages and the records differ:\n" + "\n".join(found))
     else:
         print("The pages say what the records say.")

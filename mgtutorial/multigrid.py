@@ -280,7 +280,7 @@ def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None
     restrict, interpolate : callable, optional
         For right-hand sides and for approximations; each level's `R` and `P` by default.
         Approximations deserve a better interpolation than corrections do:
-        :func:`mgtutorial.transfers.cubic_interpolation`.
+        :func:`mgtutorial.linalg.transfers.cubic_interpolation`.
 
     Returns
     -------

@@ -10,8 +10,9 @@ import tarfile
 
 import numpy as np
 
-from mgtutorial import _jpegs, _official
 from mgtutorial._torchvision import torchvision
+from mgtutorial.data import jpegs as _jpegs
+from mgtutorial.data import official
 
 
 def snapshot(folder):
@@ -40,7 +41,7 @@ def make_fashion(root, packed, monkeypatch=None):
             (raw / (f"{name}.gz" if packed else name)).write_bytes(zipped if packed else content)
     if monkeypatch:
         monkeypatch.setattr(torchvision().datasets.FashionMNIST, "resources", md5)
-        monkeypatch.setattr(_official, "_FASHION", sha)
+        monkeypatch.setattr(official, "_FASHION", sha)
     return raw
 
 

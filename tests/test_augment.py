@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mgtutorial import augment, autoaugment, imageops
 from mgtutorial._torchvision import torchvision
+from mgtutorial.data import augmentation, autoaugment, image_ops
 from mgtutorial.errors import UnknownName
 
 TORCHVISION_NAME = {
@@ -74,7 +74,7 @@ def test_operation_equals_torchvision_exactly(name, size, channels):
             factor = name in ("brightness", "colour", "contrast", "sharpness")
             pairs = [(s * value + factor, s * value) for s in ((-1, 1) if signed else (1,))]
         for ours, theirs in pairs:
-            operation = getattr(imageops, name)
+            operation = getattr(image_ops, name)
             result = operation(images) if ours is None else operation(images, ours)
             expected = torchvision_operation(images, TORCHVISION_NAME[name], float(theirs))
             assert result.dtype == torch.uint8
@@ -131,7 +131,7 @@ def test_cut_is_torchvisions_pad_crop_and_flip(mode, fill, size, channels):
     images = photos(24, size, channels).repeat(7, 1, 1, 1)[:162]
     place = torch.arange(162)
     top, left, mirrored = place // 18, place // 2 % 9, place % 2 == 1  # every case once
-    result = augment.cut(images, top, left, mirrored, 4, mode, fill)
+    result = augmentation.cut(images, top, left, mirrored, 4, mode, fill)
     F = functional()
     for i, image in enumerate(images):
         padded = F.pad(image, [4], fill=fill, padding_mode=mode)
@@ -142,7 +142,7 @@ def test_cut_is_torchvisions_pad_crop_and_flip(mode, fill, size, channels):
 def test_flip_before_the_crop():
     """The law is the same, and so is each image: mirrored first, then cut where it was drawn."""
     images = photos(24)
-    result = augment.crop_and_flip(images, seeded(), "reflect", flip_first=True)
+    result = augmentation.crop_and_flip(images, seeded(), "reflect", flip_first=True)
     g = seeded()
     (top, left), mirrored = (
         torch.randint(9, (2, 24), generator=g),
@@ -159,7 +159,9 @@ def test_windows_and_mirrorings_are_equally_likely():
     """Images whose two channels are the row and the column tell where they were cut."""
     row = torch.arange(32, dtype=torch.uint8).view(32, 1).expand(32, 32)
     n = 20_000
-    result = augment.crop_and_flip(torch.stack([row, row.T]).expand(n, 2, 32, 32), seeded()).long()
+    result = augmentation.crop_and_flip(
+        torch.stack([row, row.T]).expand(n, 2, 32, 32), seeded()
+    ).long()
     mirrored = (result[:, 1, 16, 16] < result[:, 1, 16, 15]).long()
     top = result[:, 0, 16, 16] - 12
     left = torch.where(mirrored == 1, result[:, 1, 16, 15], result[:, 1, 16, 16]) - 12
@@ -170,7 +172,7 @@ def test_windows_and_mirrorings_are_equally_likely():
 
 def test_flip_mirrors_about_half_and_keeps_the_order():
     images = photos(24).repeat(100, 1, 1, 1)
-    result = augment.flip(images, seeded())
+    result = augmentation.flip(images, seeded())
     mirrored = (result == images.flip(-1)).flatten(1).all(1)
     same = (result == images).flatten(1).all(1)
     assert (mirrored | same).all()
@@ -182,8 +184,8 @@ def test_flip_mirrors_about_half_and_keeps_the_order():
 @pytest.mark.parametrize("size", [32, 64])
 def test_resample_equals_torchvisions_resized_crop(size):
     images = photos(24, size)
-    boxes = augment.resized_boxes(24, size, size, seeded())
-    result = augment.resample(images, boxes)
+    boxes = augmentation.resized_boxes(24, size, size, seeded())
+    result = augmentation.resample(images, boxes)
     for image, cut, box in zip(images, result, boxes.T.tolist(), strict=True):
         expected = functional().resized_crop(image, *box, [size, size])
         # float32 sums in another order: a value halfway between two grey levels may go either way
@@ -195,7 +197,7 @@ def test_resample_equals_torchvisions_resized_crop(size):
 def test_boxes_have_torchvisions_law(height, width, scale):
     """Two samples, one of each: the means of area, shape and place agree within their errors."""
     n = 4000
-    ours = augment.resized_boxes(n, height, width, seeded(), scale).T.double()
+    ours = augmentation.resized_boxes(n, height, width, seeded(), scale).T.double()
     torch.manual_seed(0)
     blank = torch.empty(1, height, width)
     draw = torchvision().transforms.RandomResizedCrop.get_params
@@ -213,45 +215,45 @@ def statistics(boxes):
     return top, left, h, w, h * w, (h * w) ** 2, (w / h).log() ** 2, top * h, left * w
 
 
-@pytest.mark.parametrize("policy", augment.POLICIES)
+@pytest.mark.parametrize("policy", augmentation.POLICIES)
 @pytest.mark.parametrize("size, channels", [(32, 3), (8, 1)])
 def test_every_policy_is_deterministic_and_leaves_its_input_alone(policy, size, channels):
     images = photos(24, size, channels)
     before = images.clone()
-    first = augment.apply(policy, images, seeded(7))
+    first = augmentation.apply(policy, images, seeded(7))
     assert first.shape == images.shape and first.dtype == torch.uint8 and first.is_contiguous()
-    assert torch.equal(first, augment.apply(policy, images, seeded(7)))
+    assert torch.equal(first, augmentation.apply(policy, images, seeded(7)))
     assert torch.equal(images, before)
     if policy != "none":
-        assert not torch.equal(first, augment.apply(policy, images, seeded(8)))
+        assert not torch.equal(first, augmentation.apply(policy, images, seeded(8)))
         assert not torch.equal(first, images)
 
 
 def test_policies_are_what_their_text_says():
     images, g = photos(24), seeded(5)
-    cifar10 = autoaugment.auto_augment(augment.crop_and_flip(images, g, fill=128), g)
-    assert torch.equal(augment.apply("cifar10", images, seeded(5)), cifar10)
-    cifar100 = augment.crop_and_flip(images, seeded(5), "reflect", flip_first=True)
-    assert torch.equal(augment.apply("cifar100", images, seeded(5)), cifar100)
-    mgic = augment.crop_and_flip(images, seeded(5))
-    assert torch.equal(augment.apply("crop-flip", images, seeded(5)), mgic)
+    cifar10 = autoaugment.auto_augment(augmentation.crop_and_flip(images, g, fill=128), g)
+    assert torch.equal(augmentation.apply("cifar10", images, seeded(5)), cifar10)
+    cifar100 = augmentation.crop_and_flip(images, seeded(5), "reflect", flip_first=True)
+    assert torch.equal(augmentation.apply("cifar100", images, seeded(5)), cifar100)
+    mgic = augmentation.crop_and_flip(images, seeded(5))
+    assert torch.equal(augmentation.apply("crop-flip", images, seeded(5)), mgic)
     for policy, smallest in (("resized-crop", 0.08), ("resized-crop-half", 0.5)):
         g = seeded(5)
-        tiny = augment.flip(augment.resized_crop(images, g, (smallest, 1.0)), g)
-        assert torch.equal(augment.apply(policy, images, seeded(5)), tiny)
+        tiny = augmentation.flip(augmentation.resized_crop(images, g, (smallest, 1.0)), g)
+        assert torch.equal(augmentation.apply(policy, images, seeded(5)), tiny)
 
 
 def test_unknown_policy_names_the_nearest():
     with pytest.raises(UnknownName, match="did you mean 'cifar100' or 'cifar10'"):
-        augment.apply("cifar-100", photos(8), seeded())
+        augmentation.apply("cifar-100", photos(8), seeded())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("policy", augment.POLICIES)
+@pytest.mark.parametrize("policy", augmentation.POLICIES)
 def test_gpu_draws_and_computes_what_the_cpu_does(policy):
     images = photos(200)
-    there = augment.apply(policy, images.cuda(), seeded(1)).cpu()
-    here = augment.apply(policy, images, seeded(1))
+    there = augmentation.apply(policy, images.cuda(), seeded(1)).cpu()
+    here = augmentation.apply(policy, images, seeded(1))
     # a GPU may contract a product and a sum into one rounding: one grey level, rarely
     assert (there.int() - here.int()).abs().max() <= 1
     assert (there != here).double().mean() < 0.01

@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
-from mgtutorial import records, tables
 from mgtutorial.cli import main
+from mgtutorial.reproduction import tables
+from mgtutorial.training import records
 
 
 def run(*arguments, **environment):
@@ -97,20 +98,20 @@ def test_train_prints_what_it_did_and_appends_one_record(tmp_path, capsys):
 
 
 def test_data_lists_every_data_set(capsys):
-    from mgtutorial import data
+    from mgtutorial.data import catalogue
 
     assert main(["data"]) == 0
     said = capsys.readouterr().out
-    assert all(name in said for name in data.NAMES)
+    assert all(name in said for name in catalogue.NAMES)
 
 
 @pytest.fixture
 def executed(tmp_path, monkeypatch):
     """The folder to which notebooks are executed."""
     pytest.importorskip("papermill", reason="papermill is in the extra 'book'")
-    from mgtutorial import execution
+    from mgtutorial.reproduction import notebooks
 
-    monkeypatch.setattr(execution, "folder", lambda: tmp_path / "executed")
+    monkeypatch.setattr(notebooks, "folder", lambda: tmp_path / "executed")
     return tmp_path / "executed"
 
 

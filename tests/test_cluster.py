@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from mgtutorial import cluster
 from mgtutorial.errors import InvalidValue
+from mgtutorial.sweeps import workers
 
 
 def test_workers_have_one_thread_and_keep_freed_memory(monkeypatch):
@@ -13,17 +13,17 @@ def test_workers_have_one_thread_and_keep_freed_memory(monkeypatch):
     names = ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
     for name in names:
         monkeypatch.delenv(name, raising=False)
-    with cluster.connect(None, 1, "cpu") as client:
+    with workers.connect(None, 1, "cpu") as client:
         (found,) = client.run(lambda: [os.environ.get(name) for name in names]).values()
     assert found == ["1", None]
 
 
 def test_each_worker_has_a_gpu_or_a_thread_of_its_own():
-    given = cluster.environments(2, "auto", gpus=["0", "1", "2"])
+    given = workers.environments(2, "auto", gpus=["0", "1", "2"])
     assert given == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
-    assert len(cluster.environments(None, "auto", gpus=["4", "7"])) == 2
-    assert [e["OMP_NUM_THREADS"] for e in cluster.environments(3, "cpu", gpus=["0"])] == ["1"] * 3
+    assert len(workers.environments(None, "auto", gpus=["4", "7"])) == 2
+    assert [e["OMP_NUM_THREADS"] for e in workers.environments(3, "cpu", gpus=["0"])] == ["1"] * 3
     with pytest.raises(InvalidValue, match="5 workers were asked for and 2 GPUs are here"):
-        cluster.environments(5, "auto", gpus=["0", "1"])
+        workers.environments(5, "auto", gpus=["0", "1"])
     with pytest.raises(InvalidValue, match="workers=0"):
-        cluster.environments(0)
+        workers.environments(0)

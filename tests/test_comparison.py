@@ -2,11 +2,12 @@
 
 import pytest
 
-from mgtutorial import comparison, protocols, records
 from mgtutorial.errors import UnknownName
 from mgtutorial.models.narrow import narrowed
-from mgtutorial.tables import TABLES
-from mgtutorial.verdicts import MEANING
+from mgtutorial.reproduction import comparison, rendering
+from mgtutorial.reproduction.tables import TABLES
+from mgtutorial.reproduction.verdicts import MEANING
+from mgtutorial.training import protocols, records
 
 TABLE = "mgiad-table2"
 
@@ -44,7 +45,7 @@ def test_without_records_every_row_of_every_table_is_not_run(table):
     made = comparison.lines(table, [])
     assert [line.row for line in made] == list(TABLES[table].rows)
     assert {line.verdict for line in made} == {"not run"}
-    assert comparison.markdown(made).count("not run") == len(made)
+    assert rendering.markdown(made).count("not run") == len(made)
 
 
 def test_three_seeds_of_the_papers_protocol_are_compared():
@@ -96,7 +97,7 @@ def test_smoke_runs_of_the_small_relative_belong_to_the_row():
 
 
 def test_every_cell_comes_from_the_line():
-    cells = comparison.cells(only([run(seed=3, accuracy=0.91234)]))
+    cells = rendering.cells(only([run(seed=3, accuracy=0.91234)]))
     assert cells["accuracy, measured"] == "91.23 %"
     assert "seed 3" in cells["measured on"] and "400 epochs" in cells["measured on"]
     assert cells["weights, counted"] == "100,954" and cells["weights, published"] == "101k"
@@ -105,14 +106,14 @@ def test_every_cell_comes_from_the_line():
 def test_the_styler_shows_the_same_cells_and_keeps_its_caption():
     pytest.importorskip("pandas")
     line = only([run(seed=s, accuracy=0.9329 + 1e-4 * s) for s in range(3)])
-    shown = comparison.style([line], "A caption.").to_html()
+    shown = rendering.style([line], "A caption.").to_html()
     assert "A caption." in shown and "reproduced" in shown and "background-color" in shown
-    for text in comparison.cells(line).values():
+    for text in rendering.cells(line).values():
         assert text.replace("`", "") in shown
 
 
 def test_the_legend_explains_every_verdict():
-    assert all(f"**{name}**" in comparison.legend() for name in MEANING)
+    assert all(f"**{name}**" in rendering.legend() for name in MEANING)
 
 
 def test_unknown_names_are_sentences():

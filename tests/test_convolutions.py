@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from mgtutorial import models
 from mgtutorial._torchvision import torchvision
-from mgtutorial.convolutions import PADDING_MODES, Convolution
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.layers import convolutions, fold_norm, input_grids, of
-from mgtutorial.operators import as_matrix
-from mgtutorial.stencils import Stencil
+from mgtutorial.linalg.operators import as_matrix
+from mgtutorial.linalg.stencils import Stencil
+from mgtutorial.spectra.convolutions import PADDING_MODES, Convolution
+from mgtutorial.spectra.layers import convolutions, fold_norm, input_grids, of
 
 KINDS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
 

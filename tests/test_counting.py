@@ -7,9 +7,10 @@ from literal_mgiad import mgiad
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mgtutorial import counting, models
-from mgtutorial.counting import Part, count_macs, count_weights, literal_macs
+from mgtutorial import models
 from mgtutorial.errors import InvalidValue
+from mgtutorial.models import counting
+from mgtutorial.models.counting import Part, count_macs, count_weights, literal_macs
 
 # One of each kind, and of each way to name its modules.
 KINDS = [

@@ -9,8 +9,9 @@ import pytest
 import torch
 from made_files import make_copy, make_fashion, snapshot
 
-from mgtutorial import _files, data, splits
 from mgtutorial._torchvision import torchvision
+from mgtutorial.data import cache, catalogue, sources, splits
+from mgtutorial.data import images as data
 from mgtutorial.errors import DataNotFound, InvalidValue, UnknownName
 
 REAL = os.environ.get("MGTUTORIAL_DATA", "")  # before the fixture hides it
@@ -47,7 +48,7 @@ def test_the_splits_are_the_same_on_every_machine():
         "test": "6b612875cea223f8",
     }
     val = splits.split_index(np.repeat(np.arange(10), 5000), "val")
-    assert _files.content_digest(val) == VAL_OF_50000
+    assert cache.content_digest(val) == VAL_OF_50000
 
 
 VAL_OF_50000 = "4e89c346895ed69e"
@@ -127,12 +128,14 @@ def test_an_epoch_shows_every_image_once_with_its_label():
 
 @pytest.mark.parametrize("name", ["digits", "synthetic", "cifar10", "cifar100", "tiny-imagenet"])
 def test_normalisation_is_torchvisions(name):
-    channels = len(data.normalisation_of(name)[0])
+    channels = len(catalogue.normalisation_of(name)[0])
     images = torch.randint(256, (4, channels, 8, 8), dtype=torch.uint8, generator=seeded())
     some = data.Images(name, "train", images, torch.arange(4), (), "", "")
     x, _ = next(data.batches(some, 4, shuffle=False))
     F = torchvision().transforms.functional
-    expected = torch.stack([F.normalize(i / 255, *data.normalisation_of(name)) for i in images])
+    expected = torch.stack(
+        [F.normalize(i / 255, *catalogue.normalisation_of(name)) for i in images]
+    )
     # two float32 roundings more or less, on values up to 3
     torch.testing.assert_close(x, expected, rtol=0, atol=2e-6)
 
@@ -212,7 +215,7 @@ def test_unknown_names():
         data.load("digits", "valid")
 
 
-@pytest.mark.parametrize("name", [n for n in data.NAMES if n not in ("digits", "synthetic")])
+@pytest.mark.parametrize("name", [n for n in catalogue.NAMES if n not in ("digits", "synthetic")])
 def test_absent_data_set_says_where_it_was_looked_for_and_what_to_do(name, places):
     with pytest.raises(DataNotFound) as caught:
         data.load(name, "train")
@@ -224,22 +227,22 @@ def test_absent_data_set_says_where_it_was_looked_for_and_what_to_do(name, place
 
 
 def test_root_is_argument_then_environment_then_cache(places, monkeypatch):
-    assert _files.data_root("given").name == "given"
-    assert _files.data_root() == places / "root"
+    assert cache.data_root("given").name == "given"
+    assert cache.data_root() == places / "root"
     monkeypatch.delenv("MGTUTORIAL_DATA")
-    assert _files.data_root() == places / "cache" / "data"
+    assert cache.data_root() == places / "cache" / "data"
     monkeypatch.delenv("MGTUTORIAL_CACHE")
-    assert _files.data_root().parts[-2:] == ("mgtutorial", "data")
+    assert cache.data_root().parts[-2:] == ("mgtutorial", "data")
 
 
 def test_available_lists_every_name_and_what_to_do(places):
-    listed = {row.name: row for row in data.available()}
-    assert list(listed) == list(data.NAMES)
+    listed = {row.name: row for row in sources.available()}
+    assert list(listed) == list(catalogue.NAMES)
     assert listed["digits"].state == "embedded"
     assert listed["cifar100"].state == "not here"
     assert "mgtutorial data --download cifar100" in listed["cifar100"].how
     make_fashion(places / "root", packed=False)
-    ready = {row.name: row for row in data.available()}["fashion-mnist"]
+    ready = {row.name: row for row in sources.available()}["fashion-mnist"]
     assert (ready.state, ready.where, ready.how) == ("ready", str(places / "root"), "")
 
 
@@ -247,7 +250,7 @@ def test_cache_folder_that_cannot_be_written_is_a_sentence(places, monkeypatch):
     (places / "file").write_text("")
     monkeypatch.setenv("MGTUTORIAL_CACHE", str(places / "file" / "cache"))
     make_copy(places / "root" / "cifar10_jpeg" / "cifar10_jpeg.npz")
-    with pytest.raises(_files.CacheUnwritable, match=r"cannot write .* set MGTUTORIAL_CACHE"):
+    with pytest.raises(cache.CacheUnwritable, match=r"cannot write .* set MGTUTORIAL_CACHE"):
         data.load("cifar10", "train")
     assert data.load("digits", "test").n == 359  # needs no cache
 

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mgtutorial import data, distributed, models, protocols, records
+from mgtutorial import models
 from mgtutorial.cli import main
+from mgtutorial.data import images as data
 from mgtutorial.errors import DeviceUnavailable, InvalidValue
-from mgtutorial.train import train
+from mgtutorial.training import distributed, protocols, records
+from mgtutorial.training.loop import train
 
 needs_fabric = pytest.mark.skipif(
     find_spec("lightning_fabric") is None, reason="lightning-fabric is in the extra 'cluster'"
@@ -44,12 +46,13 @@ from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[2])
 import test_distributed as here
-from mgtutorial import distributed, errors, limits, train
+from mgtutorial import errors
+from mgtutorial.training import distributed, loop, time_limits
 
 folder = Path(sys.argv[1])
 rank = int(os.environ["RANK"])
 losses, kept = [], {}
-cross_entropy, prepare = train.F.cross_entropy, distributed.Team.prepare
+cross_entropy, prepare = loop.F.cross_entropy, distributed.Team.prepare
 
 def noting(z, y):
     loss = cross_entropy(z, y)
@@ -60,7 +63,7 @@ def keeping(self, module, config):
     kept["model"] = prepare(self, module, config)
     return kept["model"]
 
-train.F.cross_entropy, distributed.Team.prepare = noting, keeping
+loop.F.cross_entropy, distributed.Team.prepare = noting, keeping
 
 def run(name, config, **options):
     losses.clear()
@@ -75,7 +78,7 @@ def run(name, config, **options):
 
 run("bare", here.bare())
 run("whole", here.normed())
-after_one = limits.Limit()
+after_one = time_limits.Limit()
 after_one._asked = lambda: after_one.epochs == 1
 run("broken", here.normed(), time_limit=after_one)
 os.replace(folder / f"broken-{rank}.pt", folder / f"stopped-{rank}.pt")
@@ -109,7 +112,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """The losses, the weights and the record of one process."""
-    from mgtutorial import train as loop
+    from mgtutorial.training import loop
 
     inner, losses = loop.F.cross_entropy, []
 

@@ -13,13 +13,24 @@ import pytest
 import torch
 from torch import nn
 
-from mgtutorial import counting, data, models, multigrid, protocols, published, records
-from mgtutorial.counting import Part, count_macs, count_weights
+from mgtutorial import _paths, models, multigrid
+from mgtutorial.data import images as data
 from mgtutorial.errors import DataNotFound, InvalidValue
-from mgtutorial.models import MGiaDConfig, MGICMobileNetV3Config, MGICResNetConfig, blocks
+from mgtutorial.models import (
+    MGiaDConfig,
+    MGICMobileNetV3Config,
+    MGICResNetConfig,
+    blocks,
+    counting,
+)
+from mgtutorial.models.counting import Part, count_macs, count_weights
 from mgtutorial.models.mgiad import ResolutionLevel
 from mgtutorial.models.mgic import MGIC, TransferChain, group_numbers, halvings
-from mgtutorial.published import fitted, lines, rounds_to
+from mgtutorial.reproduction import published
+from mgtutorial.reproduction.papers import printed_table
+from mgtutorial.reproduction.papers.printed_table import lines
+from mgtutorial.reproduction.published import fitted, rounds_to
+from mgtutorial.training import protocols, records, schedules
 
 PAGE = Path(__file__).parents[1] / "book" / "errata.md"
 META = "test_the_page"  # the tests of the page itself
@@ -105,7 +116,7 @@ def test_mgiad_coarsest_channel_level_smooths_twice():
 def test_mgiad_last_resolution_level_is_smoothed():
     own = [
         r
-        for t in published.PRINTED
+        for t in printed_table.PRINTED
         if t.startswith("mgiad-table")
         for r in published.rows(t)
         if isinstance(r.config, MGiaDConfig) and r.verdict == "matched"
@@ -269,7 +280,7 @@ def test_mgiad_step_schedule_stands_still_after_150_epochs():
         models.named("mgnet"), **protocols.settings("paper", "fashion-mnist")
     )
     assert (config.epochs, config.lr, config.step_epochs) == (400, 0.05, 25)
-    rates = [protocols.learning_rate(config, epoch, 0.0) for epoch in (149, 150, 399)]
+    rates = [schedules.learning_rate(config, epoch, 0.0) for epoch in (149, 150, 399)]
     assert rates[0] > 1e-7 > rates[1] > rates[2] > 0
 
 
@@ -368,7 +379,7 @@ def test_mgic_table_2_ends_in_a_relu_with_two_outputs():
     assert layer(torch.randn(1000, 64, 1, 1)).min() >= 0
     # the difference of both channels, as recorded, against a linear last row
     error = {(r["network"]["end"], r["network"]["block"]): r["mse"]
-             for r in records.read(records.shipped() / "implicit_function.jsonl")
+             for r in records.read(_paths.shipped() / "implicit_function.jsonl")
              if r["on"] == "test points" and r["network"]["alpha"] == 0.6}  # fmt: skip
     assert len(error) == 6
     for block in ("dense", "grouped", "mgic"):

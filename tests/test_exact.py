@@ -3,8 +3,8 @@
 import pytest
 from torch import nn
 
-from mgtutorial import exact, published
-from mgtutorial.tables import TABLES
+from mgtutorial.reproduction import expected_counts, published
+from mgtutorial.reproduction.tables import TABLES
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -12,8 +12,8 @@ def test_every_row_of_every_table_has_recorded_counts_that_its_network_has(table
     # Figure 7 and Poly-MgNet repeat networks of other tables; three rows of each will do.
     rows = list(TABLES[table].rows)
     for row in rows:
-        assert exact.counts(table, row)
-    exact.check(table, rows[:3])
+        assert expected_counts.counts(table, row)
+    expected_counts.check(table, rows[:3])
 
 
 def test_one_batch_norm_more_is_another_network():
@@ -22,8 +22,8 @@ def test_one_batch_norm_more_is_another_network():
         net.stem.append(nn.BatchNorm2d(config.channels[0]))
         return net
 
-    with pytest.raises(exact.WrongNetwork, match="another network"):
-        exact.check("mgiad-table2", ["mgnet-20"], network=spoilt)
+    with pytest.raises(expected_counts.WrongNetwork, match="another network"):
+        expected_counts.check("mgiad-table2", ["mgnet-20"], network=spoilt)
 
 
 def test_one_convolution_applied_twice_is_another_network():
@@ -33,13 +33,13 @@ def test_one_convolution_applied_twice_is_another_network():
         net.levels[0].A.forward = lambda x: forward(forward(x))
         return net
 
-    with pytest.raises(exact.WrongNetwork, match="multiplications"):
-        exact.check("mgiad-table2", ["mgnet-20"], network=spoilt)
+    with pytest.raises(expected_counts.WrongNetwork, match="multiplications"):
+        expected_counts.check("mgiad-table2", ["mgnet-20"], network=spoilt)
 
 
 def test_the_recorded_weights_are_those_of_the_published_rows():
     for name, table in TABLES.items():
         for row, entry in table.rows.items():
             if entry.printed is not None and entry.printed.verdict == "matched":
-                weights, _ = exact.counts(name, row)
+                weights, _ = expected_counts.counts(name, row)
                 assert published.rounds_to(weights, entry.printed.printed, entry.printed.unit)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from made_files import photographs
 
-from mgtutorial import data, folders
 from mgtutorial._torchvision import torchvision
+from mgtutorial.data import catalogue, image_folders, images
 from mgtutorial.errors import DataDamaged, UnknownName
 
 
@@ -32,12 +32,12 @@ def imagenet(places):
 
 
 def test_imagenet_is_read_lazily_behind_the_same_calls(imagenet):
-    train, val, fit, test = (data.load("imagenet", s) for s in data.SPLITS)
+    train, val, fit, test = (images.load("imagenet", s) for s in images.SPLITS)
     assert (train.n, val.n, fit.n, test.n) == (30, 24 // 4, 24, 8)
     assert set(train.files) == set(val.files) | set(fit.files)
     assert not set(val.files) & set(fit.files)
     assert (train.channels, train.size, train.num_classes, train.source) == (3, 224, 2, "folders")
-    seen = list(data.batches(test, 3, shuffle=False))
+    seen = list(images.batches(test, 3, shuffle=False))
     assert [tuple(x.shape) for x, _ in seen] == [(3, 3, 224, 224)] * 2 + [(2, 3, 224, 224)]
     assert torch.cat([y for _, y in seen]).tolist() == [0] * 4 + [1] * 4
     # the usual evaluation: the shorter side to 256, the middle, normalised
@@ -46,37 +46,37 @@ def test_imagenet_is_read_lazily_behind_the_same_calls(imagenet):
     T = torchvision().transforms
     usual = T.Compose([T.Resize(256), T.CenterCrop(224), T.ToTensor()])
     image = usual(Image.open(imagenet / "val" / "n00" / "0.JPEG"))
-    expected = T.functional.normalize(image, *data.normalisation_of("imagenet"))
+    expected = T.functional.normalize(image, *catalogue.normalisation_of("imagenet"))
     torch.testing.assert_close(seen[0][0][0], expected, rtol=0, atol=2e-6)
     assert train.take(4).labels.tolist() == [0, 0, 1, 1]
     with pytest.raises(UnknownName, match="unknown augmentation 'cifar10'"):
-        data.batches(train, 4, "cifar10", generator=seeded())
+        images.batches(train, 4, "cifar10", generator=seeded())
 
 
 # Python 3.12 warns of any fork while torch's threads exist
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_imagenet_batches_do_not_depend_on_the_number_of_processes(imagenet, monkeypatch):
-    train = data.load("imagenet", "train")
+    train = images.load("imagenet", "train")
     state = torch.get_rng_state()
-    few = list(data.batches(train, 8, "resized-crop", generator=seeded(2)))
-    monkeypatch.setattr(folders, "_FEW", 1)
-    monkeypatch.setattr(folders, "_most_workers", lambda: 2)
-    many = list(data.batches(train, 8, "resized-crop", generator=seeded(2)))
+    few = list(images.batches(train, 8, "resized-crop", generator=seeded(2)))
+    monkeypatch.setattr(image_folders, "_FEW", 1)
+    monkeypatch.setattr(image_folders, "_most_workers", lambda: 2)
+    many = list(images.batches(train, 8, "resized-crop", generator=seeded(2)))
     for (x, y), (z, w) in zip(few, many, strict=True):
         assert torch.equal(x, z) and torch.equal(y, w)
     assert torch.equal(torch.get_rng_state(), state)
-    other = next(data.batches(train, 8, "resized-crop", generator=seeded(3)))
+    other = next(images.batches(train, 8, "resized-crop", generator=seeded(3)))
     assert not torch.equal(other[0], few[0][0])
     (imagenet / "train" / "n01" / "3.JPEG").write_bytes(b"no image")
     with pytest.raises(DataDamaged, match=r"the image .*n01/3\.JPEG is damaged"):
-        list(data.batches(train, 8, "resized-crop", generator=seeded(2)))
+        list(images.batches(train, 8, "resized-crop", generator=seeded(2)))
 
 
 def test_incomplete_imagenet_is_noticed(imagenet):
     for file in (imagenet / "val" / "n01").iterdir():
         file.unlink()
     with pytest.raises(DataDamaged, match=r"imagenet is not complete .*n01"):
-        data.load("imagenet", "test")
+        images.load("imagenet", "test")
     (imagenet / "val" / "n01").rmdir()
     with pytest.raises(DataDamaged, match="do not have the same classes"):
-        data.load("imagenet", "test")
+        images.load("imagenet", "test")

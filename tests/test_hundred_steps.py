@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from mgtutorial import counting, records
+from mgtutorial import _paths
+from mgtutorial.models import counting
 
 BENCHMARK = Path(__file__).resolve().parents[1] / "benchmarks" / "hundred_steps.py"
 
 
 @pytest.fixture(scope="module")
 def lines():
-    text = (records.shipped() / "hundred_steps.jsonl").read_text(encoding="utf-8")
+    text = (_paths.shipped() / "hundred_steps.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 

@@ -7,12 +7,14 @@ import math
 import pytest
 import torch
 
-from mgtutorial import implicit, published, records
-from mgtutorial.counting import count_weights
+from mgtutorial import _paths
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.models import blocks
-from mgtutorial.models.implicit import BLOCKS, ENDS, ImplicitConfig
+from mgtutorial.models.counting import count_weights
+from mgtutorial.models.implicit_function import BLOCKS, ENDS, ImplicitConfig
 from mgtutorial.models.mgic import group_numbers
+from mgtutorial.reproduction.papers import printed_table
+from mgtutorial.training import implicit_function, records
 
 ALPHAS = (0.6, 0.8, 1.2)
 
@@ -21,12 +23,14 @@ ALPHAS = (0.6, 0.8, 1.2)
 def small(monkeypatch, tmp_path):
     """A budget of seconds, with results of its own."""
     monkeypatch.setenv("MGTUTORIAL_RESULTS", str(tmp_path))
-    monkeypatch.setattr(implicit, "BUDGETS", {**implicit.BUDGETS, "demo": (640, 3, 0.03)})
+    monkeypatch.setattr(
+        implicit_function, "BUDGETS", {**implicit_function.BUDGETS, "demo": (640, 3, 0.03)}
+    )
     return tmp_path
 
 
 def test_the_network_has_the_rows_of_table_2():
-    rows = published.lines("mgic_table2_implicit_function_network.csv")
+    rows = printed_table.lines("mgic_table2_implicit_function_network.csv")
     for alpha in ALPHAS:
         config = ImplicitConfig(alpha, "dense", end="printed")
         widths = [round(160 * alpha) if r["c_out"] == "alpha*160" else int(r["c_out"])
@@ -88,14 +92,14 @@ def test_groups_never_meet_in_a_grouped_block_and_all_channels_meet_in_the_other
 
 def test_the_printed_end_has_two_outputs_of_one_sign_and_a_difference_of_both():
     torch.manual_seed(0)
-    net, at = ImplicitConfig(0.6, end="printed").build(), implicit.points(500, seed=1)
+    net, at = ImplicitConfig(0.6, end="printed").build(), implicit_function.points(500, seed=1)
     with torch.no_grad():
         net.eval()  # the same norms in both calls
         two, value = net.layers(at[:, :, None, None]).flatten(1), net(at)
         assert two.min() >= 0
         assert torch.equal(value, two[:, 0] - two[:, 1])
     # one ReLU alone could do no better than 0 where the function is negative
-    f = implicit.flower(implicit.grid())
+    f = implicit_function.flower(implicit_function.grid())
     assert f.clamp(max=0).square().mean() > 0.01
 
 
@@ -104,27 +108,27 @@ def test_the_flower_vanishes_on_its_curve_and_is_positive_inside():
     r = 0.3 + 0.1 * torch.cos(5 * theta)
     for scale, sign in ((1.0, 0), (0.99, 1), (1.01, -1)):
         curve = 0.5 + scale * torch.stack([r * theta.cos(), r * theta.sin()], dim=1)
-        f = implicit.flower(curve)
+        f = implicit_function.flower(curve)
         assert f.abs().max() < 1e-14 if sign == 0 else (f.sign() == sign).all()
 
 
 def test_training_held_out_and_test_points_differ():
-    train, held = implicit.points(1000, 0), implicit.points(1000, 1_000_000)
-    together = torch.cat([train, held, implicit.grid(20)])
+    train, held = implicit_function.points(1000, 0), implicit_function.points(1000, 1_000_000)
+    together = torch.cat([train, held, implicit_function.grid(20)])
     assert len(torch.unique(together, dim=0)) == 2400
-    assert implicit.grid(20).mean(0).allclose(torch.tensor([0.5, 0.5]))
+    assert implicit_function.grid(20).mean(0).allclose(torch.tensor([0.5, 0.5]))
 
 
 def test_a_run_is_recorded_once_and_not_repeated(small):
-    first = implicit.fit(ImplicitConfig(), "demo")
-    again = implicit.fit(ImplicitConfig(), "demo")
-    assert again == first and records.read(implicit.results()) == [first]
-    assert implicit.fit(ImplicitConfig(), "demo", seed=1)["mse"] != first["mse"]
+    first = implicit_function.fit(ImplicitConfig(), "demo")
+    again = implicit_function.fit(ImplicitConfig(), "demo")
+    assert again == first and records.read(implicit_function.results()) == [first]
+    assert implicit_function.fit(ImplicitConfig(), "demo", seed=1)["mse"] != first["mse"]
 
 
 def test_smoke_leaves_nothing_behind(small):
-    implicit.fit(ImplicitConfig(0.6, "grouped"))
-    assert not implicit.results().exists() and not (small / "checkpoints").exists()
+    implicit_function.fit(ImplicitConfig(0.6, "grouped"))
+    assert not implicit_function.results().exists() and not (small / "checkpoints").exists()
 
 
 def test_a_run_that_was_interrupted_goes_on_bit_for_bit(small, monkeypatch):
@@ -144,17 +148,17 @@ def test_a_run_that_was_interrupted_goes_on_bit_for_bit(small, monkeypatch):
         yield Interrupting()
 
     with pytest.raises(KeyboardInterrupt):
-        implicit.fit(ImplicitConfig(), "demo", progress=bar)
-    assert not records.read(implicit.results())
-    resumed = implicit.fit(ImplicitConfig(), "demo")
+        implicit_function.fit(ImplicitConfig(), "demo", progress=bar)
+    assert not records.read(implicit_function.results())
+    resumed = implicit_function.fit(ImplicitConfig(), "demo")
     monkeypatch.setenv("MGTUTORIAL_RESULTS", str(small / "undisturbed"))
-    whole = implicit.fit(ImplicitConfig(), "demo")
+    whole = implicit_function.fit(ImplicitConfig(), "demo")
     assert (resumed["curve"], resumed["mse"]) == (whole["curve"], whole["mse"])
 
 
 def test_a_rate_that_is_too_large_is_reported(small):
     with pytest.raises(InvalidValue, match=r"diverged.*lr=1e"):
-        implicit.fit(ImplicitConfig(), "demo", lr=1e30)
+        implicit_function.fit(ImplicitConfig(), "demo", lr=1e30)
 
 
 @pytest.mark.parametrize(
@@ -175,11 +179,11 @@ def test_unknown_names_get_the_nearest():
     with pytest.raises(UnknownName, match="mgic"):
         ImplicitConfig(block="mgci")
     with pytest.raises(UnknownName, match="demo"):
-        implicit.fit(ImplicitConfig(), "dmeo")
+        implicit_function.fit(ImplicitConfig(), "dmeo")
 
 
 def test_recorded_runs_are_of_the_networks_as_they_are():
-    found = records.read(records.shipped() / "implicit_function.jsonl")
+    found = records.read(_paths.shipped() / "implicit_function.jsonl")
     nets = {tuple(r["network"][k] for k in ("alpha", "block", "end")) for r in found
             if (r["budget"], r["on"]) == ("short", "test points")}  # fmt: skip
     wanted = {(a, b, "linear") for a in ALPHAS for b in BLOCKS}
@@ -190,10 +194,10 @@ def test_recorded_runs_are_of_the_networks_as_they_are():
 
 
 def test_the_rate_was_chosen_on_held_out_points():
-    tried = {r["lr"]: r["mse"] for r in records.read(records.shipped() / "implicit_function.jsonl")
+    tried = {r["lr"]: r["mse"] for r in records.read(_paths.shipped() / "implicit_function.jsonl")
              if r["on"] == "held-out points"}  # fmt: skip
     assert len(tried) == 6
-    assert {implicit.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {
+    assert {implicit_function.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {
         min(tried, key=tried.get)
     }
 

@@ -12,12 +12,13 @@ from literal import hold_against
 from literal_mgiad import mgiad as literal_mgiad
 from torch.utils.flop_counter import FlopCounterMode
 
-from mgtutorial import models, multigrid, protocols
-from mgtutorial.counting import count_macs, count_weights
+from mgtutorial import models, multigrid
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.models import MGiaDConfig, MgNetConfig
+from mgtutorial.models.counting import count_macs, count_weights
 from mgtutorial.models.mgiad import NAMED, ResolutionLevel, for_data
-from mgtutorial.train import train
+from mgtutorial.training import protocols
+from mgtutorial.training.loop import train
 
 # --------------------------------------------------------------------- the published counts
 

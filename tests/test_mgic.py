@@ -10,15 +10,22 @@ from literal import hold_against
 from literal_mgic import mgic_block, mgic_resnet, mobilenet
 from torch import nn
 
-from mgtutorial import models, multigrid, protocols
-from mgtutorial.counting import activations_held, count_macs, count_weights
+from mgtutorial import models, multigrid
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.models import MGIC, MGICMobileNetV3Config, MGICResNetConfig, TransferChain, blocks
+from mgtutorial.models import (
+    MGIC,
+    MGICMobileNetV3Config,
+    MGICResNetConfig,
+    TransferChain,
+    blocks,
+)
+from mgtutorial.models.counting import activations_held, count_macs, count_weights
 from mgtutorial.models.mgic import ChannelLevel, group_numbers, halvings
+from mgtutorial.models.mgic_mobilenetv3 import LARGE, TABLE_6
 from mgtutorial.models.mobile_blocks import UnevenPointwise, group_number
-from mgtutorial.models.mobilenetv3 import LARGE, TABLE_6
 from mgtutorial.models.resnet import BasicBlock
-from mgtutorial.train import train
+from mgtutorial.training import protocols
+from mgtutorial.training.loop import train
 
 F64 = torch.float64
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue
-from mgtutorial.minimax import minimax
-from mgtutorial.polynomials import factors, q
-from mgtutorial.roots import chebyshev, chebyshev_ellipse, chebyshev_maximum
+from mgtutorial.linalg.approximation import minimax
+from mgtutorial.linalg.polynomials import factors, q
+from mgtutorial.linalg.roots import chebyshev, chebyshev_ellipse, chebyshev_maximum
 
 THETA = np.linspace(0, 2 * np.pi, 201)
 

@@ -5,13 +5,14 @@ import pytest
 import torch
 from literal import hold_against, mgnet
 
-from mgtutorial import models, multigrid, transfers
-from mgtutorial.counting import count_macs, count_weights
+from mgtutorial import models, multigrid
 from mgtutorial.errors import InvalidValue, UnknownName
+from mgtutorial.linalg import transfers
+from mgtutorial.linalg.problems import poisson
+from mgtutorial.linalg.smoothers import jacobi
 from mgtutorial.models import MgNetConfig, ResNetConfig
+from mgtutorial.models.counting import count_macs, count_weights
 from mgtutorial.multigrid import start
-from mgtutorial.problems import poisson
-from mgtutorial.smoothers import jacobi
 
 # The papers' counts, exactly (MGiaD Tables 1 and 3; He et al. for the ResNets).
 WEIGHTS = {

@@ -3,7 +3,7 @@
 import pytest
 
 from mgtutorial import models
-from mgtutorial.counting import count_weights
+from mgtutorial.models.counting import count_weights
 from mgtutorial.models.narrow import narrowed
 
 

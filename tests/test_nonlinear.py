@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue, UnknownName
+from mgtutorial.linalg.nonlinear import NonlinearPoisson, newton_red_black, nonlinear_levels
+from mgtutorial.linalg.problems import poisson
+from mgtutorial.linalg.smoothers import red_black_sweep
+from mgtutorial.linalg.solvers import poisson_levels, solve
+from mgtutorial.linalg.transfers import cubic_interpolation
 from mgtutorial.multigrid import Level, State, cycle, full_multigrid
-from mgtutorial.nonlinear import newton_red_black, nonlinear_levels
-from mgtutorial.problems import NonlinearPoisson, poisson
-from mgtutorial.smoothers import red_black_sweep
-from mgtutorial.solvers import poisson_levels, solve
-from mgtutorial.transfers import cubic_interpolation
 
 
 def randoms(n, seed=0):

@@ -6,8 +6,8 @@ import scipy.sparse as sp
 import torch
 
 from mgtutorial.errors import InvalidValue
-from mgtutorial.operators import as_matrix, error_propagation, spectral_radius
-from mgtutorial.problems import convection_diffusion, poisson
+from mgtutorial.linalg.operators import as_matrix, error_propagation, spectral_radius
+from mgtutorial.linalg.problems import convection_diffusion, poisson
 
 
 def test_as_matrix_recovers_the_matrix():

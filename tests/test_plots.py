@@ -14,8 +14,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mgtutorial import plots
 from mgtutorial.errors import InvalidValue
+from mgtutorial.figures import images, style
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def luminance(colour):
 
 
 def test_curves_differ_by_more_than_colour_and_stand_out_on_white():
-    plots.use_style()
+    style.use_style()
     cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()
     first = list(zip(cycle["color"], cycle["linestyle"], strict=True))[:4]
     assert len({line for _, line in first}) == 4
@@ -48,18 +48,18 @@ def test_curves_differ_by_more_than_colour_and_stand_out_on_white():
 
 
 def test_type_is_as_large_as_the_text_around_it():
-    plots.use_style()
+    style.use_style()
     fig = Figure()
-    width, _ = plots.css_size(fig)
+    width, _ = images.css_size(fig)
     assert matplotlib.rcParams["font.size"] * 96 / 72 == 16  # CSS pixels
     assert 320 / width * 16 > 10  # on a phone
 
 
 def test_svg_is_well_formed_and_keeps_the_coordinates():
     fig = curve()
-    small = ElementTree.fromstring(plots.to_svg(fig))
+    small = ElementTree.fromstring(images.to_svg(fig))
     raw = io.BytesIO()
-    with matplotlib.rc_context(plots._SVG_RC):
+    with matplotlib.rc_context(images._SVG_RC):
         fig.savefig(raw, format="svg", metadata={"Date": None})
     full = ElementTree.fromstring(raw.getvalue())
 
@@ -68,14 +68,15 @@ def test_svg_is_well_formed_and_keeps_the_coordinates():
         return [float(n) for d in paths for n in re.findall(r"-?\d+(?:\.\d+)?", d or "")]
 
     np.testing.assert_allclose(numbers(small), numbers(full), atol=0.0051)
-    assert len(plots.to_svg(fig)) < 0.9 * len(raw.getvalue())
+    assert len(images.to_svg(fig)) < 0.9 * len(raw.getvalue())
 
 
 def test_svg_is_the_same_in_every_process():
     code = (
-        "from matplotlib.figure import Figure; from mgtutorial import plots; import hashlib;"
+        "from matplotlib.figure import Figure; import hashlib;"
+        "from mgtutorial.figures import images;"
         "f = Figure(); f.add_subplot(title='t').plot([1, 2], 'o-');"
-        "print(hashlib.sha256(plots.to_svg(f).encode()).hexdigest())"
+        "print(hashlib.sha256(images.to_svg(f).encode()).hexdigest())"
     )
     digests = {
         subprocess.run(
@@ -95,23 +96,23 @@ def test_webp_loses_nothing():
     png = io.BytesIO()
     fig.savefig(png, dpi=192)
     expected = np.asarray(Image.open(png).convert("RGB"))
-    actual = np.asarray(Image.open(io.BytesIO(plots.to_webp(fig))).convert("RGB"))
+    actual = np.asarray(Image.open(io.BytesIO(images.to_webp(fig))).convert("RGB"))
     np.testing.assert_array_equal(actual, expected)
 
 
 def test_png_stands_in_where_pillow_has_no_webp(monkeypatch):
     monkeypatch.setattr("PIL.features.check", lambda name: False)
-    picture = plots.to_webp(curve())
-    assert plots.data_uri(picture).startswith("data:image/png;base64,iVBOR")
+    picture = images.to_webp(curve())
+    assert images.data_uri(picture).startswith("data:image/png;base64,iVBOR")
 
 
 def test_data_uri_carries_the_svg_unchanged():
-    svg = plots.to_svg(curve())
-    assert unquote(plots.data_uri(svg).split(",", 1)[1]) == svg
+    svg = images.to_svg(curve())
+    assert unquote(images.data_uri(svg).split(",", 1)[1]) == svg
 
 
 def test_alt_text_cannot_end_its_attribute():
-    tag = plots.img("<svg/>", 'says "no" & <b>\n twice', (480, 300))
+    tag = images.img("<svg/>", 'says "no" & <b>\n twice', (480, 300))
     assert 'alt="says &quot;no&quot; &amp; &lt;b&gt; twice"' in tag
 
 
@@ -128,7 +129,7 @@ def test_show_gives_an_image_with_alt_text_and_closes_the_figure(displayed):
     with matplotlib.rc_context({"backend": "agg"}):
         fig, ax = plt.subplots()
         ax.plot([0, 1])
-        plots.show(fig, alt="A line that rises.")
+        images.show(fig, alt="A line that rises.")
         assert not plt.get_fignums()
     (bundle,) = displayed
     assert 'alt="A line that rises."' in bundle["text/html"]
@@ -139,8 +140,8 @@ def test_show_gives_an_image_with_alt_text_and_closes_the_figure(displayed):
 def test_show_takes_webp_for_a_figure_too_large_as_svg(displayed):
     fig = Figure()
     fig.add_subplot().plot(*np.random.default_rng(0).random((2, 20_000)), ",")
-    plots.show(fig, alt="Points everywhere.")
-    plots.show(curve(), alt="A curve.")
+    images.show(fig, alt="Points everywhere.")
+    images.show(curve(), alt="A curve.")
     kinds = [re.search(r"data:image/([\w+]+)", b["text/html"])[1] for b in displayed]
     assert kinds == ["webp", "svg+xml"]
 
@@ -148,9 +149,9 @@ def test_show_takes_webp_for_a_figure_too_large_as_svg(displayed):
 @pytest.mark.parametrize("alt", ["", "  ", None])
 def test_a_figure_without_alt_text_is_refused(alt):
     with pytest.raises(InvalidValue, match="no alt text: say in a sentence"):
-        plots.show(curve(), alt=alt)
+        images.show(curve(), alt=alt)
 
 
 def test_what_is_no_figure_is_refused():
     with pytest.raises(InvalidValue, match="NoneType where a matplotlib Figure is needed"):
-        plots.show(None, alt="Nothing.")
+        images.show(None, alt="Nothing.")

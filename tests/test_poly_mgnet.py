@@ -7,11 +7,12 @@ import pytest
 import torch
 from literal_poly import FIXED, poly_mgnet, shaken
 
-from mgtutorial import models, protocols
-from mgtutorial.counting import count_macs, count_weights, weights_by_part
+from mgtutorial import models
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.models import PolyMgNetConfig, poly_roots, poly_steps
-from mgtutorial.train import train
+from mgtutorial.models.counting import count_macs, count_weights, weights_by_part
+from mgtutorial.training import protocols
+from mgtutorial.training.loop import train
 
 WEIGHTS = {
     "poly-mgnet-q2": 1_386_706,

@@ -7,11 +7,12 @@ import pytest
 import torch
 from literal_poly import FIXED, shaken
 
-from mgtutorial import models, polynomials
-from mgtutorial.counting import count_weights
+from mgtutorial import models
+from mgtutorial.linalg import polynomials
+from mgtutorial.linalg.roots import extremes
 from mgtutorial.models import PolyMgNetConfig, poly_roots, poly_steps
+from mgtutorial.models.counting import count_weights
 from mgtutorial.multigrid import State, coarsen, relax, start
-from mgtutorial.roots import extremes
 
 PARAMETRISATIONS = poly_roots.PARAMETRISATIONS
 

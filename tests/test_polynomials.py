@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.fft import dst
 
 from mgtutorial.errors import InvalidValue
-from mgtutorial.multigrid import Level, State, backslash, correct, relax, start
-from mgtutorial.operators import as_matrix, error_propagation, spectral_radius
-from mgtutorial.polynomials import (
+from mgtutorial.linalg.fourier import smoothing_factor
+from mgtutorial.linalg.operators import as_matrix, error_propagation, spectral_radius
+from mgtutorial.linalg.polynomials import (
     Factor,
     amplification,
     coefficients,
@@ -26,9 +26,9 @@ from mgtutorial.polynomials import (
     q,
     steps,
 )
-from mgtutorial.problems import convection_diffusion, poisson
-from mgtutorial.roots import chebyshev, chebyshev_maximum
-from mgtutorial.smoothers import smoothing_factor
+from mgtutorial.linalg.problems import convection_diffusion, poisson
+from mgtutorial.linalg.roots import chebyshev, chebyshev_maximum
+from mgtutorial.multigrid import Level, State, backslash, correct, relax, start
 
 EPS = np.finfo(float).eps
 

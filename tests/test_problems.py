@@ -7,8 +7,8 @@ import scipy.sparse.linalg as spla
 import torch
 
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.problems import (
-    NonlinearPoisson,
+from mgtutorial.linalg.nonlinear import NonlinearPoisson
+from mgtutorial.linalg.problems import (
     Problem,
     anisotropic_diffusion,
     convection_diffusion,

@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from mgtutorial import models, published, records
-from mgtutorial.counting import count_weights
+from mgtutorial import _paths, models
 from mgtutorial.errors import UnknownName
 from mgtutorial.models import MGICResNetConfig
-from mgtutorial.published import PRINTED, fitted, lines, rows
+from mgtutorial.models.counting import count_weights
+from mgtutorial.reproduction import published
+from mgtutorial.reproduction.papers.printed_table import PRINTED, lines
+from mgtutorial.reproduction.published import fitted, rows
 
 # ------------------------------------------------------------------------------- the files
 
 
 def test_every_published_file_is_read_and_has_sources():
-    files = sorted((records.shipped() / "published").glob("*.csv"))
+    files = sorted((_paths.shipped() / "published").glob("*.csv"))
     assert len(files) == 17
     for file in files:
         assert lines(file.name) and all(r["source"] for r in lines(file.name))
@@ -32,7 +34,7 @@ def counts_weights(file, line):
 
 def test_every_printed_count_has_a_row_and_no_row_two_lines():
     printed = []
-    for file in sorted((records.shipped() / "published").glob("*.csv")):
+    for file in sorted((_paths.shipped() / "published").glob("*.csv")):
         found = lines(file.name)
         printed += [line["source"] for line in found if counts_weights(file.name, line)]
     assert Counter(printed) == Counter(r.source for r in rows())
@@ -186,7 +188,7 @@ def test_near_ends_at_the_tolerance():
 
 
 def reasons():
-    with open(records.shipped() / "reasons.csv", encoding="utf-8") as file:
+    with open(_paths.shipped() / "reasons.csv", encoding="utf-8") as file:
         text = file.read()
     return text, published._reasons()
 

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from mgtutorial import records
+from mgtutorial import _paths
 from mgtutorial.errors import InvalidValue, MgtutorialError, RecordsUnwritable
+from mgtutorial.training import records
 
 
 def _append_many(path, numbers, who):
@@ -128,7 +129,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
 
 def test_digests_do_not_depend_on_order_or_process():
     value = {"b": [1, 2.5, None], "a": {"y": True, "x": "ü"}}
-    code = f"from mgtutorial.records import digest; print(digest({value!r}))"
+    code = f"from mgtutorial.training.records import digest; print(digest({value!r}))"
     other = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -155,9 +156,10 @@ def test_the_committed_records_are_whole_and_their_digests_are_their_configs():
 
 def test_committed_runs_keep_their_names():
     """What was trained under an older version is found, and not trained again, by this one."""
-    from mgtutorial import models, protocols
+    from mgtutorial import models
+    from mgtutorial.training import protocols
 
-    for record in records.read(records.shipped() / "runs"):
+    for record in records.read(_paths.shipped() / "runs"):
         config = dict(record["config"])
         config = protocols.TrainConfig(**config | {"model": models.from_dict(config["model"])})
         assert records.digest(config.as_dict()) == record["config_digest"]

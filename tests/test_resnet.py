@@ -5,9 +5,9 @@ import torch
 
 from mgtutorial import models
 from mgtutorial._torchvision import torchvision
-from mgtutorial.counting import count_macs, count_weights
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.models import ResNetConfig
+from mgtutorial.models.counting import count_macs, count_weights
 
 
 @pytest.mark.parametrize(

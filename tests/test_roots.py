@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue
-from mgtutorial.polynomials import q
-from mgtutorial.roots import (
+from mgtutorial.linalg.polynomials import q
+from mgtutorial.linalg.roots import (
     chebyshev,
     chebyshev_ellipse,
     chebyshev_maximum,

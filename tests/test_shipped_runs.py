@@ -2,9 +2,10 @@
 
 import pytest
 
-from mgtutorial import models, protocols, records
+from mgtutorial import _paths, models
+from mgtutorial.training import protocols, records
 
-RUNS = list(records.read(records.shipped() / "runs"))
+RUNS = list(records.read(_paths.shipped() / "runs"))
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda r: r["digest"])

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mgtutorial import plots, slider
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.slider import StaticSlider
+from mgtutorial.figures import images, sliders
+from mgtutorial.figures.sliders import StaticSlider
 
 
 @pytest.fixture(autouse=True)
 def _small_figures_in_a_page(monkeypatch):
     monkeypatch.setenv("MGTUTORIAL_STATIC", "1")
-    monkeypatch.setattr(slider, "_ids_given", {})
+    monkeypatch.setattr(sliders, "_ids_given", {})
     with matplotlib.rc_context({"figure.figsize": (2, 1)}):
         yield
 
@@ -41,24 +41,24 @@ def frame(data, n):
 
 
 def test_every_frame_is_the_figure_of_its_values():
-    data = payload(slider.slider(wave, k=[1, 2.5], shift=range(3)).html)
+    data = payload(sliders.slider(wave, k=[1, 2.5], shift=range(3)).html)
     for n, (k, shift) in enumerate((k, s) for k in [1, 2.5] for s in range(3)):
-        assert frame(data, n) == plots.to_svg(wave(k, shift))
+        assert frame(data, n) == images.to_svg(wave(k, shift))
 
 
 def test_equal_frames_and_equal_parts_are_stored_once():
     # shift changes nothing: 3 different pictures of 12
-    html = slider.slider(wave, k=[1, 2, 3], shift=range(4)).html
+    html = sliders.slider(wave, k=[1, 2, 3], shift=range(4)).html
     data = payload(html)
     assert len(data["frames"]) == 3 and len(data["order"]) == 12
     # a frame costs its curve, not its axes
-    one = len(payload(slider.slider(wave, k=[1]).html)["pieces"][0])
+    one = len(payload(sliders.slider(wave, k=[1]).html)["pieces"][0])
     assert sum(map(len, data["pieces"])) < 1.5 * one
 
 
 def test_the_page_starts_with_the_chosen_values():
-    html = slider.slider(wave, k=[1, 2, 3], start={"k": 2}, labels={"k": "frequency"}).html
-    assert re.search(r'<img[^>]* src="([^"]*)"', html)[1] == plots.data_uri(plots.to_svg(wave(2)))
+    html = sliders.slider(wave, k=[1, 2, 3], start={"k": 2}, labels={"k": "frequency"}).html
+    assert re.search(r'<img[^>]* src="([^"]*)"', html)[1] == images.data_uri(images.to_svg(wave(2)))
     assert '<p class="mg-values">frequency = 2</p>' in html
     assert 'max="2" step="1" value="1"' in html
 
@@ -79,8 +79,8 @@ class Tags(HTMLParser):
 
 
 def test_every_input_has_a_label_an_output_and_a_button_of_its_own():
-    both = slider.slider(wave, k=[1, 2], shift=[0, 1]).html * 1
-    tags = Tags(both + slider.slider(wave, k=[1, 2], shift=[0, 1]).html)
+    both = sliders.slider(wave, k=[1, 2], shift=[0, 1]).html * 1
+    tags = Tags(both + sliders.slider(wave, k=[1, 2], shift=[0, 1]).html)
     ids = tags.all("input", "id")
     assert len(set(ids)) == 4  # twice the same figure, and still no id twice
     assert tags.all("label", "for") == ids == tags.all("output", "for")
@@ -89,16 +89,16 @@ def test_every_input_has_a_label_an_output_and_a_button_of_its_own():
 
 def test_text_cannot_break_out_of_the_page():
     nasty = "</script><b onclick='x'>\"&"
-    html = slider.slider(wave, k=["a", "b"][:0] or [1], alt=nasty, labels={"k": nasty}).html
+    html = sliders.slider(wave, k=["a", "b"][:0] or [1], alt=nasty, labels={"k": nasty}).html
     names = [tag for tag, _ in Tags(html).found]
     assert "b" not in names and names.count("script") == 2
     assert payload(html)["labels"] == [nasty]
 
 
 def test_the_same_call_gives_the_same_page(monkeypatch):
-    first = slider.slider(wave, k=[1, 2]).html
-    monkeypatch.setattr(slider, "_ids_given", {})
-    assert slider.slider(wave, k=[1, 2]).html == first
+    first = sliders.slider(wave, k=[1, 2]).html
+    monkeypatch.setattr(sliders, "_ids_given", {})
+    assert sliders.slider(wave, k=[1, 2]).html == first
 
 
 def noise(k):
@@ -108,31 +108,31 @@ def noise(k):
 
 
 def test_frames_are_webp_where_that_is_smaller():
-    html = slider.slider(noise, k=range(3)).html
-    vectors = sum(len(plots.to_svg(noise(k))) for k in range(3))
+    html = sliders.slider(noise, k=range(3)).html
+    vectors = sum(len(images.to_svg(noise(k))) for k in range(3))
     assert html.count("data:image/webp") == 4  # three frames, and the first in the image
     assert len(html) < vectors / 3
 
 
 def test_alt_text_follows_the_values():
-    alts = payload(slider.slider(wave, k=[0.5, -2.0], alt="A wave.").html)["alts"]
+    alts = payload(sliders.slider(wave, k=[0.5, -2.0], alt="A wave.").html)["alts"]
     assert alts == ["A wave (k = 0.5).", "A wave (k = −2)."]
-    alts = payload(slider.slider(wave, k=[1], alt=lambda k: f"{k} period").html)["alts"]
+    alts = payload(sliders.slider(wave, k=[1], alt=lambda k: f"{k} period").html)["alts"]
     assert alts == ["1 period"]
-    alts = payload(slider.slider(wave, k=[1]).html)["alts"]
+    alts = payload(sliders.slider(wave, k=[1]).html)["alts"]
     assert alts == ["Figure: wave; u against x (k = 1)."]
 
 
 def test_values_are_written_short():
     given = [1 / 3, np.float64(0.1) + 0.2, np.int64(4), True]
-    assert payload(slider.slider(wave, k=given).html)["texts"] == [["0.3333", "0.3", "4", "on"]]
+    assert payload(sliders.slider(wave, k=given).html)["texts"] == [["0.3333", "0.3", "4", "on"]]
 
 
 def test_strings_are_values_too():
     def named(kind):
         return wave({"slow": 1, "fast": 9}[kind])
 
-    data = payload(slider.slider(named, kind=["slow", "fast"], start={"kind": "fast"}).html)
+    data = payload(sliders.slider(named, kind=["slow", "fast"], start={"kind": "fast"}).html)
     assert data["texts"] == [["slow", "fast"]] and len(data["frames"]) == 2
 
 
@@ -145,7 +145,7 @@ def test_no_figure_is_left_open():
         return fig
 
     with matplotlib.rc_context({"backend": "agg"}):
-        slider.slider(drawn, k=range(3))
+        sliders.slider(drawn, k=range(3))
         assert not plt.get_fignums()
 
 
@@ -167,33 +167,33 @@ def test_bad_ranges_get_a_sentence_before_anything_is_drawn(given, says):
         raise AssertionError("drawn")
 
     with pytest.raises(InvalidValue, match=says):
-        slider.slider(never, **given)
+        sliders.slider(never, **given)
 
 
 def test_names_that_are_no_parameters_get_the_nearest():
     with pytest.raises(UnknownName, match="did you mean 'omega'"):
-        slider.slider(lambda omega: wave(omega), omega=[1], start={"omga": 1})
+        sliders.slider(lambda omega: wave(omega), omega=[1], start={"omga": 1})
     with pytest.raises(UnknownName, match="in labels 'nu'"):
-        slider.slider(lambda omega: wave(omega), omega=[1], labels={"nu": "steps"})
+        sliders.slider(lambda omega: wave(omega), omega=[1], labels={"nu": "steps"})
 
 
 def test_what_does_not_draw_is_refused():
     with pytest.raises(InvalidValue, match="to draw with: give a function"):
-        slider.slider(wave(1), k=[1])
+        sliders.slider(wave(1), k=[1])
     with pytest.raises(InvalidValue, match=r"at k = 1\) was given NoneType.*return fig"):
-        slider.slider(lambda k: None, k=[1])
+        sliders.slider(lambda k: None, k=[1])
 
 
 def test_a_figure_too_large_for_a_page_is_refused(monkeypatch):
-    monkeypatch.setattr(slider, "MAX_BYTES", 5000)
+    monkeypatch.setattr(sliders, "MAX_BYTES", 5000)
     with pytest.raises(InvalidValue, match=r"2 frames take 0\.\d MB: at most 0\.0 MB"):
-        slider.slider(wave, k=[1, 2])
+        sliders.slider(wave, k=[1, 2])
 
 
 def test_without_ipywidgets_the_frames_are_drawn_beforehand(monkeypatch):
     monkeypatch.delenv("MGTUTORIAL_STATIC")
-    monkeypatch.setattr(slider, "find_spec", lambda name: None)
-    shown = slider.slider(wave, k=[1, 2])
+    monkeypatch.setattr(sliders, "find_spec", lambda name: None)
+    shown = sliders.slider(wave, k=[1, 2])
     assert isinstance(shown, StaticSlider)
     assert shown._repr_html_() == shown.html
     assert repr(shown) == "<slider with 2 frames: Figure: wave; u against x (k = 1).>"
@@ -213,11 +213,11 @@ def test_moving_a_widget_redraws_the_figure_once_a_value(live):
         calls.append((k, shift))
         return wave(k)
 
-    box = slider.slider(counted, k=[1, 2], shift=range(2), start={"k": 2}, alt="A wave")
+    box = sliders.slider(counted, k=[1, 2], shift=range(2), start={"k": 2}, alt="A wave")
     k, shift, picture, _ = box.children
     assert (k.index, shift.index) == (1, 0)
     before = picture.value
-    assert plots.img(plots.to_svg(wave(2)), "A wave (k = 2, shift = 0).", (192, 96)) == before
+    assert images.img(images.to_svg(wave(2)), "A wave (k = 2, shift = 0).", (192, 96)) == before
     k.label = "1"
     assert picture.value != before and "k = 1, shift = 0" in picture.value
     k.label = "2"
@@ -229,7 +229,7 @@ def test_in_a_kernel_widgets_are_shown_and_errors_stay_with_the_figure(live, tmp
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     cell = nbformat.v4.new_code_cell(
         "from matplotlib.figure import Figure\n"
-        "from mgtutorial.slider import slider\n"
+        "from mgtutorial.figures.sliders import slider\n"
         "def f(k):\n"
         "    assert k < 2, 'k is too large'\n"
         "    return Figure()\n"

@@ -8,23 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.multigrid import State, correct
-from mgtutorial.operators import as_matrix, error_propagation, spectral_radius
-from mgtutorial.problems import anisotropic_diffusion, convection_diffusion, poisson
-from mgtutorial.smoothers import (
-    gauss_seidel,
+from mgtutorial.linalg.fourier import (
     gauss_seidel_symbol,
-    half_sweep,
-    jacobi,
     jacobi_symbol,
-    red_black,
-    red_black_sweep,
     red_black_symbol,
-    richardson,
     richardson_symbol,
     smoothing_factor,
 )
-from mgtutorial.stencils import Stencil
+from mgtutorial.linalg.operators import as_matrix, error_propagation, spectral_radius
+from mgtutorial.linalg.problems import anisotropic_diffusion, convection_diffusion, poisson
+from mgtutorial.linalg.smoothers import (
+    gauss_seidel,
+    half_sweep,
+    jacobi,
+    red_black,
+    red_black_sweep,
+    richardson,
+)
+from mgtutorial.linalg.stencils import Stencil
+from mgtutorial.multigrid import State, correct
 
 ORDERS = ["red-black", "black-red"]
 

@@ -4,21 +4,25 @@ import numpy as np
 import pytest
 
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.fast_poisson import PoissonSolver, merge, split
-from mgtutorial.hierarchy import coarsenings, direct
-from mgtutorial.multigrid import Level, State, correct, cycle, full_multigrid, start
-from mgtutorial.operators import as_matrix
-from mgtutorial.problems import Problem, anisotropic_diffusion, convection_diffusion, poisson
-from mgtutorial.smoothers import gauss_seidel, jacobi, red_black
-from mgtutorial.solvers import (
-    convergence_factor,
-    linear_levels,
-    poisson_levels,
-    solve,
+from mgtutorial.linalg.coarsening import coarsenings, direct
+from mgtutorial.linalg.fast_poisson import PoissonSolver, merge, split
+from mgtutorial.linalg.fourier import two_grid_factor
+from mgtutorial.linalg.operators import as_matrix
+from mgtutorial.linalg.problems import (
+    Problem,
+    anisotropic_diffusion,
+    convection_diffusion,
+    poisson,
 )
-from mgtutorial.stencils import Stencil
-from mgtutorial.symbols import two_grid_factor
-from mgtutorial.transfers import cubic_interpolation, full_weighting, linear_interpolation
+from mgtutorial.linalg.smoothers import gauss_seidel, jacobi, red_black
+from mgtutorial.linalg.solvers import convergence_factor, linear_levels, poisson_levels, solve
+from mgtutorial.linalg.stencils import Stencil
+from mgtutorial.linalg.transfers import (
+    cubic_interpolation,
+    full_weighting,
+    linear_interpolation,
+)
+from mgtutorial.multigrid import Level, State, correct, cycle, full_multigrid, start
 
 
 def randoms(n, seed=0):
@@ -202,7 +206,7 @@ def test_the_fast_solver_in_blocks_of_rows(monkeypatch):
     f = randoms(32)
     u = PoissonSolver(32).solve(f).u
     for block in (1, 100, 10**9):
-        monkeypatch.setattr("mgtutorial.fast_poisson.BLOCK", block)
+        monkeypatch.setattr("mgtutorial.linalg.fast_poisson.BLOCK", block)
         np.testing.assert_array_equal(PoissonSolver(32).solve(f).u, u)
 
 
@@ -291,7 +295,7 @@ def test_the_exact_solver_dense_and_sparse():
 
 def test_the_measured_two_grid_factor_is_the_predicted_one():
     """Within 3 per cent, 128 cells: red-black (both orders), and damped Jacobi."""
-    from mgtutorial.smoothers import jacobi_symbol, red_black_symbol
+    from mgtutorial.linalg.fourier import jacobi_symbol, red_black_symbol
 
     A, coarse = poisson(8).A, poisson(4).A
     forward, backward = red_black_symbol(A), red_black_symbol(A, "black-red")

@@ -21,8 +21,9 @@ from made_files import (
     snapshot,
 )
 
-from mgtutorial import _files, _jpegs, _official, data
 from mgtutorial._torchvision import torchvision
+from mgtutorial.data import cache, images, official
+from mgtutorial.data import jpegs as _jpegs
 from mgtutorial.errors import DataDamaged, DataNotFound
 
 pytestmark = pytest.mark.usefixtures("places")
@@ -34,14 +35,14 @@ pytestmark = pytest.mark.usefixtures("places")
 def test_packed_official_files_are_unpacked_beside_a_root_that_is_only_read(places, monkeypatch):
     make_fashion(places / "root", packed=True, monkeypatch=monkeypatch)
     before = snapshot(places / "root")
-    train, test = data.load("fashion-mnist", "train"), data.load("fashion-mnist", "test")
+    train, test = images.load("fashion-mnist", "train"), images.load("fashion-mnist", "test")
     assert (train.n, test.n, train.size, train.source) == (60, 20, 28, "official files")
     assert train.classes[0] == "T-shirt/top"
     expected = np.random.RandomState(0).randint(0, 256, (60, 28, 28))
     assert np.array_equal(train.images[:, 0].numpy(), expected)
     assert snapshot(places / "root") == before
     left = sorted(p.name for p in (places / "cache" / "data").rglob("*") if p.is_file())
-    assert left == sorted(_official._FASHION)
+    assert left == sorted(official._FASHION)
 
 
 def test_damaged_packed_file_is_named_with_both_digests(places, monkeypatch):
@@ -51,7 +52,7 @@ def test_damaged_packed_file_is_named_with_both_digests(places, monkeypatch):
     victim.write_bytes(victim.read_bytes()[:-100])
     found = hashlib.md5(victim.read_bytes()).hexdigest()
     with pytest.raises(DataDamaged) as caught:
-        data.load("fashion-mnist", "train")
+        images.load("fashion-mnist", "train")
     assert all(part in str(caught.value) for part in (str(victim), expected, found))
     assert not (places / "cache" / "data").exists()
 
@@ -61,24 +62,24 @@ def test_damaged_unpacked_file_is_named_though_torchvision_would_read_it(places,
     victim = raw / "t10k-labels-idx1-ubyte"
     victim.write_bytes(victim.read_bytes()[:-1] + b"\x07")
     with pytest.raises(DataDamaged, match="t10k-labels-idx1-ubyte is damaged: its sha256 should"):
-        data.load("fashion-mnist", "test")
+        images.load("fashion-mnist", "test")
 
 
 def test_cifar_from_the_official_archive(places, monkeypatch):
     archive = make_cifar10(places / "root", monkeypatch)
-    train = data.load("cifar10", "train")
+    train = images.load("cifar10", "train")
     assert (train.n, train.images.shape, train.source) == (60, (60, 3, 32, 32), "official files")
     first = np.random.RandomState(0).randint(0, 256, (30, 3072))[0]
     assert np.array_equal(train.images[0].flatten().numpy(), first)
     assert train.classes == tuple("abcdefghij")
     # the unpacked copy is used from now on, and checked before it is unpickled
     archive.unlink()
-    assert data.load("cifar10", "train").digest == train.digest
+    assert images.load("cifar10", "train").digest == train.digest
     victim = places / "cache" / "data" / "cifar-10-batches-py" / "data_batch_2"
     victim.write_bytes(pickle.dumps("anything"))
     monkeypatch.setattr(pickle, "load", lambda *_, **__: pytest.fail("unpickled"))
     with pytest.raises(DataDamaged, match="data_batch_2 is damaged: its md5"):
-        data.load("cifar10", "train")
+        images.load("cifar10", "train")
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def server(places, monkeypatch):
 
 
 def test_download_goes_to_a_root_that_can_be_written(server, places, capfd):
-    train = data.load("cifar10", "train", download=True)
+    train = images.load("cifar10", "train", download=True)
     assert train.n == 60 and "GET" in server[1]
     out, err = capfd.readouterr()
     assert "100%" in err and not out  # torchvision's progress bar
@@ -112,7 +113,7 @@ def test_download_goes_to_a_root_that_can_be_written(server, places, capfd):
 
 def test_download_goes_to_the_cache_if_the_root_is_read_only(server, places, capfd):
     (places / "root").chmod(0o555)
-    assert data.load("cifar10", "test", download=True, progress=False).n == 30
+    assert images.load("cifar10", "test", download=True, progress=False).n == 30
     assert capfd.readouterr() == ("", "")
     assert not list((places / "root").iterdir())
     assert (places / "cache" / "data" / "cifar-10-batches-py").is_dir()
@@ -121,7 +122,7 @@ def test_download_goes_to_the_cache_if_the_root_is_read_only(server, places, cap
 def test_download_of_something_else_is_refused(server, places, monkeypatch):
     monkeypatch.setattr(torchvision().datasets.CIFAR10, "tgz_md5", "0" * 32)
     with pytest.raises(DataNotFound, match=r"the download of 'cifar10' failed .*corrupted"):
-        data.load("cifar10", "train", download=True, progress=False)
+        images.load("cifar10", "train", download=True, progress=False)
     assert not list((places / "root").iterdir())
 
 
@@ -132,20 +133,20 @@ def test_failed_download_is_a_sentence_and_leaves_nothing(name, places, monkeypa
     monkeypatch.setattr(torchvision().datasets.FashionMNIST, "mirrors", [absent + "/"])
     monkeypatch.setattr(_jpegs, "TINY_URL", absent)
     with pytest.raises(DataNotFound, match=f"the download of '{name}' failed .* try again"):
-        data.load(name, "train", download=True, progress=False)
+        images.load(name, "train", download=True, progress=False)
     assert not list((places / "root").iterdir())
 
 
 def test_digest_is_computed_once_for_an_unchanged_file(places, monkeypatch):
     file = places / "file"
     file.write_bytes(b"abc")
-    assert _files.digest_of(file) == hashlib.sha256(b"abc").hexdigest()
-    _files._checked.clear()  # as in another process
+    assert cache.digest_of(file) == hashlib.sha256(b"abc").hexdigest()
+    cache._checked.clear()  # as in another process
     with monkeypatch.context() as patch:
         patch.setattr(hashlib, "file_digest", lambda *_: pytest.fail("computed again"))
-        assert _files.digest_of(file) == hashlib.sha256(b"abc").hexdigest()
+        assert cache.digest_of(file) == hashlib.sha256(b"abc").hexdigest()
     file.write_bytes(b"abcd")
-    assert _files.digest_of(file) == hashlib.sha256(b"abcd").hexdigest()
+    assert cache.digest_of(file) == hashlib.sha256(b"abcd").hexdigest()
 
 
 # --- local copies, Tiny ImageNet, ImageNet
@@ -154,18 +155,18 @@ def test_digest_is_computed_once_for_an_unchanged_file(places, monkeypatch):
 def test_jpeg_copy_is_decoded_once_and_says_that_it_is_one(places, monkeypatch):
     make_copy(places / "root" / "cifar10_jpeg" / "cifar10_jpeg.npz")
     before = snapshot(places / "root")
-    train = data.load("cifar10", "train", progress=False)
+    train = images.load("cifar10", "train", progress=False)
     assert (train.n, train.source, train.num_classes) == (100, "JPEG copy", 10)
     expected = np.stack([decoded(b) for b in jpegs(100)])
     assert np.array_equal(train.images.numpy(), expected)
     assert snapshot(places / "root") == before
     monkeypatch.setattr(_jpegs, "decode", lambda *_: pytest.fail("decoded again"))
-    assert data.load("cifar10", "train").digest == train.digest
+    assert images.load("cifar10", "train").digest == train.digest
 
 
 def test_decoded_copy_that_was_damaged_is_made_again(places):
     make_copy(places / "root" / "cifar10_jpeg" / "cifar10_jpeg.npz")
-    digest = data.load("cifar10", "train", progress=False).digest
+    digest = images.load("cifar10", "train", progress=False).digest
     (kept,) = (places / "cache" / "decoded").glob("*train*.npz")
     content = bytearray(kept.read_bytes())
     content[len(content) // 2] ^= 1
@@ -173,13 +174,13 @@ def test_decoded_copy_that_was_damaged_is_made_again(places):
     np.savez(other, np.zeros((100, 3, 32, 32), np.uint8))  # an archive in good order
     for damaged in (content, b"", content[:1000], other.getvalue()):
         kept.write_bytes(damaged)
-        assert data.load("cifar10", "train", progress=False).digest == digest
+        assert images.load("cifar10", "train", progress=False).digest == digest
 
 
 def test_official_files_are_preferred_to_a_copy(places, monkeypatch):
     make_copy(places / "root" / "cifar10_jpeg" / "cifar10_jpeg.npz")
     make_cifar10(places / "root", monkeypatch)
-    assert data.load("cifar10", "train").source == "official files"
+    assert images.load("cifar10", "train").source == "official files"
 
 
 def test_damaged_copy_is_named_with_both_digests(places):
@@ -189,12 +190,12 @@ def test_damaged_copy_is_named_with_both_digests(places):
     path.write_bytes(path.read_bytes()[:-1])
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(DataDamaged) as caught:
-        data.load("cifar10", "test")
+        images.load("cifar10", "test")
     assert all(part in str(caught.value) for part in (str(path), expected, found))
     # without a list of digests, what does not open is damaged all the same
     (path.parent / "SHA256SUMS").unlink()
     with pytest.raises(DataDamaged, match=f"cannot be read .*{found}, no digest lies beside it"):
-        data.load("cifar10", "test")
+        images.load("cifar10", "test")
 
 
 class Trap:
@@ -211,28 +212,28 @@ def test_objects_are_never_unpickled(places):
     trap = np.array([Trap(places / "sprung")], dtype=object)
     path = places / "root" / "cifar10_jpeg" / "cifar10_jpeg.npz"
     make_copy(path)
-    digest = data.load("cifar10", "test", progress=False).digest
+    digest = images.load("cifar10", "test", progress=False).digest
     (kept,) = (places / "cache" / "decoded").glob("*test*.npz")
     np.savez(kept, trap)
-    assert data.load("cifar10", "test", progress=False).digest == digest
+    assert images.load("cifar10", "test", progress=False).digest == digest
     (path.parent / "SHA256SUMS").unlink()
     with np.load(path) as z:
         np.savez(path, **{**z, "class_names": trap})
     with pytest.raises(DataDamaged, match="cannot be read"):
-        data.load("cifar10", "test", progress=False)
+        images.load("cifar10", "test", progress=False)
     assert not (places / "sprung").exists()
 
 
 def test_subset_of_tiny_imagenet_is_called_so(places):
     make_copy(places / "root" / "tinyimagenet20" / "tinyimagenet20.npz", 20, 64, "val")
-    test = data.load("tiny-imagenet", "test", progress=False)
+    test = images.load("tiny-imagenet", "test", progress=False)
     assert (test.n, test.size, test.num_classes) == (40, 64, 20)
     assert test.source == "20 of 200 classes"
 
 
 def test_tiny_imagenet_from_its_folder_and_from_its_zip_file(places, monkeypatch):
     base = make_tiny(places / "root")
-    train, test = (data.load("tiny-imagenet", s, progress=False) for s in ("train", "test"))
+    train, test = (images.load("tiny-imagenet", s, progress=False) for s in ("train", "test"))
     assert (train.n, test.n, train.source) == (30, 12, "official files")
     assert train.classes == ("goldfish", "toad", "shoe")
     assert train.labels.bincount().tolist() == [10, 10, 10]
@@ -251,9 +252,9 @@ def test_tiny_imagenet_from_its_folder_and_from_its_zip_file(places, monkeypatch
             archive.write(file, file.relative_to(places / "root").as_posix())
     md5 = hashlib.md5((other / f"{_jpegs.TINY}.zip").read_bytes()).hexdigest()
     with pytest.raises(DataDamaged, match="its md5 should be 90528d7c"):
-        data.load("tiny-imagenet", "train", root=other)
+        images.load("tiny-imagenet", "train", root=other)
     monkeypatch.setattr(_jpegs, "TINY_MD5", md5)
-    zipped = data.load("tiny-imagenet", "train", root=other, progress=False)
+    zipped = images.load("tiny-imagenet", "train", root=other, progress=False)
     assert zipped.digest == train.digest
 
 
@@ -262,11 +263,11 @@ def test_incomplete_or_damaged_tiny_imagenet_is_noticed(places):
     victim = base / "train" / "n02" / "images" / "n02_3.JPEG"
     victim.write_bytes(b"no image")
     with pytest.raises(DataDamaged, match=r"the image train/n02/images/n02_3\.JPEG is damaged"):
-        data.load("tiny-imagenet", "train", progress=False)
+        images.load("tiny-imagenet", "train", progress=False)
     assert not list((places / "cache" / "decoded").glob("*"))
     (base / "val" / "images" / "val_3.JPEG").unlink()
     with pytest.raises(DataDamaged, match=r"not complete: .* val/images/val_3\.JPEG"):
-        data.load("tiny-imagenet", "test", progress=False)
+        images.load("tiny-imagenet", "test", progress=False)
 
 
 # --- the import of torchvision

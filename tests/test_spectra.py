@@ -9,22 +9,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtutorial import extremal
-from mgtutorial.convolutions import PADDING_MODES, Convolution
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.extremal import extremal_eigenvalues, extremal_singular_values
-from mgtutorial.layers import of
-from mgtutorial.operators import as_matrix, spectral_radius
-from mgtutorial.polynomials import q
-from mgtutorial.problems import poisson
-from mgtutorial.spectra import (
+from mgtutorial.linalg.approximation import root_choices
+from mgtutorial.linalg.operators import as_matrix, spectral_radius
+from mgtutorial.linalg.polynomials import q
+from mgtutorial.linalg.problems import poisson
+from mgtutorial.spectra import extremal
+from mgtutorial.spectra.convolutions import PADDING_MODES, Convolution
+from mgtutorial.spectra.extremal import extremal_eigenvalues, extremal_singular_values
+from mgtutorial.spectra.layers import of
+from mgtutorial.spectra.nonnormality import (
     normality,
     numerical_range,
     power_norms,
     pseudospectrum,
-    root_choices,
 )
-from mgtutorial.symbols import eigenvalues, operator_norm, singular_values, symbol
+from mgtutorial.spectra.symbols import eigenvalues, operator_norm, singular_values, symbol
 
 
 def random(seed, *shape):

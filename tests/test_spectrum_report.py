@@ -10,15 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from mgtutorial import models, plots, protocols, records, snapshots, train
+from mgtutorial import _paths, models
 from mgtutorial.cli import main
 from mgtutorial.errors import DataDamaged, InvalidValue, UnknownName
-from mgtutorial.layers import of
-from mgtutorial.planes import DENSITY, REDUCTION, Plane, Relief
-from mgtutorial.polynomials import q
-from mgtutorial.spectrum_report import draw, frequencies, spectra, table, write_csv
-from mgtutorial.symbols import eigenvalues, singular_values
-from mgtutorial.weight_files import convolutions_of
+from mgtutorial.figures import images, style
+from mgtutorial.figures.complex_plane import DENSITY, REDUCTION, Plane, Relief
+from mgtutorial.linalg.polynomials import q
+from mgtutorial.spectra.layers import of
+from mgtutorial.spectra.report import draw, frequencies, spectra, table, write_csv
+from mgtutorial.spectra.symbols import eigenvalues, singular_values
+from mgtutorial.training import loop, protocols, records, snapshots
+from mgtutorial.training.weights import convolutions_of
 
 
 def small():
@@ -99,7 +101,7 @@ def test_a_checkpoint_of_a_training(tmp_path, capsys):
     config = protocols.configure("mgnet-20", "digits", "smoke", epochs=1)
     path = tmp_path / "run.pt"
     config = replace(config, n_train=64)
-    train.train(config, runs=tmp_path / "runs", checkpoint_path=path)
+    loop.train(config, runs=tmp_path / "runs", checkpoint_path=path)
     code = main(["spectrum", str(path), "--layer", "levels.*.A", "--size", "4",
                  "--output", str(tmp_path / "out")])  # fmt: skip
     said = capsys.readouterr()
@@ -217,7 +219,7 @@ def test_a_layer_of_zeros_is_drawn():
     net = nn.Conv2d(1, 1, 3)
     nn.init.zeros_(net.weight)
     (fig,) = draw(found := list(spectra(net, size=4)))
-    assert found[0].departure is None and plots.to_svg(fig)
+    assert found[0].departure is None and images.to_svg(fig)
 
 
 # The trained weights that come with the package.
@@ -227,7 +229,7 @@ NAMES = ["mgiad-20-g4", "mgnet-20", "poly-mgnet-20-g4", "poly-mgnet-20-q2", "pol
 
 def test_the_snapshots_are_there_and_small():
     assert snapshots.available() == NAMES
-    sizes = [(records.shipped() / "spectra" / f"{name}.npz").stat().st_size for name in NAMES]
+    sizes = [(_paths.shipped() / "spectra" / f"{name}.npz").stat().st_size for name in NAMES]
     assert max(sizes) < 600_000 and sum(sizes) < 1_500_000
 
 
@@ -346,23 +348,23 @@ def test_a_peak_reaches_its_root_even_between_the_points_of_the_mesh():
 
 def test_the_frames_of_a_figure_do_not_depend_on_what_was_drawn_before():
     plane, relief = Plane(2.0), Relief(2.0, slices=5, points=9)
-    first = plots.to_svg(plane([1.0], circle=1.0, title="a"))
+    first = images.to_svg(plane([1.0], circle=1.0, title="a"))
     plane([1j], roots=[1.0], title="b")
-    assert plots.to_svg(plane([1.0], circle=1.0, title="a")) == first
-    first = plots.to_svg(relief(lambda z: q(z, [1.0]), [1.0], "a"))
+    assert images.to_svg(plane([1.0], circle=1.0, title="a")) == first
+    first = images.to_svg(relief(lambda z: q(z, [1.0]), [1.0], "a"))
     relief(lambda z: q(z, [0.5]), [0.5], "b")
-    assert plots.to_svg(relief(lambda z: q(z, [1.0]), [1.0], "a")) == first
+    assert images.to_svg(relief(lambda z: q(z, [1.0]), [1.0], "a")) == first
 
 
 def test_axes_stay_where_they_are_when_saved_in_the_house_style():
     import matplotlib
 
     with matplotlib.rc_context():
-        plots.use_style()
+        style.use_style()
         plane = Plane(2.0)
         place = plane.ax.get_position().bounds
         for _ in range(2):
-            plots.to_svg(plane([1.0]))
+            images.to_svg(plane([1.0]))
         assert plane.ax.get_position().bounds == place
         assert plane.figure.get_layout_engine() is None  # else each frame is drawn twice
 

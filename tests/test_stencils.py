@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.stencils import BOUNDARIES, Stencil, slice_pairs
+from mgtutorial.linalg.stencils import BOUNDARIES, Stencil, slice_pairs
 
 numbers = st.floats(-4, 4).map(lambda x: round(x, 3))
 

@@ -10,19 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from mgtutorial import symbols
-from mgtutorial._frequencies import Frequencies
-from mgtutorial._squares import Squares, worthwhile
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.layers import of
+from mgtutorial.linalg.fourier import (
+    jacobi_symbol,
+    red_black_symbol,
+    two_grid_factor,
+    two_grid_symbol,
+)
+from mgtutorial.linalg.operators import as_matrix
+from mgtutorial.linalg.polynomials import double, propagation, q
+from mgtutorial.linalg.problems import anisotropic_diffusion, poisson
+from mgtutorial.linalg.smoothers import jacobi, red_black
+from mgtutorial.linalg.solvers import linear_levels
+from mgtutorial.linalg.stencils import Stencil
+from mgtutorial.linalg.transfers import (
+    full_weighting,
+    half_weighting,
+    injection,
+    linear_interpolation,
+)
 from mgtutorial.multigrid import State, cycle
-from mgtutorial.operators import as_matrix
-from mgtutorial.polynomials import double, propagation, q
-from mgtutorial.problems import anisotropic_diffusion, poisson
-from mgtutorial.smoothers import jacobi, jacobi_symbol, red_black, red_black_symbol
-from mgtutorial.solvers import linear_levels
-from mgtutorial.stencils import Stencil
-from mgtutorial.symbols import (
+from mgtutorial.spectra import symbols
+from mgtutorial.spectra._frequencies import Frequencies
+from mgtutorial.spectra._squares import Squares, worthwhile
+from mgtutorial.spectra.layers import of
+from mgtutorial.spectra.symbols import (
     convolution_symbol,
     eigenvalues,
     operator_norm,
@@ -30,10 +42,7 @@ from mgtutorial.symbols import (
     singular_values,
     smoothing_symbol,
     symbol,
-    two_grid_factor,
-    two_grid_symbol,
 )
-from mgtutorial.transfers import full_weighting, half_weighting, injection, linear_interpolation
 
 EPS = np.finfo(float).eps
 

@@ -3,8 +3,8 @@
 import pytest
 from test_comparison import run
 
-from mgtutorial import comparison, table_figures
-from mgtutorial.tables import TABLES
+from mgtutorial.reproduction import comparison, figures
+from mgtutorial.reproduction.tables import TABLES
 
 ROWS = ["resnet20", "mgnet-20"]
 
@@ -34,24 +34,24 @@ def test_printed_and_measured_accuracies_stand_over_the_counted_weights():
     printed = [(line.weights, line.printed.accuracy) for line in lines]
     measured = [(line.weights, line.interval.mean) for line in lines if line.runs]
     assert len(measured) == 1
-    assert points(table_figures.accuracy_over(lines)) == sorted(printed + measured)
-    assert points(table_figures.accuracy_over(lines, "macs")) == [(5e6, measured[0][1])]
+    assert points(figures.accuracy_over(lines)) == sorted(printed + measured)
+    assert points(figures.accuracy_over(lines, "macs")) == [(5e6, measured[0][1])]
 
 
 def test_a_curve_for_each_run():
     curve = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
     lines = comparison.lines("mgiad-table2", [run(seed=s, curve=curve) for s in range(3)], ROWS)
-    drawn = table_figures.curves(lines).axes[0].lines
+    drawn = figures.curves(lines).axes[0].lines
     assert [list(line.get_ydata()) for line in drawn] == [[2.0, 1.0]] * 3
 
 
 def test_without_numbers_the_figures_say_so():
     lines = comparison.lines("poly-mgnet", [], rows=["poly-mgnet-q2"])
-    for fig in (table_figures.accuracy_over(lines), table_figures.curves(lines)):
+    for fig in (figures.accuracy_over(lines), figures.curves(lines)):
         assert "nothing" in fig.axes[0].texts[0].get_text()
 
 
 def test_every_row_of_every_table_has_a_family():
     for table in TABLES.values():
         for row in table.rows:
-            assert table_figures.kind(row)
+            assert figures.kind(row)

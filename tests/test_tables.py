@@ -4,7 +4,10 @@ import re
 
 import pytest
 
-from mgtutorial import models, protocols, published, tables
+from mgtutorial import models
+from mgtutorial.data import catalogue
+from mgtutorial.reproduction import rendering, tables
+from mgtutorial.training import protocols
 
 
 def record(row="mgnet-20", budget="paper", data="fashion-mnist", seed=0, accuracy=0.93, **changes):
@@ -46,7 +49,7 @@ def test_each_row_has_the_network_that_is_counted(name):
     for row, (printed, _) in table.rows.items():
         config = table.config(row)
         assert models.from_dict(models.as_dict(config)) == config
-        d = published.DATA[table.data]
+        d = catalogue.DATA[table.data]
         assert (config.in_channels, config.num_classes) == (d.channels, d.classes)
         if printed is not None and printed.data == table.data:
             assert printed.config == config
@@ -64,10 +67,10 @@ def test_networks_of_the_tables_have_names():
 
 
 def test_lists_of_runs_have_one_width():
-    text = tables.runs_markdown([record()])
+    text = rendering.runs_markdown([record()])
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines()}) == 1
 
 
 def test_a_shorter_run_says_so_in_the_list_of_runs():
-    assert "partial" in tables.runs_markdown([record(partial=True)])
+    assert "partial" in rendering.runs_markdown([record(partial=True)])
     assert protocols.settings("paper", "fashion-mnist")["epochs"] == 400

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from mgtutorial import cli, limits, models, protocols, records
+from mgtutorial import _text, cli, models
 from mgtutorial.errors import (
     CheckpointMismatch,
     DeviceUnavailable,
@@ -21,7 +21,9 @@ from mgtutorial.errors import (
     Unfinished,
     UnknownName,
 )
-from mgtutorial.train import pick_device, train
+from mgtutorial.training import protocols, records, schedules, time_limits
+from mgtutorial.training.devices import pick_device
+from mgtutorial.training.loop import train
 
 SMALL = models.MgNetConfig(channels=(4, 8), steps=1)
 
@@ -60,7 +62,9 @@ def one_thread():
 _SLOW = """
 import sys, time, torch
 torch.set_num_threads(1)
-from mgtutorial import data, models, protocols, train
+from mgtutorial import models
+from mgtutorial.data import images as data
+from mgtutorial.training import loop, protocols
 inner = data.batches
 def slow(*args, **kwargs):
     for i, batch in enumerate(inner(*args, **kwargs)):
@@ -70,7 +74,7 @@ def slow(*args, **kwargs):
 data.batches = slow
 small = models.MgNetConfig(channels=(4, 8), steps=1)
 config = protocols.configure(small, "digits", "smoke", epochs=3, augmentation="crop-flip")
-train.train(config, runs=sys.argv[1])
+loop.train(config, runs=sys.argv[1])
 """
 
 
@@ -98,7 +102,7 @@ def test_kill_9_inside_an_epoch_then_resume_equals_an_uninterrupted_run_bit_for_
 
 
 def test_ctrl_c_keeps_the_finished_epochs(tmp_path, monkeypatch):
-    from mgtutorial import data
+    from mgtutorial.data import images as data
 
     inner, seen = data.batches, []
 
@@ -150,7 +154,7 @@ def test_sigterm_stops_after_the_epoch_with_code_75_and_the_same_command_goes_on
     assert [row["loss"] for row in a["curve"]] == [row["loss"] for row in b["curve"]]
 
 
-class Clock(limits.Limit):
+class Clock(time_limits.Limit):
     """A limit whose time passes only when an epoch is done, ten seconds each."""
 
     @property
@@ -159,7 +163,7 @@ class Clock(limits.Limit):
 
 
 def ten_seconds_an_epoch(monkeypatch):
-    monkeypatch.setattr("mgtutorial.train._expected", lambda *a: 10)
+    monkeypatch.setattr("mgtutorial.training.loop._expected", lambda *a: 10)
 
 
 def test_a_time_limit_stops_before_an_epoch_that_would_not_fit(tmp_path, monkeypatch):
@@ -187,7 +191,7 @@ def test_a_run_with_time_enough_says_nothing_of_it(tmp_path):
 @pytest.mark.parametrize("text", ["", "0", "-5m", "9x", "m", "1h-3m", "nan"])
 def test_a_time_that_is_none_is_a_sentence(text):
     with pytest.raises(InvalidValue, match="such as 9m"):
-        limits.seconds(text)
+        _text.seconds(text)
 
 
 def test_what_a_killed_process_left_beside_the_checkpoint_is_removed(tmp_path):
@@ -246,7 +250,9 @@ def test_a_config_for_several_processes_is_refused_by_one(tmp_path):
 
 def test_a_finished_run_is_found_and_not_repeated(tmp_path, monkeypatch):
     first = train(configure(epochs=1), runs=tmp_path / "runs")
-    monkeypatch.setattr("mgtutorial.train._train", lambda *a: pytest.fail("it trained again"))
+    monkeypatch.setattr(
+        "mgtutorial.training.loop._train", lambda *a: pytest.fail("it trained again")
+    )
     assert train(configure(epochs=1), runs=tmp_path / "runs") == first
     assert len(records.read(tmp_path / "runs")) == 1
 
@@ -269,7 +275,7 @@ def test_a_record_says_how_the_number_was_made(tmp_path):
 def test_a_run_for_choices_reads_the_validation_split_and_never_the_test_split(
     tmp_path, monkeypatch
 ):
-    from mgtutorial import data
+    from mgtutorial.data import images as data
 
     inner, asked = data.load, []
     monkeypatch.setattr(
@@ -306,10 +312,11 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
 
 def test_a_second_process_waits_for_the_same_run_and_finds_its_record(tmp_path):
     code = f"""
-from mgtutorial import models, protocols, train
+from mgtutorial import models
+from mgtutorial.training import loop, protocols
 small = models.MgNetConfig(channels=(4, 8), steps=1)
 config = protocols.configure(small, "digits", "smoke", epochs=2)
-train.train(config, runs={str(tmp_path / "runs")!r})
+loop.train(config, runs={str(tmp_path / "runs")!r})
 """
     pair = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [process.wait(120) for process in pair] == [0, 0]
@@ -317,7 +324,7 @@ train.train(config, runs={str(tmp_path / "runs")!r})
 
 
 def test_an_unwritable_results_file_stops_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr("mgtutorial.train._train", lambda *a: pytest.fail("it trained"))
+    monkeypatch.setattr("mgtutorial.training.loop._train", lambda *a: pytest.fail("it trained"))
     (tmp_path / "runs").write_text("a file where the folder should be")
     with pytest.raises(RecordsUnwritable):
         train(configure(), runs=tmp_path / "runs")
@@ -363,7 +370,7 @@ def test_unknown_budget_and_data_come_with_the_nearest_names():
 
 def rates(schedule, epochs, **changes):
     config = configure(schedule=schedule, epochs=epochs, lr=0.05, **changes)
-    return [protocols.learning_rate(config, e, 0.0) for e in range(epochs)]
+    return [schedules.learning_rate(config, e, 0.0) for e in range(epochs)]
 
 
 def test_cosine_annealing_goes_from_the_initial_rate_towards_zero_per_epoch():
@@ -380,7 +387,7 @@ def test_the_step_schedule_of_fashion_mnist_is_below_1e_7_after_150_epochs():
 def test_one_cycle_rises_to_its_peak_and_falls_to_zero():
     config = configure(schedule="one-cycle", epochs=8, lr=0.05)
     times = [(e, i / 100) for e in range(8) for i in range(100)]
-    got = [protocols.learning_rate(config, *t) for t in times]
+    got = [schedules.learning_rate(config, *t) for t in times]
     assert max(got) == pytest.approx(0.05) and times[got.index(max(got))] == (2, 0.0)
     assert got[0] == 0 and got[-1] < 1e-6
     # linear up, then half a cosine: its mean over the fall is half the peak

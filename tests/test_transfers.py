@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.galerkin import galerkin
-from mgtutorial.operators import as_matrix
-from mgtutorial.problems import anisotropic_diffusion, convection_diffusion, poisson
-from mgtutorial.stencils import Stencil
-from mgtutorial.transfers import (
+from mgtutorial.linalg.coarsening import galerkin
+from mgtutorial.linalg.operators import as_matrix
+from mgtutorial.linalg.problems import anisotropic_diffusion, convection_diffusion, poisson
+from mgtutorial.linalg.stencils import Stencil
+from mgtutorial.linalg.transfers import (
     coarse_shape,
     cubic_interpolation,
     fine_shape,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mgtutorial.errors import InvalidValue
-from mgtutorial.verdicts import MEANING, interval, verdict
+from mgtutorial.reproduction.verdicts import MEANING, interval, verdict
 
 values = st.lists(st.floats(50, 100), min_size=2, max_size=12)
 

@@ -9,11 +9,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.fft import dstn, idstn
 
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
+from mgtutorial.linalg.problems import poisson
+from mgtutorial.linalg.smoothers import red_black_sweep
+from mgtutorial.linalg.solvers import poisson_levels
 from mgtutorial.multigrid import cycle, start
-from mgtutorial.plots import COLOURS, to_svg, use_style
-from mgtutorial.problems import poisson
-from mgtutorial.smoothers import red_black_sweep
-from mgtutorial.solvers import poisson_levels
 
 WORK = 4  # of a V(1,1)-cycle: (2 sweeps + 1 residual) (1 + 1/4 + 1/16 + ...)
 CYCLES = 11

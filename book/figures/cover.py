@@ -8,11 +8,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import use_style
+from mgtutorial.linalg.problems import poisson
+from mgtutorial.linalg.smoothers import jacobi
+from mgtutorial.linalg.transfers import full_weighting
 from mgtutorial.multigrid import State, correct
-from mgtutorial.plots import to_svg, use_style
-from mgtutorial.problems import poisson
-from mgtutorial.smoothers import jacobi
-from mgtutorial.transfers import full_weighting
 
 
 def draw(n=64, levels=3, sweeps=3, seed=5):

@@ -10,9 +10,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import lambertw
 
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
+from mgtutorial.linalg.nonlinear import nonlinear_levels
 from mgtutorial.multigrid import State, cycle
-from mgtutorial.nonlinear import nonlinear_levels
-from mgtutorial.plots import COLOURS, to_svg, use_style
 
 BLUE, RED = COLOURS["blue"], COLOURS["vermillion"]
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import use_style
+from mgtutorial.linalg.problems import poisson
+from mgtutorial.linalg.smoothers import jacobi
+from mgtutorial.linalg.transfers import full_weighting, injection
 from mgtutorial.multigrid import Level, coarsen, correct, relax, start
-from mgtutorial.plots import to_svg, use_style
-from mgtutorial.problems import poisson
-from mgtutorial.smoothers import jacobi
-from mgtutorial.transfers import full_weighting, injection
 
 
 def drawing(n):

@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 
 from mgtutorial import models
-from mgtutorial.plots import COLOURS, to_svg, use_style
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
 
 U, F, UP = COLOURS["blue"], COLOURS["vermillion"], COLOURS["green"]
 WIDE, GAP = 1.5, 1.55  # side of the widest square, and the space between squares

@@ -8,8 +8,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
 from mgtutorial.models.mgic import group_numbers, halvings
-from mgtutorial.plots import COLOURS, to_svg, use_style
 
 U, UP, BLOCK = COLOURS["blue"], COLOURS["green"], COLOURS["vermillion"]
 ROW, WIDE = 2.05, 1.7  # height of a level, side of the widest square

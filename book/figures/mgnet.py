@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import FancyBboxPatch
 
 from mgtutorial import models
-from mgtutorial.plots import COLOURS, to_svg, use_style
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
 
 U, F = COLOURS["blue"], COLOURS["vermillion"]
 ROW = 1.75  # height of a level

@@ -8,9 +8,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.patches import FancyBboxPatch
 
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
 from mgtutorial.models import PolyMgNetConfig
 from mgtutorial.models.poly_roots import KINDS
-from mgtutorial.plots import COLOURS, to_svg, use_style
 
 U, F, SHARED = COLOURS["blue"], COLOURS["vermillion"], COLOURS["green"]
 ROW = 2.15  # height of a level

@@ -8,9 +8,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mgtutorial.minimax import minimax
-from mgtutorial.plots import COLOURS, to_svg, use_style
-from mgtutorial.polynomials import q
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
+from mgtutorial.linalg.approximation import minimax
+from mgtutorial.linalg.polynomials import q
 
 
 def draw(peclet=2.0, degree=4):

@@ -8,10 +8,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
+from mgtutorial.linalg.problems import poisson
+from mgtutorial.linalg.smoothers import jacobi
 from mgtutorial.multigrid import State, correct
-from mgtutorial.plots import COLOURS, to_svg, use_style
-from mgtutorial.problems import poisson
-from mgtutorial.smoothers import jacobi
 
 
 def draw(n=64, seed=0):

@@ -8,9 +8,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mgtutorial import snapshots
-from mgtutorial.plots import COLOURS, to_svg, use_style
-from mgtutorial.symbols import eigenvalues
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
+from mgtutorial.spectra.symbols import eigenvalues
+from mgtutorial.training import snapshots
 
 GRID = (12, 12)
 HALF, PIXELS = 4.8, 151

@@ -9,8 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap
 
-from mgtutorial.convolutions import Convolution
-from mgtutorial.plots import to_svg, use_style
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import use_style
+from mgtutorial.spectra.convolutions import Convolution
 
 
 def numbered(c, groups=1, size=3):

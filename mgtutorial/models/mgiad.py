@@ -63,7 +63,7 @@ class MGiaDConfig:
 
     Examples
     --------
-    >>> from mgtutorial.counting import count_weights
+    >>> from mgtutorial.models.counting import count_weights
     >>> count_weights(MGiaDConfig(lam=3, group_size=4).build())
     1020106
     >>> MGiaDConfig(lam=3).channel_widths
@@ -248,7 +248,7 @@ def for_data(config, name):
     ----------
     config : MGiaDConfig
     name : str
-        A name of :func:`mgtutorial.data.load`.
+        A name of :func:`mgtutorial.data.images.load`.
 
     Examples
     --------

@@ -28,6 +28,7 @@ References
    on the way down restricts once too often as printed.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 from torch import nn
@@ -196,7 +197,7 @@ class MGIC(nn.Module):
     Around a single convolution of three by three pixels:
 
     >>> import torch
-    >>> from mgtutorial.counting import count_weights
+    >>> from mgtutorial.models.counting import count_weights
     >>> dense = lambda c, groups: blocks.conv(c, c, groups=groups)
     >>> widths = halvings(64, s_c=16)
     >>> net = MGIC(dense, widths, group_numbers(widths, s_g=16))
@@ -239,7 +240,7 @@ class TransferChain(nn.Module):
     --------
     The paper's four chains have 3.3, 1.8, 0.9 and 0.4 thousand weights:
 
-    >>> from mgtutorial.counting import count_weights
+    >>> from mgtutorial.models.counting import count_weights
     >>> widths = halvings(64, s_c=8)
     >>> [count_weights(TransferChain(widths, group_numbers(widths, s))) for s in (32, 16, 8, 4)]
     [3328, 1792, 896, 448]
@@ -274,3 +275,17 @@ def initialise(network):
         if isinstance(m, ChannelLevel):
             m.average()
     return network
+
+
+@dataclass(frozen=True)
+class TransfersConfig:
+    """The transfers of MGIC alone, from `c` channels to `s_c` and back: Table 1 of that paper."""
+
+    s_g: int
+    s_c: int = 8
+    c: int = 64
+
+    def build(self):
+        """Return the :class:`~mgtutorial.models.mgic.TransferChain`."""
+        widths = halvings(self.c, self.s_c)
+        return TransferChain(widths, group_numbers(widths, self.s_g))

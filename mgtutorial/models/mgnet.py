@@ -49,7 +49,7 @@ class MgNetConfig:
 
     Examples
     --------
-    >>> from mgtutorial.counting import count_weights
+    >>> from mgtutorial.models.counting import count_weights
     >>> count_weights(MgNetConfig(channels=(16, 32, 64), steps=3).build())
     101242
     """

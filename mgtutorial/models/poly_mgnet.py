@@ -69,7 +69,7 @@ class PolyMgNetConfig:
 
     Examples
     --------
-    >>> from mgtutorial.counting import count_weights
+    >>> from mgtutorial.models.counting import count_weights
     >>> count_weights(PolyMgNetConfig().build()), count_weights(PolyMgNetConfig(steps="g6").build())
     (1386706, 1389526)
     """

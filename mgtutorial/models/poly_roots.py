@@ -1,7 +1,7 @@
 r"""The numbers that Poly-MgNet trains: which they are, and where they start.
 
 A step of Poly-MgNet is the smoother of a factor :math:`q(z) = 1 - z\, p(z)` with
-:math:`p(z) = s - t z`, as in :mod:`mgtutorial.polynomials`.
+:math:`p(z) = s - t z`, as in :mod:`mgtutorial.linalg.polynomials`.
 
 ==========  ======================  ==========================
 kind        roots of q              in the public code
@@ -22,8 +22,8 @@ import math
 import torch
 
 from ..errors import InvalidValue, choose
-from ..polynomials import Factor
-from ..roots import extremes
+from ..linalg.polynomials import Factor
+from ..linalg.roots import extremes
 
 #: How many numbers each kind of step trains.
 KINDS = {"linear": 1, "double": 1, "repeated": 1, "pair": 2}
@@ -56,7 +56,7 @@ def factor(kind, parametrisation, numbers):
 
     Returns
     -------
-    mgtutorial.polynomials.Factor
+    mgtutorial.linalg.polynomials.Factor
 
     Examples
     --------
@@ -153,7 +153,9 @@ def spectrum(weight, samples=4):
     >>> spectrum(torch.tensor([-1.0, 2.0, -1.0]).view(1, 1, 3)).real
     array([0., 2., 4., 2.])
     """
-    from ..symbols import eigenvalues  # it brings SciPy; networks with other starts need none
+    from ..spectra.symbols import (
+        eigenvalues,  # it brings SciPy; networks with other starts need none
+    )
 
     weight = weight.detach().double().cpu().numpy()
     return eigenvalues(weight, (samples,) * (weight.ndim - 2)).ravel()

@@ -1,0 +1,94 @@
+"""Times, estimates and tables as text."""
+
+import csv
+import io
+import json
+import re
+
+from .errors import InvalidValue
+
+
+def aligned(lines, left):
+    """Cells as lines of equal columns, a rule under the first; the columns `left` to the left."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+
+    def text(line):
+        cells = (
+            cell.ljust(w) if i in left else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        return "  ".join(cells).rstrip()
+
+    return [text(lines[0]), "-" * (sum(widths) + 2 * len(widths) - 2), *map(text, lines[1:])]
+
+
+def as_json(plain):
+    return json.dumps(plain, indent=2, ensure_ascii=False)
+
+
+def as_csv(plain):
+    out = io.StringIO()
+    writer = csv.DictWriter(out, plain[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(plain)
+    return out.getvalue().rstrip("\n")
+
+
+_UNITS = {"h": 3600, "m": 60, "s": 1}
+
+
+def seconds(text):
+    """Return the seconds of a time such as ``"9m"``, ``"1h30m"``, ``"45s"`` or ``"540"``.
+
+    Raises
+    ------
+    InvalidValue
+
+    Examples
+    --------
+    >>> seconds("1h30m"), seconds("540"), seconds("0.5m")
+    (5400.0, 540.0, 30.0)
+    """
+    written = str(text).strip().lower()
+    number = r"(\d+(?:\.\d+)?)"
+    parts = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", written)
+    found = [float(p) * u for p, u in zip(parts.groups(), _UNITS.values(), strict=True) if p] \
+        if parts else []  # fmt: skip
+    if not sum(found) > 0:
+        raise InvalidValue(
+            f"time limit {text!r}: give a positive time, such as 9m, 45s, 1h30m or 540 (seconds)."
+        )
+    return sum(found)
+
+
+def duration(seconds):
+    """Return a time as a person would say it.
+
+    Examples
+    --------
+    >>> [duration(s) for s in (0.2, 75, 4000, 200_000, 4e7)]
+    ['under 1 s', '75 s', '1 h 7 min', '2.3 days', '463 days']
+    """
+    if seconds < 0.95:
+        return "under 1 s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 36 * 3600:
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return f"{hours} h {minutes} min"
+    days = seconds / 86400
+    return f"{days:.1f} days" if days < 10 else f"{days:.0f} days"
+
+
+def estimate(seconds):
+    """Return an estimated time as a person would say it.
+
+    Examples
+    --------
+    >>> [estimate(s) for s in (0.2, 75)]
+    ['under 1 s', 'about 75 s']
+    """
+    said = duration(seconds)
+    return said if said.startswith("under") else f"about {said}"

@@ -1,0 +1,180 @@
+"""AutoAugment's policy for CIFAR-10, batched: images that meet the same operation are one group.
+
+E. D. Cubuk, B. Zoph, D. Mané, V. Vasudevan, Q. V. Le: AutoAugment: learning
+augmentation strategies from data. CVPR 2019.
+"""
+
+import functools
+
+import torch
+
+from . import image_ops
+
+# AutoAugment's policy for CIFAR-10 (Cubuk et al., CVPR 2019, table 7, as torchvision has it): 25
+# sub-policies of two operations (name, probability, level 0 to 9).
+CIFAR10_POLICY = (
+    (("invert", 0.1, 0), ("contrast", 0.2, 6)),
+    (("rotate", 0.7, 2), ("translate_x", 0.3, 9)),
+    (("sharpness", 0.8, 1), ("sharpness", 0.9, 3)),
+    (("shear_y", 0.5, 8), ("translate_y", 0.7, 9)),
+    (("autocontrast", 0.5, 0), ("equalize", 0.9, 0)),
+    (("shear_y", 0.2, 7), ("posterize", 0.3, 7)),
+    (("colour", 0.4, 3), ("brightness", 0.6, 7)),
+    (("sharpness", 0.3, 9), ("brightness", 0.7, 9)),
+    (("equalize", 0.6, 0), ("equalize", 0.5, 0)),
+    (("contrast", 0.6, 7), ("sharpness", 0.6, 5)),
+    (("colour", 0.7, 7), ("translate_x", 0.5, 8)),
+    (("equalize", 0.3, 0), ("autocontrast", 0.4, 0)),
+    (("translate_y", 0.4, 3), ("sharpness", 0.2, 6)),
+    (("brightness", 0.9, 6), ("colour", 0.2, 8)),
+    (("solarize", 0.5, 2), ("invert", 0.0, 0)),
+    (("equalize", 0.2, 0), ("autocontrast", 0.6, 0)),
+    (("equalize", 0.2, 0), ("equalize", 0.6, 0)),
+    (("colour", 0.9, 9), ("equalize", 0.6, 0)),
+    (("autocontrast", 0.8, 0), ("solarize", 0.2, 8)),
+    (("brightness", 0.1, 3), ("colour", 0.7, 0)),
+    (("solarize", 0.4, 5), ("autocontrast", 0.9, 0)),
+    (("translate_y", 0.9, 9), ("translate_y", 0.7, 9)),
+    (("autocontrast", 0.9, 0), ("solarize", 0.8, 3)),
+    (("equalize", 0.8, 0), ("invert", 0.1, 0)),
+    (("translate_y", 0.7, 9), ("autocontrast", 0.9, 0)),
+)
+
+_PLAIN = ("autocontrast", "equalize", "invert")  # no magnitude
+_FACTOR = ("brightness", "colour", "contrast", "sharpness")  # the magnitude is added to 1
+_LARGEST = {"shear_x": 0.3, "shear_y": 0.3, "rotate": 30.0, **dict.fromkeys(_FACTOR, 0.9)}
+
+
+def magnitude(name, level, height, width):
+    """What a level of AutoAugment means for an operation.
+
+    Parameters
+    ----------
+    name : str
+        A function of :mod:`mgtutorial.data.image_ops`.
+    level : int
+        0 to 9.
+    height, width : int
+        Of the images: translations are fractions of it (150 of 331 pixels at level 9).
+
+    Returns
+    -------
+    (float or None, bool)
+        The magnitude, and whether its sign is drawn at random.
+
+    Examples
+    --------
+    >>> magnitude("rotate", 9, 32, 32), magnitude("posterize", 7, 32, 32)
+    ((30.0, True), (5, False))
+    """
+    if name in _PLAIN:
+        return None, False
+    if name == "posterize":
+        return 8 - round(level / (9 / 4)), False
+    if name == "solarize":
+        return torch.linspace(255, 0, 10)[level].item(), False
+    largest = 150 / 331 * {"translate_x": width, "translate_y": height}.get(name, 0)
+    return torch.linspace(0, largest or _LARGEST[name], 10)[level].item(), True
+
+
+def auto_augment(images, generator):
+    """AutoAugment with the policy for CIFAR-10, a sub-policy drawn for each image.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        uint8 (n, c, h, w).
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    torch.Tensor
+
+    Examples
+    --------
+    >>> images = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(100, 3, 16, 16)
+    >>> out = auto_augment(images, torch.Generator().manual_seed(0))
+    >>> out.shape, bool((out != images).any())
+    (torch.Size([100, 3, 16, 16]), True)
+    """
+    n = len(images)
+    chosen = torch.randint(len(CIFAR10_POLICY), (n,), generator=generator)
+    chance = torch.rand(n, 2, generator=generator)
+    sign = torch.randint(2, (n, 2), generator=generator)
+    return auto_augment_as(images, chosen, chance, sign)
+
+
+def auto_augment_as(images, chosen, chance, sign):
+    """Carry out what was drawn: see :func:`auto_augment`.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        uint8 (n, c, h, w); not changed.
+    chosen : torch.Tensor
+        int64 (n,): the sub-policy.
+    chance : torch.Tensor
+        float32 (n, 2): an operation is carried out where this is at most its probability.
+    sign : torch.Tensor
+        int64 (n, 2): 0 makes a signed magnitude negative.
+
+    Returns
+    -------
+    torch.Tensor
+
+    Examples
+    --------
+    Sub-policy 23 inverts with probability 0.1, after equalising with 0.8:
+
+    >>> image = torch.full((1, 1, 4, 4), 55, dtype=torch.uint8)
+    >>> chance = torch.tensor([[0.9, 0.05]])
+    >>> sign = torch.zeros(1, 2, dtype=torch.int64)
+    >>> auto_augment_as(image, torch.tensor([23]), chance, sign).unique().item()
+    200
+    """
+    place = torch.arange(len(images))  # of each image in the present order
+    for stage in (0, 1):
+        operations, probability, code_of, factor_of = _stage(stage, *images.shape[-2:])
+        # images that meet the same operation form a group; the last group is left alone
+        drawn = chosen, sign[:, stage]
+        code = torch.where(chance[:, stage] <= probability[chosen], code_of[drawn], len(operations))
+        order = code.argsort(stable=True)
+        # from the order of the last stage to that of this one, in one copy
+        images = images.index_select(0, place[order].to(images.device))
+        place = order.argsort()
+        sizes = code.bincount(minlength=len(operations) + 1).tolist()
+        groups = zip(images.split(sizes), factor_of[drawn][order].split(sizes), strict=True)
+        for (name, value), (group, factors) in zip(operations, groups, strict=False):
+            if len(group):
+                operation = getattr(image_ops, name)
+                value = factors if name in _FACTOR else value
+                group.copy_(operation(group) if value is None else operation(group, value))
+    return images.index_select(0, place.to(images.device))
+
+
+@functools.lru_cache
+def _stage(stage, height, width):
+    """What a stage consists of.
+
+    Returns
+    -------
+    operations : list of (str, float or None)
+        Name and magnitude: None where there is none, and where each image has its factor.
+    probability : torch.Tensor
+        float32 (25,), of each sub-policy's operation.
+    code_of, factor_of : torch.Tensor
+        (25, 2): number of the operation, and the factor, for each sub-policy and sign.
+    """
+    operations, code_of, factor_of = [], [], []
+    for sub_policy in CIFAR10_POLICY:
+        name, _, level = sub_policy[stage]
+        value, signed = magnitude(name, level, height, width)
+        values = (-value, value) if signed else (value, value)
+        factor_of.append([1.0 + v if name in _FACTOR else 1.0 for v in values])
+        pairs = [(name, None if name in _FACTOR else v) for v in values]
+        operations.extend(p for p in dict.fromkeys(pairs) if p not in operations)
+        code_of.append([operations.index(p) for p in pairs])
+    probability = torch.tensor([sub_policy[stage][1] for sub_policy in CIFAR10_POLICY])
+    factor_of = torch.tensor(factor_of, dtype=torch.float64)
+    return operations, probability, torch.tensor(code_of), factor_of

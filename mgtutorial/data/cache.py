@@ -1,0 +1,243 @@
+"""Where data files live, how their digests are checked, how results of work are kept.
+
+Two places. The *root* holds data sets as they were published: the argument,
+else the environment variable ``MGTUTORIAL_DATA``, else ``data`` in the cache
+folder. Loading only ever reads it. The *cache folder* (``MGTUTORIAL_CACHE``,
+else the platform's cache folder) holds what was unpacked or decoded.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from .._atomic import replace
+from ..errors import DataDamaged, MgtutorialError
+
+_checked = {}  # (path, size, mtime, algorithm) -> digest, for this process
+
+
+class CacheUnwritable(MgtutorialError, OSError):
+    """The cache folder cannot be made or written."""
+
+
+def cache_folder():
+    """The folder for unpacked and decoded copies (not created here).
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    given = os.environ.get("MGTUTORIAL_CACHE")
+    if given:
+        return Path(given).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("mgtutorial", appauthor=False)
+
+
+def data_root(root=None):
+    """The folder in which data sets are looked for first.
+
+    Parameters
+    ----------
+    root : str or path, optional
+        Wins over ``MGTUTORIAL_DATA``, which wins over the cache folder.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
+    >>> data_root("here").name
+    'here'
+    """
+    given = root or os.environ.get("MGTUTORIAL_DATA")
+    return Path(given).expanduser() if given else cache_folder() / "data"
+
+
+def places(root=None):
+    """Every folder a data set may be in: the root, then the cache folder's ``data``."""
+    return list(dict.fromkeys([data_root(root), cache_folder() / "data"]))
+
+
+def download_folder(root=None):
+    """Where a download goes: the root if it can be written, else the cache folder.
+
+    The mode bits are read too, because for the superuser every folder that is
+    marked read-only looks writable.
+    """
+    folder = data_root(root)
+    existing = next(p for p in [folder, *folder.absolute().parents] if p.exists())
+    writable = os.access(existing, os.W_OK) and existing.stat().st_mode & 0o222
+    return folder if writable and existing.is_dir() else cache_folder() / "data"
+
+
+def writable(folder):
+    """Create `folder` and return it, or say in one sentence why that failed.
+
+    Raises
+    ------
+    CacheUnwritable
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CacheUnwritable(
+            f"cannot write to the folder {folder} ({error.strerror}): set MGTUTORIAL_CACHE to a "
+            "folder that can be written; decoded and unpacked data are kept there."
+        ) from error
+    return folder
+
+
+@contextmanager
+def fresh_folder(parent):
+    """A temporary folder inside `parent` that is gone afterwards, whatever happened.
+
+    What is ready is moved out of it with ``os.replace``, so that nobody ever
+    sees a half-written data set.
+    """
+    path = Path(tempfile.mkdtemp(prefix=".partial-", dir=writable(parent)))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def lock(name):
+    """A lock between processes, so that two of them do not decode the same set."""
+    from filelock import FileLock
+
+    return FileLock(writable(cache_folder()) / f"{name}.lock")
+
+
+def digest_of(path, algorithm="sha256"):
+    """Digest of a file; remembered as long as its size and its time stamp stay.
+
+    Parameters
+    ----------
+    path : path
+    algorithm : {"sha256", "md5"}
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    path = Path(path).absolute()
+    stat = path.stat()
+    key = f"{algorithm} {stat.st_size} {stat.st_mtime_ns} {path}"
+    if key in _checked:
+        return _checked[key]
+    memory = cache_folder() / "digests.json"
+    try:
+        known = dict(json.loads(memory.read_text()))
+    except (OSError, ValueError, TypeError):
+        known = {}  # no memory yet, or a torn one: the digest is computed again
+    if key not in known:
+
+        def new():
+            # against damage, not against an attacker: md5 is allowed where it is else forbidden
+            return hashlib.new(algorithm, usedforsecurity=False)
+
+        with open(path, "rb") as file:
+            known[key] = hashlib.file_digest(file, new).hexdigest()
+        try:
+            replace(memory, json.dumps(known, indent=0).encode())
+        except OSError:
+            pass  # a cache folder that cannot be written costs time only, here
+    _checked[key] = known[key]
+    return known[key]
+
+
+def check_digest(path, expected, algorithm="sha256"):
+    """Raise :class:`~mgtutorial.errors.DataDamaged` if a file is not what it should be."""
+    found = digest_of(path, algorithm)
+    if found != expected:
+        raise DataDamaged(
+            f"the data file {path} is damaged: its {algorithm} should be {expected} and is "
+            f"{found}; delete it and fetch it again."
+        )
+
+
+def check_sums(path):
+    """Check a file against the ``SHA256SUMS`` in its folder or the one above, if it is listed.
+
+    Returns
+    -------
+    bool
+        Whether a digest was there to check.
+    """
+    path = Path(path)
+    for folder in (path.parent, path.parent.parent):
+        sums = folder / "SHA256SUMS"
+        if sums.is_file():
+            for line in sums.read_text().splitlines():
+                digest, _, name = line.strip().partition(" ")
+                if folder / name.strip(" *") == path:
+                    check_digest(path, digest)
+                    return True
+    return False
+
+
+def content_digest(*arrays):
+    """First 16 hexadecimal digits of the SHA-256 over the bytes of `arrays`, in order.
+
+    Examples
+    --------
+    >>> content_digest(np.zeros(3, np.uint8), np.ones(1, np.int64))
+    '873858eefd6a0562'
+    """
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()[:16]
+
+
+def remembered_arrays(name, make):
+    """The arrays ``make()`` returns, kept in the cache folder under `name`.
+
+    Parameters
+    ----------
+    name : str
+        Has to change with whatever `make` depends on: it carries the digest of the source.
+    make : callable
+        Returns a tuple of arrays (no objects); may take long.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+
+    Notes
+    -----
+    The digest of the content lies beside the file. A copy that does not match
+    it is made again: it was derived here, so nothing is lost.
+    """
+    path = cache_folder() / "decoded" / f"{name}.npz"
+    side = path.with_suffix(".digest")
+    with lock(f"decoded-{name}"):
+        arrays = _read_remembered(path, side)
+        if arrays is None:
+            arrays = make()
+            writable(path.parent)
+            replace(path, lambda file: np.savez(file, *arrays))
+            replace(side, content_digest(*arrays).encode())
+    return arrays
+
+
+def _read_remembered(path, side):
+    try:
+        # opened here, because np.load does not close a file that is no archive
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as z:
+            arrays = tuple(z[f"arr_{i}"] for i in range(len(z.files)))
+        return arrays if content_digest(*arrays) == side.read_text() else None
+    except Exception:  # absent, torn, not an archive: each way, it is made again
+        return None

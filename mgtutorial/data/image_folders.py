@@ -1,0 +1,187 @@
+"""ImageNet: too large for memory, so each image is opened when its batch is made.
+
+The caller sees what :class:`mgtutorial.data.images.Images` has. Every image of an
+epoch has its own generator, seeded from the epoch's seed and its index, so the
+batches do not depend on how many processes make them.
+"""
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .._torchvision import torchvision
+from ..errors import DataDamaged, DataNotFound
+from . import cache
+from .augmentation import resized_boxes
+from .sources import not_found
+from .splits import split_index, taken
+
+SIZE = 224
+_FEW = 1000
+
+
+def _most_workers():
+    return min(16, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, eq=False)
+class FolderImages:
+    """A split of a data set that stays on disk: one folder per class.
+
+    Attributes
+    ----------
+    name, split, classes, source
+        As in :class:`mgtutorial.data.images.Images`.
+    root : pathlib.Path
+        The folder with one folder per class.
+    files : numpy.ndarray
+        str (n,): paths below `root`.
+    labels : torch.Tensor
+        int64 (n,), on the training device.
+    digest : str
+        Over the names and the labels, as reading 140 GB to name a data set would take an hour.
+    """
+
+    name: str
+    split: str
+    root: Path
+    files: np.ndarray = field(repr=False)
+    labels: torch.Tensor = field(repr=False)
+    classes: tuple = field(repr=False)
+    digest: str
+    source: str = "folders"
+
+    channels = 3
+    size = SIZE
+    policies = ("none", "resized-crop", "resized-crop-half")
+
+    @property
+    def n(self):
+        """Number of images."""
+        return len(self.files)
+
+    @property
+    def num_classes(self):
+        """Number of classes."""
+        return len(self.classes)
+
+    def take(self, n):
+        """See :meth:`mgtutorial.data.images.Images.take`."""
+        labels = self.labels.cpu().numpy()
+        index = taken(labels, n, f"{self.name}/{self.split}")
+        files, labels = self.files[index], labels[index]
+        return replace(
+            self,
+            files=files,
+            labels=torch.from_numpy(labels).to(self.labels.device),
+            digest=cache.content_digest(files, labels),
+        )
+
+    def epoch(self, order, batch_size, augmentation, seed):
+        """Yield uint8 batches (n, 3, 224, 224) and labels: see :func:`mgtutorial.data.batches`."""
+        device = self.labels.device
+        # starting processes pays only where there is enough to read
+        workers = _most_workers() if len(order) >= _FEW else 0
+        loader = torch.utils.data.DataLoader(
+            _Opened(self, augmentation, seed),
+            batch_size,
+            sampler=order.tolist(),
+            num_workers=workers,
+            collate_fn=_collate,
+            pin_memory=device.type == "cuda",
+            generator=torch.Generator(),  # else it draws from the global one
+        )
+        for batch in loader:
+            if isinstance(batch, str):
+                raise DataDamaged(batch)
+            index, x = batch
+            yield x.to(device, non_blocking=True), self.labels[index.to(device)]
+
+
+class _Opened(torch.utils.data.Dataset):
+    def __init__(self, images, augmentation, seed):
+        self.root, self.files = images.root, images.files
+        self.augmentation, self.seed = augmentation, seed
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, i):
+        from PIL import Image
+
+        path = self.root / self.files[i]
+        try:
+            with Image.open(path) as file:
+                image = file.convert("RGB")
+        except OSError as error:
+            # as a value: raised in a worker, it would arrive as a long traceback
+            return f"the image {path} is damaged ({error}); fetch it again."
+        return i, self._view(image, (self.seed + i) % 2**63)
+
+    def _view(self, image, seed):
+        F = torchvision().transforms.functional
+        if self.augmentation == "none":
+            image = F.center_crop(F.resize(image, 256), SIZE)
+        else:
+            generator = torch.Generator().manual_seed(seed)
+            smallest = 0.5 if self.augmentation.endswith("half") else 0.08
+            box = resized_boxes(1, image.height, image.width, generator, (smallest, 1.0))
+            image = F.resized_crop(image, *box[:, 0].tolist(), [SIZE, SIZE])
+            if torch.rand((), generator=generator) < 0.5:
+                image = F.hflip(image)
+        return F.pil_to_tensor(image)
+
+
+def _collate(samples):
+    damaged = [s for s in samples if isinstance(s, str)]
+    if damaged:
+        return damaged[0]
+    index, images = zip(*samples, strict=True)
+    return torch.tensor(index), torch.stack(images)
+
+
+def imagenet(split, root=None, device="cpu"):
+    """Find ImageNet in the folders ``imagenet/train/CLASS`` and ``imagenet/val/CLASS``.
+
+    Parameters
+    ----------
+    split : {"train", "val", "fit", "test"}
+        ``test`` is the official validation set; ``val`` is a part of the training set.
+    root : str or path, optional
+    device : str or torch.device
+
+    Returns
+    -------
+    FolderImages
+
+    Raises
+    ------
+    DataNotFound, DataDamaged
+    """
+    folder = next((p / "imagenet" for p in cache.places(root) if (p / "imagenet").is_dir()), None)
+    if folder is None:
+        raise DataNotFound(not_found("imagenet", root))
+    try:
+        parts = {p: torchvision().datasets.ImageFolder(folder / p) for p in ("train", "val")}
+    except FileNotFoundError as error:
+        raise DataDamaged(f"{folder} is not complete ({error}).") from error
+    if parts["train"].classes != parts["val"].classes:
+        raise DataDamaged(f"{folder}/train and {folder}/val do not have the same classes.")
+    part = parts["val" if split == "test" else "train"]
+    base = Path(part.root)
+    files = np.array([Path(file).relative_to(base).as_posix() for file, _ in part.samples])
+    labels = np.array(part.targets, dtype=np.int64)
+    index = split_index(labels, split)
+    files, labels = files[index], labels[index]
+    return FolderImages(
+        "imagenet",
+        split,
+        base,
+        files,
+        torch.from_numpy(labels).to(device),
+        tuple(part.classes),
+        cache.content_digest(files, labels),
+    )

@@ -1,0 +1,1 @@
+"""The house style, figures with alt text, sliders."""

@@ -1,0 +1,171 @@
+"""How far a mesh coarsens, and the exact solver at the bottom."""
+
+import math
+
+import numpy as np
+import scipy.sparse.linalg
+
+from ..errors import InvalidValue
+from .stencils import Stencil
+
+#: The most unknowns for which the coarsest problem is solved by a dense (pseudo)inverse.
+DENSE = 1000
+#: The most unknowns that a hierarchy may leave to its coarsest level when it chooses the depth.
+COARSEST = 20_000
+
+
+def coarsenings(n, depth=None):
+    """Return the numbers of mesh cells of all levels, from fine to coarse.
+
+    Parameters
+    ----------
+    n : int
+        Mesh cells along each axis on the finest level.
+    depth : int, optional
+        Number of levels; by default halving goes on as long as it can.
+
+    Raises
+    ------
+    InvalidValue
+        If `n` cannot be halved ``depth - 1`` times down to 2 or more, or not at all.
+
+    Examples
+    --------
+    >>> coarsenings(48), coarsenings(64, depth=2)
+    ([48, 24, 12, 6, 3], [64, 32])
+    """
+    if depth is not None and depth < 1:
+        raise InvalidValue(f"depth = {depth!r}: a hierarchy has 1 level or more.")
+    sizes = [n]
+    while sizes[-1] % 2 == 0 and sizes[-1] >= 4 and len(sizes) != depth:
+        sizes.append(sizes[-1] // 2)
+    if len(sizes) < (2 if depth is None and n > 3 else depth or 1):
+        wanted = f" to {depth} levels" if depth else ""
+        near = 2 ** max(2, round(math.log2(max(n, 4))))
+        raise InvalidValue(
+            f"n = {n} mesh cells do not coarsen{wanted}: halving gives {sizes} and ends at the "
+            f"first odd number or at 2; take a power of two, such as {near}, or a small multiple "
+            "of one."
+        )
+    return sizes
+
+
+def check_coarsest(sizes, d, depth=None):
+    """Raise :class:`InvalidValue` if a chosen depth leaves too many unknowns to the coarsest level.
+
+    Nothing is said about a `depth` that was asked for: a two-grid method wants a large one.
+    """
+    unknowns = sizes[-1] ** d
+    if depth is None and unknowns > COARSEST:
+        raise InvalidValue(
+            f"n = {sizes[0]} mesh cells can be halved to {sizes[-1]} only, which leaves about "
+            f"{unknowns} unknowns to the coarsest level: take a number with more factors 2."
+        )
+
+
+def direct(problem):
+    """Return ``B``, the exact inverse of a linear problem's operator, for a coarsest level.
+
+    Parameters
+    ----------
+    problem : Problem
+        If it is singular (periodic), `B` is the pseudoinverse.
+
+    Returns
+    -------
+    callable
+        For arrays (up to 1,000 unknowns for tensors, too) of shape ``(..., *grid)``.
+
+    Raises
+    ------
+    InvalidValue
+        For a singular problem with more than 1,000 unknowns.
+
+    Examples
+    --------
+    >>> from mgtutorial.linalg.problems import poisson
+    >>> direct(poisson(4, d=1))(np.array([16.0, 0.0, 16.0]))
+    array([1., 1., 1.])
+    """
+    matrix = problem.sparse()
+    size = matrix.shape[0]
+    if size > DENSE:
+        if problem.A.singular:
+            raise InvalidValue(
+                f"the coarsest problem is singular and has {size} unknowns, more than the {DENSE} "
+                "that are solved by a dense pseudoinverse: use more levels."
+            )
+        factors = scipy.sparse.linalg.splu(matrix.tocsc())
+
+        def solve_sparse(r):
+            columns = np.ascontiguousarray(r.reshape(-1, size).T, dtype=float)
+            return np.ascontiguousarray(factors.solve(columns).T).reshape(r.shape)
+
+        return solve_sparse
+    invert = np.linalg.pinv if problem.A.singular else np.linalg.inv
+    transposed = np.ascontiguousarray(invert(matrix.toarray()).T)
+
+    def multiply(r):
+        if isinstance(r, np.ndarray):
+            M = transposed.astype(np.result_type(r.dtype, np.float32), copy=False)
+        else:
+            M = _as_tensor(transposed, r)
+        return (r.reshape(-1, size) @ M).reshape(r.shape)
+
+    return multiply
+
+
+def _as_tensor(array, like):
+    import torch
+
+    return torch.as_tensor(array, dtype=like.dtype, device=like.device)
+
+
+def galerkin(R, A, P):
+    r"""Return the Galerkin operator :math:`R A P` on the coarse grid.
+
+    Parameters
+    ----------
+    R, A, P : matrices, or Restriction, Stencil and Prolongation
+        With a stencil the result is a stencil, too: the product of the three stencils on the
+        fine grid, read at every second point.
+
+    Returns
+    -------
+    matrix or Stencil
+
+    Raises
+    ------
+    InvalidValue
+        If a transfer reaches further than one point on a grid with Dirichlet boundary: near the
+        boundary the product is then no stencil. Use the matrices.
+
+    Examples
+    --------
+    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
+    >>> A = poisson(8, d=1).A
+    >>> galerkin(full_weighting(d=1), A, linear_interpolation(d=1)) == poisson(4, d=1).A
+    True
+    """
+    if not isinstance(A, Stencil):
+        return R @ A @ P
+    reach = max(abs(i) for t in (R, P) for offset in t.stencil.offsets for i in offset)
+    if A.boundary == "dirichlet" and reach > 1:
+        raise InvalidValue(
+            f"transfers that reach {reach} points give no stencil next to a Dirichlet boundary: "
+            "multiply the matrices, R.sparse(shape) @ A.sparse(shape) @ P.sparse(shape)."
+        )
+    terms = {}
+    # Coarse offset K: sum over r_a A_b p_c with a + b = 2 K + c, as R reads at +a, P writes to +c.
+    for a, ca in zip(R.stencil.offsets, R.stencil.coefficients, strict=True):
+        for b, cb in zip(A.offsets, A.coefficients, strict=True):
+            for c, cc in zip(P.stencil.offsets, P.stencil.coefficients, strict=True):
+                at = tuple(i + j - k for i, j, k in zip(a, b, c, strict=True))
+                if not any(i % 2 for i in at):
+                    K = tuple(i // 2 for i in at)
+                    terms[K] = terms.get(K, 0.0) + ca * cb * cc
+    size = max(map(abs, terms.values()))
+    # What cancels leaves rounding behind, which is no coupling.
+    kept = {K: c for K, c in sorted(terms.items()) if abs(c) > 1e-14 * size or not any(K)}
+    return Stencil(tuple(kept), tuple(kept.values()), A.boundary)

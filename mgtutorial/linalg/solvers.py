@@ -1,0 +1,284 @@
+r"""Multigrid solvers for the model problems: levels that are ready to cycle, and the iteration.
+
+The algorithm is :mod:`mgtutorial.multigrid`; here are the levels for a family of problems, the
+loop that cycles until the residual is small or says why it stopped, and the measurement of a
+convergence factor.
+
+References
+----------
+.. [1] U. Trottenberg, C. W. Oosterlee, A. Schueller, Multigrid, 2001: chapters 2 and 3.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidValue, choose
+from ..multigrid import Level, State, correct, cycle, start, with_residual
+from . import transfers
+from .coarsening import check_coarsest, coarsenings, direct, galerkin
+from .problems import Problem, poisson
+from .smoothers import red_black
+from .stencils import Stencil
+
+
+def linear_levels(
+    make,
+    n,
+    depth=None,
+    smoother=None,
+    nu=(1, 1),
+    coarse="rediscretised",
+    R=None,
+    P=None,
+    fas=False,
+):
+    r"""Return the levels of a multigrid solver for a family of linear problems.
+
+    Parameters
+    ----------
+    make : callable
+        From a number of mesh cells to the :class:`~mgtutorial.linalg.problems.Problem`.
+    n : int
+        Mesh cells along each axis on the finest level.
+    depth : int, optional
+        Number of levels, 2 for a two-grid method; by default as many as there can be.
+    smoother : callable or pair of callables, optional
+        From a problem to its ``B``; two of them for the steps before and after the correction.
+        Red-black Gauss-Seidel by default.
+    nu : (int, int)
+        Steps before and after the coarse-grid correction.
+    coarse : {"rediscretised", "galerkin"}
+        The coarse operators: ``make(n / 2)``, or :math:`R A P`.
+    R, P : Restriction, Prolongation, optional
+        The transfers; full weighting and linear interpolation by default.
+    fas : bool
+        True for the full approximation scheme, with injection as :math:`\Pi`.
+
+    Returns
+    -------
+    list of Level
+        From fine to coarse. The coarsest problem is solved exactly.
+
+    Raises
+    ------
+    InvalidValue
+        If `n` does not coarsen that often, or if the coarsest problem is left too large.
+
+    Examples
+    --------
+    >>> levels = linear_levels(poisson, 32)
+    >>> len(levels)
+    5
+    >>> solve(levels, np.ones((31, 31)), tol=1e-10).cycles
+    11
+    """
+    choose("coarse operator", coarse, ("rediscretised", "galerkin"))
+    problem = make(n)
+    d, boundary = problem.A.d, problem.A.boundary
+    R = R or transfers.full_weighting(d, boundary)
+    P = P or transfers.linear_interpolation(d, boundary)
+    Pi = transfers.injection(d, boundary) if fas else None
+    if not (isinstance(smoother, tuple) or smoother is None):
+        smoother = (smoother, smoother)
+    before, after = smoother or (_red_black, _red_black)
+
+    sizes = coarsenings(n, depth)
+    check_coarsest(sizes, d, depth)
+    levels = []
+    for m in sizes:
+        if levels:
+            product = coarse == "galerkin"
+            problem = Problem(galerkin(R, problem.A, P), m) if product else make(m)
+        A = problem.A
+        if m == sizes[-1]:
+            levels.append(Level(A, [correct(A, direct(problem))]))
+        else:
+            pre = [correct(A, before(problem))] * nu[0]
+            post = [correct(A, after(problem))] * nu[1]
+            levels.append(Level(A, pre, post, R, Pi, P))
+    return levels
+
+
+def poisson_levels(n, d=2, boundary="dirichlet", **options):
+    """Return the levels for :func:`~mgtutorial.linalg.poisson`; options as `linear_levels`.
+
+    Examples
+    --------
+    >>> [level.A.diagonal for level in poisson_levels(16, depth=3)]
+    [1024.0, 256.0, 64.0]
+    """
+    return linear_levels(lambda m: poisson(m, d, boundary), n, **options)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an iteration has come to.
+
+    Attributes
+    ----------
+    u : array
+        The approximation; no solution unless `converged`.
+    residuals : list of float
+        2-norms of ``f - A u``, first that of the start, one more for each cycle; all finite.
+    converged : bool
+    reason : str
+        Why the iteration ended, in a sentence.
+    """
+
+    u: Any
+    residuals: list
+    converged: bool
+    reason: str
+
+    @property
+    def cycles(self):
+        """Number of cycles."""
+        return len(self.residuals) - 1
+
+    @property
+    def factors(self):
+        """Reduction of the residual by each cycle."""
+        r = np.array(self.residuals)
+        return r[1:] / r[:-1]
+
+
+def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
+    r"""Cycle until the residual is small, and stop early if that will not happen.
+
+    The iteration ends with a reason when :math:`\|f - A u\| \le tol \cdot \|f\|`, when the
+    residual grows or is not finite (divergence), or when it has not become smaller by one per
+    cent in ten cycles (stagnation: rounding, or a coarse grid that does not fit).
+
+    Parameters
+    ----------
+    levels : sequence of Level
+        From fine to coarse.
+    f : array
+        The right-hand side on the finest level.
+    u : array, optional
+        Where to start; from zero by default.
+    tol : float
+        Relative to the norm of `f`, or to that of the first residual if `f` is zero.
+    max_cycles : int
+    gamma : int
+        1 for V-cycles, 2 for W-cycles.
+    norm : callable, optional
+        Of residuals; the 2-norm (of a batch: of all its entries together) by default.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InvalidValue
+        For a right-hand side or a first residual that is not finite or, with a singular stencil
+        (periodic), a right-hand side with a mean.
+
+    Examples
+    --------
+    >>> result = solve(poisson_levels(16), np.ones((15, 15)), max_cycles=3)
+    >>> result.converged, result.reason
+    (False, 'not converged: 3 cycles left a relative residual of ...')
+    """
+    norm = norm or _norm
+    A = levels[0].A
+    if isinstance(A, Stencil) and A.singular:
+        Problem(A, int(f.shape[-1])).check(f)
+    size = norm(f)
+    if not math.isfinite(size):
+        raise InvalidValue(
+            "the right-hand side has entries that are not finite: there is nothing to solve."
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        s = with_residual(A, start(f, u))
+        residuals = [norm(s.r)]
+    if not math.isfinite(residuals[0]):
+        raise InvalidValue(
+            "the first residual is not finite (it overflows, or the start has such entries): "
+            "start closer to the solution, or from zero."
+        )
+    scale = size or residuals[0] or 1.0
+    goal = tol * scale
+
+    def result(converged, reason):
+        return Result(s.u, residuals, converged, reason)
+
+    while True:
+        done, best = len(residuals) - 1, min(residuals)
+        relative = f"a relative residual of {residuals[-1] / scale:.3g}"
+        if residuals[-1] <= goal:
+            return result(True, f"converged: {done} cycles left {relative}.")
+        if residuals[-1] > 1e3 * best:
+            return result(False, f"diverged: {done} cycles led to {relative}.")
+        if done >= 10 and best > 0.99 * min(residuals[:-10]):
+            return result(False, f"stagnated: after {done} cycles still {relative}.")
+        if done >= max_cycles:
+            return result(False, f"not converged: {done} cycles left {relative}.")
+        with np.errstate(over="ignore", invalid="ignore"):  # found out below
+            new = with_residual(A, cycle(levels, s, gamma))
+            size = norm(new.r)
+        if not math.isfinite(size):
+            return result(
+                False,
+                f"diverged: cycle {done + 1} led to numbers that are not finite after {relative}.",
+            )
+        s = new
+        residuals.append(size)
+
+
+def convergence_factor(levels, u, cycles=60, gamma=1, project=None):
+    r"""Measure the convergence factor of a linear multigrid method by power iteration.
+
+    The solution for ``f = 0`` is zero, so `u` is the error and a cycle is :math:`u \leftarrow
+    E u`. After each cycle `u` is scaled to norm 1.
+
+    Parameters
+    ----------
+    levels : sequence of Level
+    u : array
+        An error to start from, best a random one.
+    cycles : int
+        60 are enough for three digits where the second eigenvalue is not too close.
+    gamma : int
+        1 for V-cycles, 2 for W-cycles.
+    project : callable, optional
+        Removes from `u` what no cycle changes: the mean, for a periodic problem.
+
+    Returns
+    -------
+    float
+        The geometric mean of the reduction over the last tenth of the cycles: the estimate
+        of :math:`\rho(E)`.
+
+    Examples
+    --------
+    >>> u = np.random.default_rng(0).standard_normal((31, 31))
+    >>> round(convergence_factor(poisson_levels(32), u), 2)
+    0.12
+    """
+    logs = []
+    for _ in range(cycles):
+        u = project(u) if project else u
+        before = _norm(u)
+        if before == 0:
+            return 0.0
+        u = u / before
+        u = cycle(levels, State(u, 0 * u), gamma).u
+        after = _norm(project(u) if project else u)
+        if after == 0:
+            return 0.0
+        logs.append(math.log(after))
+    last = logs[-max(1, cycles // 10) :]
+    return math.exp(sum(last) / len(last))
+
+
+def _red_black(problem):
+    return red_black(problem.A)
+
+
+def _norm(r):
+    return math.sqrt(float((abs(r) ** 2).sum()))

@@ -1,0 +1,386 @@
+r"""Weights, multiplications and memory, counted on the network itself.
+
+Everything here can be broken down into its parts: the resolution level, the channel level
+and the role in the algorithm (``A``, ``B``, a transfer, a norm, ...). The parts are read from
+the qualified names of the modules, so a network says what its operators are by calling them
+so; they always sum to the total.
+
+A config may stand where a network is asked for. It is then built on the ``meta`` device, which
+has shapes and no numbers: no memory, no random numbers, and an ImageNet network in a moment.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..errors import InvalidValue
+from .mgiad import MGiaDConfig
+from .mgnet import MgNetConfig
+
+#: Roles in the order in which tables show them.
+ROLES = ("stem", "A", "B", "R", "Pi", "P", "blocks", "roots", "norms", "head", "unused", "other")
+
+
+class Part(NamedTuple):
+    """A part of a network; levels count from 1, the finest, and None is outside of them."""
+
+    level: int | None
+    channel_level: int | None
+    role: str
+
+
+def count_weights(network):
+    """Return the number of trainable parameters, batch norm included.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+
+    Examples
+    --------
+    >>> count_weights(nn.Conv2d(16, 16, 3, bias=False))
+    2304
+    """
+    return sum(p.numel() for p in built(network).parameters() if p.requires_grad)
+
+
+def weights_by_part(network):
+    """Return a dict from :class:`Part` to its trainable parameters; the sum is the count.
+
+    What several steps share counts once, at the place where it is met first.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> parts = weights_by_part(models.named("mgnet-20"))
+    >>> parts[Part(3, None, "A")], sum(parts.values())
+    (36864, 101242)
+    """
+    parts, seen = Counter(), set()
+    for name, module in built(network).named_modules():
+        for p in module.parameters(recurse=False):
+            if p.requires_grad and id(p) not in seen:
+                seen.add(id(p))
+                parts[part_of(name, module)] += p.numel()
+    return _ordered(parts)
+
+
+def count_macs(network, size, in_channels=None):
+    """Return the multiply-accumulate operations of one image's forward pass.
+
+    Convolutions and linear layers count (norms, activations and pooling do not,
+    as in the papers). One GFLOP in the MGiaD paper is two GMAC.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+    size : int or (int, int)
+        Height and width of the image.
+    in_channels : int, optional
+        Default: the config's.
+
+    Examples
+    --------
+    >>> count_macs(nn.Conv2d(3, 16, 3, padding=1, bias=False), 32, in_channels=3)
+    442368
+    """
+    return sum(macs_by_part(network, size, in_channels).values())
+
+
+def macs_by_part(network, size, in_channels=None):
+    """Return a dict from :class:`Part` to the multiplications of one image's forward pass.
+
+    The sum is what torch counts for the whole pass. What no convolution or linear layer of the
+    network accounts for would stand under the role ``"other"``.
+
+    Parameters
+    ----------
+    network, size, in_channels
+        As for :func:`count_macs`.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> parts = macs_by_part(models.named("mgnet-20"), 32)
+    >>> parts[Part(1, None, "A")], parts[Part(1, None, "B")]  # nu = 3: its first step is free
+    (7077888, 7077888)
+    """
+    macs = Counter()
+    for call in _calls(built(network), size, in_channels):
+        macs[part_of(call.name, call.module)] += call.macs
+    return _ordered(+macs)  # without what multiplies nothing
+
+
+def literal_macs(network, size, in_channels=None):
+    r"""Return the multiplications that the papers' algorithm takes as it is written.
+
+    A program that follows it line by line applies :math:`A` once for each residual and
+    once more in :math:`f' = R(f - A u) + A' u'`. By the FAS identity the first residual of a
+    coarse level is known, on the finest level :math:`A\,0 = 0`, and nobody reads the last
+    residual: :func:`count_macs` is less. The difference is the cost of one application of each
+    :math:`A`, as measured, times the applications that are written and not executed.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+        Of an MgNet or MGiaD.
+    size, in_channels
+        As for :func:`count_macs`.
+
+    Raises
+    ------
+    InvalidValue
+        If the network is of another kind.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> literal_macs(models.named("mgnet"), 32), count_macs(models.named("mgnet"), 32)
+    (701082112, 568961536)
+    """
+    module = built(network)
+    written = applications_written(module.config)
+    total, executed, cost = 0, Counter(), {}
+    for call in _calls(module, size, in_channels):
+        total += call.macs
+        part = part_of(call.name, call.module)
+        if part.role == "A":
+            level = part.level, part.channel_level or 1
+            executed[level] += 1
+            cost[level] = call.macs
+    return total + sum((n - executed[level]) * cost[level] for level, n in written.items())
+
+
+def applications_written(config):
+    r"""Return how often an algorithm applies each :math:`A`, line by line.
+
+    Level :math:`l` of MgNet: :math:`\nu` residuals in the steps, one for the transfer, and for
+    :math:`l > 1` the term :math:`A_l u_l` of its right-hand side. In MGiaD each channel level
+    :math:`k` has :math:`\eta_{pre} + \eta_{post}` steps, one residual for the next channel
+    level if there is one, and for :math:`k > 1` the term :math:`\hat A_k \hat u_k`; the finest one
+    also serves the resolution's transfer.
+
+    Returns
+    -------
+    dict
+        (level, channel level), from 1 -> applications.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> applications_written(models.named("mgnet-20"))
+    {(1, 1): 4, (2, 1): 5, (3, 1): 5}
+    """
+    if isinstance(config, MGiaDConfig):
+        smoothing, both = config.eta_pre + config.eta_post, True
+        steps = {
+            (l, k): smoothing + (k < len(widths)) + (k > 1)
+            for l, widths in enumerate(config.channel_widths, 1)
+            for k in range(1, len(widths) + 1)
+        }
+    elif isinstance(config, MgNetConfig):
+        both = config.fas
+        steps = {(l, 1): nu for l, nu in enumerate(config.steps_by_level, 1)}
+    else:
+        raise InvalidValue(
+            f"{type(config).__name__} does not describe an algorithm with FAS transfers that "
+            "could be carried out literally: give a network of the kind MgNet or MGiaD."
+        )
+    return {(l, k): n + (k == 1) + (k == 1 and l > 1 and both) for (l, k), n in steps.items()}
+
+
+class Activations(NamedTuple):
+    """What autograd holds between forward and backward pass."""
+
+    elements: int
+    bytes: int
+
+
+def activations_held(network, batch_size, size, in_channels=None):
+    """Return what a forward pass in training mode keeps for the backward pass.
+
+    Tensors that share their memory count once; parameters and buffers, which are there anyway,
+    do not count, the batch of images does. The loss and the optimiser are not part of it.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+    batch_size : int
+        At least 2: batch norm needs more than one value for each channel.
+    size : int or (int, int)
+        Height and width of the images.
+    in_channels : int, optional
+        Default: the config's.
+
+    Returns
+    -------
+    Activations
+        ``(elements, bytes)``
+
+    Raises
+    ------
+    InvalidValue
+        If the batch is too small.
+
+    Examples
+    --------
+    One linear layer keeps its input:
+
+    >>> activations_held(nn.Sequential(nn.Conv2d(3, 16, 3)), 4, 32, in_channels=3)
+    Activations(elements=12288, bytes=49152)
+    """
+    if not isinstance(batch_size, int) or batch_size < 2:
+        raise InvalidValue(f"batch_size={batch_size!r}: give a whole number, at least 2.")
+    module = built(network)
+    own = {_storage(t) for t in (*module.parameters(), *module.buffers())}
+    held = {}
+
+    def pack(t):
+        if _storage(t) not in own:
+            held[_storage(t)] = t  # keeping the tensor keeps its address from being used again
+        return t
+
+    training, buffers = module.training, [b.clone() for b in module.buffers()]
+    module.train()
+    try:
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            out = module(_images(module, batch_size, size, in_channels))
+    finally:
+        module.train(training)
+        for b, before in zip(module.buffers(), buffers, strict=True):
+            b.copy_(before)  # counting is no training step
+    del out
+    sizes = [(t.untyped_storage().nbytes(), t.element_size()) for t in held.values()]
+    return Activations(sum(n // e for n, e in sizes), sum(n for n, _ in sizes))
+
+
+def part_of(name, module):
+    """Return the part of a network that a module belongs to, by its qualified name.
+
+    Examples
+    --------
+    >>> tuple(part_of("levels.0.channel_levels.1.R.0", nn.Conv2d(8, 4, 1)))
+    (1, 2, 'R')
+    >>> part_of("levels.2.smoothers.0.norm_in", nn.BatchNorm2d(8)).role
+    'norms'
+    """
+    path = name.split(".")
+
+    def position(container):
+        here = path.index(container) + 1 if container in path else len(path)
+        return int(path[here]) + 1 if here < len(path) and path[here].isdigit() else None
+
+    return Part(position("levels"), position("channel_levels"), _role(path, module))
+
+
+def _role(path, module):
+    if isinstance(module, nn.BatchNorm2d):
+        return "norms"
+    for role in ("stem", "head", "unused"):
+        if path[0] == role:
+            return role
+    for word in reversed(path):  # the innermost name that says what it is
+        if word in ("A", "B", "R", "Pi", "P"):
+            return word
+        if word in ("block", "blocks"):
+            return "blocks"
+        if word == "steps":  # a step's own weights are the numbers of its polynomial
+            return "roots"
+    return "other"
+
+
+class _Call(NamedTuple):
+    name: str
+    module: nn.Module
+    macs: int
+
+
+def _calls(module, size, in_channels):
+    """Return the calls of modules with weights of their own in one image's forward pass.
+
+    What a call spends inside of another one's belongs to the inner one. The last call is the
+    network's itself, with what is left of torch's count for the whole pass.
+    """
+    calls, handles = [], []
+    inside = [0]  # multiplications of finished calls, by depth of the calls that are open
+    counter = FlopCounterMode(display=False)
+
+    def total():
+        return counter.get_total_flops() // 2  # torch counts a product and a sum
+
+    def watch(name, m):
+        began = []
+
+        def enter(*_):
+            began.append(total())
+            inside.append(0)
+
+        def leave(*_):
+            spent = total() - began.pop()
+            calls.append(_Call(name, m, spent - inside.pop()))
+            inside[-1] += spent
+
+        handles.append(m.register_forward_pre_hook(enter))
+        handles.append(m.register_forward_hook(leave))
+
+    for name, m in module.named_modules():
+        if next(m.parameters(recurse=False), None) is not None:
+            watch(name, m)
+    training = module.training
+    module.eval()  # one image has no batch statistics
+    try:
+        with torch.no_grad(), counter:
+            module(_images(module, 1, size, in_channels))
+    finally:
+        module.train(training)
+        for handle in handles:
+            handle.remove()
+    return [*calls, _Call("", module, total() - inside[0])]
+
+
+def _images(module, n, size, in_channels):
+    height, width = (size, size) if isinstance(size, int) else size
+    p = next(module.parameters())
+    c = in_channels or module.config.in_channels
+    return torch.zeros(n, c, height, width, device=p.device, dtype=p.dtype)
+
+
+def _storage(t):
+    return t.untyped_storage()._cdata  # on the meta device every address of data is 0
+
+
+def built(network):
+    """Return a module as it is, and of a config its network without values, to count from.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+
+    Returns
+    -------
+    torch.nn.Module
+        On the device "meta" if it was built here.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> next(built(models.named("mgnet-20")).parameters()).device
+    device(type='meta')
+    """
+    if isinstance(network, nn.Module):
+        return network
+    with torch.device("meta"):
+        return network.build()
+
+
+def _ordered(parts):
+    """Stem first, then level by level, head last; within a level in the order of `ROLES`."""
+
+    def place(part):
+        outside = (0 if part.role in ("stem", "norms") else 2) if part.level is None else 1
+        return outside, part.level or 0, part.channel_level or 0, ROLES.index(part.role)
+
+    return {part: parts[part] for part in sorted(parts, key=place)}

@@ -1,0 +1,1 @@
+"""Part 4, reproduction: the papers' tables beside what was measured."""

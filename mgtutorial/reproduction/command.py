@@ -1,0 +1,178 @@
+"""What ``mgtutorial reproduce`` does: plan, train what is missing, execute, show."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import _text
+from ..errors import DataNotFound, InvalidValue, choose
+from ..sweeps import costs as estimates
+from ..sweeps.runs import name_of, run, survey
+from ..training import devices, records, time_limits
+from . import comparison, expected_counts, notebooks, planning, rendering, tables
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the command was asked for; :func:`work` does it."""
+
+    names: tuple
+    budget: str = "smoke"
+    rows: tuple | None = None
+    seeds: tuple = (0,)
+    data: str | None = None
+    runs: str | None = None
+    root: str | None = None
+    device: str = "auto"
+    progress: bool | None = None
+    time_limit: float | None = None
+    scheduler: str | None = None
+    workers: int | None = None
+    dry_run: bool = False
+
+
+def work(job, say=print):
+    """Plan, train, execute and show the tables of a job.
+
+    Parameters
+    ----------
+    job : Job
+    say : callable
+        Takes each line for the reader.
+
+    Raises
+    ------
+    UnknownName, InvalidValue, DataNotFound, Unfinished
+    """
+    limit = time_limits.Limit(job.time_limit)
+    configs, names, rows_of = {}, {}, {}
+    for name, rows in _chosen(job, say):
+        if name in tables.WHOLE:
+            configs[name] = []
+            continue
+        try:
+            planned, left_out = planning.planned(
+                name, job.budget, rows, job.seeds, job.data, job.root
+            )
+        except DataNotFound as error:
+            if job.names != ("all",):
+                raise
+            say(f"{name}: left out, as {error}")
+            continue
+        for sentence in left_out:
+            say(f"{name}: {sentence}")
+        configs[name] = [config for _, config in planned]
+        rows_of[name] = rows
+        for row, config in planned:
+            names.setdefault(name_of(config), row + " narrowed" * (job.budget == "smoke"))
+    every = [c for those in configs.values() for c in those]
+    surveyed = survey(every, runs=job.runs, root=job.root, names=names)
+    costs = _shown(job, configs, surveyed, limit, say)
+    if job.dry_run:
+        return
+    to_do = {name_of(r.config) for r in surveyed if r.record is None}
+    for name, those in configs.items():  # before hours are spent
+        notebooks.check(name)
+        if to_do & set(map(name_of, those)):
+            expected_counts.check(name, rows_of[name])
+    done = run(
+        every, runs=job.runs, root=job.root, device=job.device, progress=job.progress,
+        time_limit=limit, scheduler=job.scheduler, workers=job.workers, costs=costs, names=names,
+    )  # fmt: skip
+    found = dict(zip(map(name_of, every), done, strict=True))
+    for name, those in configs.items():
+        _show(job, name, [found[name_of(c)] for c in those], say)
+
+
+def _chosen(job, say):
+    """Return (table, its rows) for each table that is to be made."""
+    if job.names == ("all",):
+        names = []
+        for name in (*tables.TABLES, *tables.WHOLE):
+            try:
+                notebooks.notebook_of(name)
+            except InvalidValue:
+                say(f"{name}: no notebook yet")
+            else:
+                names.append(name)
+    else:
+        known = [*tables.TABLES, *tables.WHOLE, "all"]
+        names = [choose("table", n, known) for n in dict.fromkeys(job.names)]
+        if "all" in names:
+            raise InvalidValue("'all' stands for every table: give it alone.")
+    if job.rows is None:
+        return [(name, None) for name in names]
+    names = [name for name in names if name in tables.TABLES]
+    if not names:
+        raise InvalidValue(f"{job.names[0]} is made as a whole: it has no rows to choose from.")
+    if len(names) == 1:
+        return [(names[0], job.rows)]
+    known = {row: None for name in names for row in tables.TABLES[name].rows}
+    for row in job.rows:
+        choose("row", row, known)
+    parts = ((n, tuple(r for r in job.rows if r in tables.TABLES[n].rows)) for n in names)
+    return [(name, rows) for name, rows in parts if rows]
+
+
+def _shown(job, configs, surveyed, limit, say):
+    """Say the plan and what it costs; return the estimated seconds of an epoch, by run."""
+    device = devices.pick_device(job.device)
+    todo = [r for r in surveyed if r.record is None]
+    past = records.all_runs()
+    if job.runs:
+        past += records.read(job.runs)
+    costs = dict(
+        zip((r.digest for r in todo),
+            estimates.costs([r.config for r in todo], todo, past, device), strict=True)
+    )  # fmt: skip
+    by_name = {name_of(r.config): r for r in surveyed}
+    for name, those in configs.items():
+        own = [by_name[name_of(c)] for c in those]
+        left = [r for r in own if r.record is None]
+        total = sum(costs[r.digest].epoch * r.left for r in left)
+        if name in tables.WHOLE:
+            say(f"{name}: made by its notebook as a whole")
+            continue
+        cost = f", {_text.estimate(total)} on one {_worker(device)}" if left else ""
+        say(f"{name}, budget {job.budget}: {len(own)} runs, {len(left)} to do{cost}")
+        for r in left:
+            cost = costs[r.digest]
+            part = f", {r.epochs} of them done" if r.epochs else ""
+            say(f"  {r}{part}: {_text.estimate(cost.epoch * r.left)} ({cost.basis})")
+    if todo and len(configs) > 1:
+        total = sum(costs[r.digest].epoch * r.left for r in todo)
+        say(f"together: {len(todo)} runs to do, {_text.estimate(total)}; "
+            "what tables share is trained once")  # fmt: skip
+    if todo and (shortest := min(costs[r.digest].epoch for r in todo)) > limit.left:
+        raise time_limits.TooShort(
+            f"a time limit of {_text.duration(limit.seconds)} is too short for one epoch of any "
+            f"of these runs ({_text.estimate(shortest)}): nothing was started; give a "
+            "longer one."
+        )
+    return {run: cost.epoch for run, cost in costs.items()}
+
+
+def _worker(device):
+    return "GPU" if device.type == "cuda" else "process"
+
+
+def _show(job, name, found, say):
+    if name in tables.WHOLE:
+        path, now = notebooks.executed(name, {"budget": job.budget}, [])
+        say(notebooks.shown(path))
+        say(_where(path, now))
+        return
+    given = {"budget": job.budget, "seeds": list(job.seeds), "data": job.data,
+             "rows": list(job.rows) if job.rows else None}  # fmt: skip
+    if given["rows"]:
+        given["rows"] = [r for r in given["rows"] if r in tables.TABLES[name].rows]
+    places = {k: str(Path(v).absolute()) for k in ("runs", "root") if (v := getattr(job, k))}
+    given = {k: v for k, v in given.items() if v is not None} | places
+    if job.device != "auto":
+        given["device"] = job.device
+    path, now = notebooks.executed(name, given, found)
+    say(rendering.markdown(comparison.lines(name, found, given.get("rows"))))
+    say(_where(path, now))
+
+
+def _where(path, now):
+    return f"executed notebook: {path}" + ("" if now else " (nothing has changed since)")

@@ -1,0 +1,108 @@
+"""The figures of the reproduction pages: what runs gave, over what their networks cost.
+
+Each function returns a matplotlib figure made of records and published rows, nothing else.
+"""
+
+from collections import defaultdict
+from itertools import cycle
+
+from ..figures.style import COLOURS
+from .comparison import Line
+
+_KINDS = {  # by the beginning of a network's name
+    "resnet": ("ResNet", "black", "s"),
+    "mgnet-g": ("MgNet, grouped", "sky", "v"),
+    "mgnet": ("MgNet", "blue", "o"),
+    "mgic": ("MGIC", "green", "D"),
+    "mgiad": ("MGiaD", "vermillion", "^"),
+    "poly-mgnet": ("Poly-MgNet", "purple", "P"),
+}
+_COSTS = {"weights": "weights", "macs": "multiplications per image"}
+
+
+def kind(row):
+    """Return the family of a row's network: its label, colour and marker.
+
+    Examples
+    --------
+    >>> kind("mgnet-g8")[0], kind("mgnet-20")[0]
+    ('MgNet, grouped', 'MgNet')
+    """
+    label, colour, marker = next(v for k, v in _KINDS.items() if row.startswith(k))
+    return label, COLOURS[colour], marker
+
+
+def accuracy_over(lines, cost="weights", published=True):
+    """Return a figure of accuracy over cost: filled where measured, hollow where printed.
+
+    Parameters
+    ----------
+    lines : list of Line
+        Measured points have their t-interval as an error bar, from two seeds on.
+    cost : {"weights", "macs"}
+        ``"macs"`` is known of measured lines only.
+    published : bool
+        Whether the printed accuracies are drawn, too.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots()
+    labels = set()
+
+    def point(line, x, y, error, filled):
+        label, colour, marker = kind(line.row)
+        name = f"{label}, {'measured' if filled else 'printed'}"
+        ax.errorbar(
+            x, y, yerr=error, fmt=marker, color=colour, capsize=3,
+            markerfacecolor=colour if filled else "none", label=None if name in labels else name,
+        )  # fmt: skip
+        labels.add(name)
+
+    seen = set()
+    for line in lines:
+        if published and cost == "weights" and line.row not in seen and _printed(line):
+            point(line, line.weights, line.printed.accuracy, line.printed.std, False)
+        seen.add(line.row)
+        if line.runs:
+            x = line.weights if cost == "weights" else line.runs[0]["macs"]
+            point(line, x, line.interval.mean, line.interval.half_width, True)
+    ax.set(xscale="log", xlabel=_COSTS[cost], ylabel="test accuracy in percent")
+    if labels:
+        ax.legend(loc="lower right", fontsize=9)
+    else:
+        ax.text(0.5, 0.5, "nothing printed, nothing run", ha="center", transform=ax.transAxes)
+    return fig
+
+
+def _printed(line: Line):
+    return line.printed is not None and line.printed.accuracy is not None
+
+
+def curves(lines):
+    """Return a figure of the training losses over the epochs, one curve a run.
+
+    Colours tell families of networks apart, and styles the networks of a family.
+
+    Parameters
+    ----------
+    lines : list of Line
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots()
+    styles, named = defaultdict(lambda: cycle(("-", "--", ":", "-."))), {}
+    for line in lines:
+        family, colour, _ = kind(line.row)
+        for run in line.runs:
+            label = None if line.row in named else line.row
+            if label:
+                named[label] = next(styles[family])
+            epochs = [row["epoch"] for row in run["curve"]]
+            ax.plot(epochs, [row["loss"] for row in run["curve"]], named[line.row], color=colour,
+                    label=label, alpha=0.8, linewidth=1.4)  # fmt: skip
+    ax.set(xlabel="epoch", ylabel="mean training loss", ylim=(0, None))
+    if 0 < len(named) <= 6:
+        ax.legend(fontsize=9)
+    if not named:
+        ax.text(0.5, 0.5, "nothing run", ha="center", transform=ax.transAxes)
+    return fig

@@ -1,0 +1,171 @@
+"""The notebooks of published tables: executed with papermill, and only if something is new."""
+
+import json
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from .. import _paths
+from ..errors import InvalidValue
+from ..training import records
+from . import tables
+
+
+def notebook_of(table):
+    """Return the path of a table's notebook.
+
+    Raises
+    ------
+    InvalidValue
+        If it is not here: none of this table exists yet, or this is no checkout.
+    """
+    notebooks = (_paths.checkout() or Path()) / "notebooks" / "reproduce"
+    path = notebooks / f"{_stem(table)}.ipynb"
+    if path.exists():
+        return path
+    if notebooks.exists():
+        known = (*tables.TABLES, *tables.WHOLE)
+        there = sorted(t for t in known if (notebooks / f"{_stem(t)}.ipynb").exists())
+        raise InvalidValue(
+            f"{table} has no notebook yet; there is one for {', '.join(there)}. "
+            "Its networks can be trained one by one: mgtutorial train."
+        )
+    raise InvalidValue(
+        f"the notebook {path.name} is not here: it is part of a checkout of the project, "
+        "not of the installed package. Clone the project and run the command there."
+    )
+
+
+def _stem(table):
+    return table.replace("-", "_")
+
+
+def folder():
+    """Return where executed notebooks go: ``_build/reproduce`` in the checkout."""
+    return (_paths.checkout() or Path()) / "_build" / "reproduce"
+
+
+def check(table):
+    """Raise if the notebook of a table could not be executed here.
+
+    Raises
+    ------
+    InvalidValue
+        If papermill is not installed, or the notebook is not here.
+    """
+    notebook_of(table)
+    if find_spec("papermill") is None:
+        raise InvalidValue(
+            "papermill is not installed, so the notebook cannot be executed: "
+            "type: pip install 'mgtutorial[book]'. Training alone needs only: mgtutorial train."
+        )
+
+
+def execute(table, parameters, output=None):
+    """Execute a table's notebook with papermill; return the path of the executed notebook.
+
+    Parameters
+    ----------
+    table : str
+    parameters : dict
+        For the notebook's cell tagged ``parameters``.
+    output : path, optional
+        Default: :func:`folder`.
+
+    Raises
+    ------
+    InvalidValue
+        If papermill is not installed, or the notebook is not here; or if a cell fails, which
+        says that something is not as the notebook claims.
+    """
+    check(table)
+    import papermill
+
+    source = notebook_of(table)
+    output = Path(output or folder()) / source.name
+    output.parent.mkdir(parents=True, exist_ok=True)
+    static = os.environ.get("MGTUTORIAL_STATIC")
+    os.environ["MGTUTORIAL_STATIC"] = "1"  # nobody moves a slider in papermill
+    try:
+        papermill.execute_notebook(
+            source, output, parameters, progress_bar=False, kernel_name="python3",
+            extra_arguments=["--log-level=ERROR"],  # no advice on how to run a kernel
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        raise InvalidValue(
+            f"the notebook of {table} failed in cell {error.exec_count} ({error.ename}: "
+            f"{str(error.evalue).strip() or 'no message'}): see {output}."
+        ) from error
+    finally:
+        if static is None:
+            del os.environ["MGTUTORIAL_STATIC"]
+        else:
+            os.environ["MGTUTORIAL_STATIC"] = static
+    return output
+
+
+def executed(table, parameters, found):
+    """Execute a table's notebook, unless that was done for the same of everything it reads.
+
+    Parameters
+    ----------
+    table : str
+    parameters : dict
+    found : list of dict
+        The records of its runs.
+
+    Returns
+    -------
+    (path, bool)
+        Of the executed notebook, and whether it was executed now.
+    """
+    source = notebook_of(table)
+    output = folder() / source.name
+    stamp = output.with_suffix(".json")
+    state = {
+        "notebook": records.digest(source.read_text(encoding="utf-8")),
+        "package": _code(),
+        "results": records.digest(
+            {
+                f.name: records.digest(f.read_text(encoding="utf-8"))
+                for part in ("published", "runs")
+                for f in sorted((_paths.shipped() / part).glob("*"))
+                if f.suffix in (".csv", ".jsonl") and f.stem != "smoke"
+            }
+        ),
+        "runs": [[r["digest"], r["finished"]] for r in found],
+        "parameters": records.digest(parameters),
+    }
+    try:
+        done = json.loads(stamp.read_text(encoding="utf-8")) == state
+    except (OSError, ValueError):
+        done = False
+    if done and output.exists():
+        return output, False
+    stamp.unlink(missing_ok=True)  # a notebook that fails leaves none
+    path = execute(table, parameters, output.parent)
+    stamp.write_text(json.dumps(state), encoding="utf-8")
+    return path, True
+
+
+def shown(path):
+    """Return the Markdown that the cell tagged ``table`` of an executed notebook shows.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    str
+    """
+    cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
+    outputs = (o for c in cells if "table" in c["metadata"].get("tags", ()) for o in c["outputs"])
+    return "".join("".join(o.get("data", {}).get("text/markdown", "")) for o in outputs)
+
+
+def _code():
+    """Return a digest of the package's own files."""
+    root = Path(__file__).resolve().parent.parent
+    texts = {str(f.relative_to(root)): f.read_text(encoding="utf-8") for f in root.rglob("*.py")}
+    return records.digest(texts)

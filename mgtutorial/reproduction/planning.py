@@ -1,0 +1,109 @@
+"""The runs behind a published table: which they are, what is done of them, and doing the rest.
+
+A run that has a record is never trained again. The command is in :mod:`.command`, the
+notebooks are in :mod:`.notebooks`, doing the runs is :mod:`mgtutorial.sweeps`' business.
+"""
+
+from dataclasses import replace
+from functools import cache
+
+from ..errors import InvalidValue, choose
+from ..models.counting import count_macs
+from ..models.narrow import narrowed
+from ..training import protocols
+from . import tables
+
+# ------------------------------------------------------------------------ what to do
+
+
+def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
+    """Return the configs of the runs that a table needs at a budget.
+
+    For ``smoke`` the networks are narrowed (:func:`mgtutorial.models.narrow.narrowed`): it
+    proves the path. The other budgets train the networks that the table counts.
+
+    Parameters
+    ----------
+    table : str
+        A name of :data:`mgtutorial.reproduction.tables.TABLES`.
+    budget : str
+    rows : sequence of str, optional
+        Default: every row whose network can take the images.
+    seeds : sequence of int
+    data : str, optional
+        Default: the table's own data set; for ``smoke`` the embedded digits.
+    root : path, optional
+        Where the data are.
+
+    Returns
+    -------
+    list of TrainConfig
+
+    Raises
+    ------
+    UnknownName, DataNotFound
+    InvalidValue
+        If a row of `rows` has a network whose levels the images cannot carry.
+
+    Examples
+    --------
+    >>> [c.data for c in plan("mgiad-table2", "smoke", rows=["mgnet-20"], seeds=[0, 1])]
+    ['digits', 'digits']
+    """
+    return [config for _, config in planned(table, budget, rows, seeds, data, root)[0]]
+
+
+def planned(table, budget, rows, seeds, data, root):
+    """Return (row, config) for each run, and a sentence for each row that is left out."""
+    described = tables.TABLES[choose("table", table, tables.TABLES)]
+    choose("budget", budget, protocols.BUDGETS)
+    for row in rows or ():
+        choose(f"row of {table}", row, described.rows)
+    data = data or data_of(table, budget)
+    found, left_out = [], []
+    for row in rows or described.rows:
+        network = described.config(row)
+        if budget == "smoke":
+            network = narrowed(network)
+        elif data != described.data:
+            network = described.rows[row].config
+        config = protocols.configure(network, data, budget, root=root, protocol=described.protocol)
+        if data != described.data and (why := _unfit(config.model, _side(data, root))):
+            if rows:
+                raise InvalidValue(f"{row} cannot be trained on {data}: {why}")
+            left_out.append(f"{row} is counted, not trained, on {data}: {why}")
+            continue
+        found += [(row, replace(config, seed=seed)) for seed in dict.fromkeys(seeds)]
+    return found, left_out
+
+
+@cache
+def _side(data, root):
+    from ..data import images as sets
+
+    return sets.load(data, "test", root=root).size
+
+
+@cache
+def _unfit(network, size):
+    """Return why a network cannot take images of a size, or None."""
+    try:
+        count_macs(network, size)
+    except InvalidValue as error:
+        return str(error)
+
+
+def data_of(table, budget):
+    """Return the data set of a budget: the paper's, but for ``smoke`` one that is embedded.
+
+    Networks that halve the resolution too often for the digits' 8 x 8 pixels get synthetic images
+    of 32 x 32.
+    """
+    described = tables.TABLES[table]
+    if budget != "smoke":
+        return described.data
+    first = narrowed(described.config(next(iter(described.rows))))
+    return "synthetic" if _unfit(first, 8) else "digits"
+
+
+# ------------------------------------------------------------------------ doing it

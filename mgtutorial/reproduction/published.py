@@ -1,0 +1,216 @@
+"""What the papers print, line by line: which network it is, and whether its count agrees.
+
+The lines are in ``results/published``. Here each line that counts weights becomes a
+:class:`Row`: its place, its numbers as printed, and the config of the network that it counts, on
+its data set. Why a count does not agree stands beside the row, in ``results/reasons.csv``.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+
+from .. import _paths
+from ..data.catalogue import DATA
+from ..errors import choose
+from ..models import mgiad
+from ..models.counting import count_weights
+from .papers.printed_table import PRINTED, lines, read
+
+#: A count that does not round to the print is near it within this fraction of it.
+TOLERANCE = 0.03
+
+#: What can be said of a count, from best to least.
+VERDICTS = ("matched", "near", "not reproducible", "no network", "not ours")
+
+_UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A published row that counts weights.
+
+    Attributes
+    ----------
+    table, name : str
+        The table's key, and the row's name in it: the network's, if we have it.
+    source : str
+        Its place in the paper.
+    data : str or None
+        Name of the data set.
+    printed, unit : str
+        The count as printed, and its unit: "", "k" or "M".
+    accuracy, std : float or None
+        As printed, in percent.
+    arxiv : bool
+        Whether this is MGIC's earlier version, where it has one.
+    config : config of the network, or None
+        As counted on `data`; None for networks of others.
+    reason : str
+        What there is to say about a count or a label that does not agree.
+    """
+
+    table: str
+    name: str
+    source: str
+    data: str | None
+    printed: str
+    unit: str
+    accuracy: float | None
+    std: float | None
+    arxiv: bool
+    config: object
+    reason: str
+
+    @property
+    def weights(self):
+        """The printed count, as a number of weights."""
+        return float(Decimal(self.printed) * _UNITS[self.unit])
+
+    @property
+    def exact(self):
+        """The count of our network, or None."""
+        return None if self.config is None else _weights(self.config)
+
+    @property
+    def difference(self):
+        """Ours less theirs, in weights, or None."""
+        return None if self.config is None else round(self.exact - self.weights)
+
+    @property
+    def verdict(self):
+        """One of :data:`VERDICTS`.
+
+        ``matched``: ours, rounded to the places that are printed, is what is printed.
+        ``near``: within :data:`TOLERANCE` of it. ``not reproducible``: farther away. ``no
+        network``: the paper's own, not built here. ``not ours``: it quotes the network of others.
+        """
+        if self.config is None:
+            return "no network" if self.name.startswith("mgic") else "not ours"
+        if rounds_to(self.exact, self.printed, self.unit):
+            return "matched"
+        near = abs(self.difference) <= TOLERANCE * self.weights
+        return "near" if near else "not reproducible"
+
+
+def rounds_to(n, printed, unit=""):
+    """Return whether a count, rounded to the places of a printed number, is that number.
+
+    Examples
+    --------
+    >>> rounds_to(2_750_666, "2751", "k"), rounds_to(498_682, "0.5", "M")
+    (True, True)
+    >>> rounds_to(11_173_962, "11170", "k")
+    False
+    """
+    printed = Decimal(printed)
+    ours = (Decimal(n) / _UNITS[unit]).quantize(printed, rounding=ROUND_HALF_UP)
+    return ours == printed
+
+
+@cache
+def _weights(config):
+    return count_weights(config)
+
+
+def fitted(config, data):
+    """Return a config as the papers use it on a data set: channels, classes, stem, norms.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> fitted(models.named("mgnet"), "imagenet").stem
+    '7x7'
+    """
+    d = DATA[choose("data set of the tables", data, DATA)]
+    changes = {"in_channels": d.channels, "num_classes": d.classes}
+    if isinstance(config, mgiad.MGiaDConfig):
+        config = mgiad.for_data(config, data)
+    elif getattr(config, "stem", None) == "3x3":
+        changes["stem"] = d.stem
+    return replace(config, **changes)
+
+
+@cache
+def _reasons():
+    found = {}
+    for line in read(_paths.shipped() / "reasons.csv"):
+        found[line["table"], line["row"]] = line["reason"]
+    return found
+
+
+@cache
+def rows(table=None):
+    """Return the published rows that count weights, of one table or of all.
+
+    Parameters
+    ----------
+    table : str, optional
+        A name of :data:`PRINTED`.
+
+    Returns
+    -------
+    tuple of Row
+        In the order of print.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such table.
+
+    Examples
+    --------
+    >>> row = rows("mgiad-table1")[1]
+    >>> row.name, row.printed + row.unit, row.exact, row.verdict
+    ('mgnet', '2751k', 2750666, 'matched')
+    """
+    if table is None:
+        return tuple(row for name in PRINTED for row in rows(name))
+    described = PRINTED[choose("table", table, PRINTED)]
+    found = {}
+    for line in filter(described.only, lines(described.csv)):
+        if not line[described.count]:
+            continue  # quoted without a count
+        name, config = described.network(line)
+        arxiv = line.get("paper_version") == "arxiv"
+        name += "-arxiv" * arxiv
+        if name in found:  # MGIC's Table 12 has one label twice
+            name += f"-row{line['source'].split()[-1]}"
+        column = described.accuracy
+        accuracy = column(line) if callable(column) else line.get(column)
+        found[name] = Row(
+            table=table,
+            name=name,
+            source=line["source"],
+            data=described.data,
+            printed=line[described.count],
+            unit=_unit(described.count, line),
+            accuracy=float(accuracy) if accuracy else None,
+            std=float(line["test_acc_std"]) if line.get("test_acc_std") else None,
+            arxiv=arxiv,
+            config=config and (fitted(config, described.data) if described.data else config),
+            reason=_reasons().get((table, name.replace("-arxiv", "")), ""),
+        )
+    return tuple(found.values())
+
+
+def _unit(column, line):
+    suffix = column.rpartition("_")[2]
+    unit = {"k": "k", "m": "M"}.get(suffix) or line["unit"]
+    return "" if unit == "count" else unit
+
+
+def row(table, name):
+    """Return one published row.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such table or no such row in it.
+
+    Examples
+    --------
+    >>> row("mgic-table12", "mgic-resnet56-c16-g8").verdict
+    'not reproducible'
+    """
+    found = {r.name: r for r in rows(table)}
+    return found[choose(f"row of {table}", name, found)]

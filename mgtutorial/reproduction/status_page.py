@@ -1,0 +1,179 @@
+"""What has been run, table by table: the page ``book/status.md``, and whether pages say the truth.
+
+The page is written by :func:`page` from the published files and the records, never by hand.
+:func:`problems` reads all pages and notebooks and finds what they say that the records do not.
+"""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+from .. import _paths
+from ..errors import InvalidValue
+from ..training import records
+from . import comparison, rendering, verdicts
+from .papers.printed_table import PRINTED
+from .published import rows as published_rows
+from .tables import TABLES, WHOLE
+
+#: Published tables and figures whose networks or experiments are not built here yet.
+MISSING = {
+    "MGIC, Table 9: Cityscapes": "the segmentation networks are not built yet",
+    "MGIC, Table 11: ModelNet10": "the point-cloud networks are not built yet",
+}
+
+# A percentage with one or two decimals that could be an accuracy, and the name of a run.
+_ACCURACY = re.compile(r"(?<![\d.])((?:[5-9]\d|100)\.\d{1,2})(?:\s*±\s*[\d.]+)?\s*(?:%|per cent)")
+_DIGEST = re.compile(r"`([0-9a-f]{16})`")
+
+_START = """(status)=
+# What has been run
+
+> **Which numbers of the papers have been reproduced, and which have not been tried?**
+
+This page is made by `mgtutorial tables --write` from `results/published` and `results/runs`; nobody
+types into it. [How the comparison is made, and what the verdicts mean](reproduction.md) stands on a
+page of its own.
+
+"""
+
+
+def page(runs=None):
+    """Return the text of the status page.
+
+    Parameters
+    ----------
+    runs : list of dict, optional
+        Records; default: those that came with the package.
+
+    Examples
+    --------
+    >>> page([]).splitlines()[1]
+    '# What has been run'
+    """
+    runs = records.read(_paths.shipped() / "runs") if runs is None else runs
+    runs = [r for r in runs if r["budget"] != "smoke"]
+    made = {name: comparison.lines(name, runs) for name in TABLES}
+    parts = [_START, _overview(made), "\n\n## Runs by table\n\n"]
+    waiting = []
+    for name, lines in made.items():
+        if run := [line for line in lines if line.runs]:
+            parts.append(f"### {TABLES[name].title}\n\n{rendering.markdown(run)}\n\n")
+        else:
+            waiting.append(f"* {TABLES[name].title}\n")
+    if waiting:
+        parts.append(f"### No run is recorded\n\n{''.join(waiting)}\n")
+    parts.append(
+        "## Made in their notebooks\n\nThese are counted, timed or learned without a data set.\n\n"
+        + "".join(
+            f"* [{title}](../notebooks/reproduce/{name.replace('-', '_')}.ipynb)\n"
+            for name, title in WHOLE.items()
+        )
+        + "\n## Not built yet\n\n| table or figure | why |\n|---|---|\n"
+        + "\n".join(f"| {name} | {why} |" for name, why in MISSING.items())
+        + "\n"
+    )
+    return "".join(parts)
+
+
+def _overview(made):
+    out = ["| table | rows | weights matched | accuracies |", "|---|---:|---:|---|"]
+    for name, lines in made.items():
+        rows = {line.row for line in lines}
+        counted = [r for r in published_rows(name) if not r.arxiv] if name in PRINTED else []
+        counted = [r for r in counted if r.config is not None]
+        matched = sum(r.verdict == "matched" for r in counted)
+        of = f"{matched} of {len(counted)}" if counted else ""
+        tally = Counter(line.verdict for line in lines)
+        found = ", ".join(f"{tally[v]} {v}" for v in verdicts.MEANING if tally[v])
+        cells = [TABLES[name].title, str(len(rows)), of, found]
+        out.append(f"| {' | '.join(cells)} |")
+    return "\n".join(out)
+
+
+def write(root=None):
+    """Write the status page of a checkout and return its path.
+
+    Raises
+    ------
+    InvalidValue
+        If this is no checkout of the project.
+    """
+    path = _book(root) / "status.md"
+    path.write_text(page(), encoding="utf-8")
+    return path
+
+
+def problems(root=None):
+    """Return what the pages say that the records do not, one sentence each.
+
+    - the status page differs from what the records say now;
+    - a page names a run that is not recorded;
+    - a page states an accuracy that neither a paper prints nor a record holds.
+
+    Parameters
+    ----------
+    root : path, optional
+        A checkout; default: this one.
+
+    Raises
+    ------
+    InvalidValue
+        If this is no checkout of the project.
+    """
+    book = _book(root)
+    runs = records.read(_paths.shipped() / "runs")
+    found = []
+    status = book / "status.md"
+    if not status.exists() or status.read_text(encoding="utf-8") != page():
+        found.append("book/status.md is not what the records say: run mgtutorial tables --write.")
+    known, allowed = {r["digest"] for r in runs}, _accuracies(runs)
+    notebooks = sorted((book.parent / "notebooks").rglob("*.ipynb"))
+    for path in (*sorted(book.glob("*.md")), *notebooks, book.parent / "README.md"):
+        name, text = path.relative_to(book.parent), _prose(path)
+        for digest in sorted(set(_DIGEST.findall(text)) - known):
+            found.append(f"{name} names the run {digest}, which is not recorded.")
+        for number in sorted(set(_ACCURACY.findall(text))):
+            if number not in allowed:
+                found.append(
+                    f"{name} states {number} %, which no paper prints and no record holds."
+                )
+    return found
+
+
+def _book(root):
+    root = Path(root or _paths.checkout() or Path())
+    if not (root / "_toc.yml").exists():
+        raise InvalidValue(
+            "the pages are not here: they are part of a checkout of the project, not of the "
+            "installed package. Clone the project and run the command there."
+        )
+    return root / "book"
+
+
+def _prose(path):
+    """The text that a reader sees as prose: of a notebook its Markdown cells."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+def _accuracies(runs):
+    """All accuracies that a page may state, as they may be written."""
+    values = []
+    for folder in (_paths.shipped() / "published").glob("*.csv"):
+        for cell in re.split(r"[,\n\"]", folder.read_text(encoding="utf-8")):
+            values += re.findall(r"(?<![\d.])\d{2,3}\.\d+", cell)
+    written = {v for v in values} | {f"{float(v):.2f}" for v in values}
+    for run in runs:
+        for key in ("test_accuracy", "val_accuracy", "train_accuracy"):
+            if key in run:
+                written |= {f"{100 * run[key]:.1f}", f"{100 * run[key]:.2f}"}
+    for name in TABLES:
+        for line in comparison.lines(name, runs):
+            if line.runs:
+                written |= {f"{line.interval.mean:.1f}", f"{line.interval.mean:.2f}"}
+    return written

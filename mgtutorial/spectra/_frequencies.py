@@ -1,0 +1,167 @@
+r"""Symbols at the frequencies that suffice: what :mod:`mgtutorial.spectra.symbols` runs on.
+
+A frequency is a row of whole numbers `m`, one for each axis: the phases :math:`2 \pi m / n`.
+"""
+
+import math
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache, lru_cache
+
+import numpy as np
+
+from ..errors import InvalidValue
+from .convolutions import double
+
+# Frequencies are taken in blocks whose matrices have about this many bytes: they fit the cache.
+_BLOCK = 2**20
+
+
+class Frequencies:
+    """The output frequencies of a convolution on a periodic grid, as few as suffice.
+
+    For a real kernel that is one of each pair of opposite ones.
+
+    Attributes
+    ----------
+    A : Convolution
+        With its kernel as an array in double precision, unless it is a tensor that needs a gradient
+        or is not on the CPU.
+    shape, grid : tuple of int
+        Of the input and of the output.
+    index : array of int, shape (M, d)
+    """
+
+    def __init__(self, A, shape):
+        self.shape, self.grid, kernel = tuple(shape), output_grid(A, shape), A.kernel
+        self.dtype = None if isinstance(kernel, np.ndarray) else kernel.dtype
+        if self.dtype and kernel.device.type == "cpu" and not _needs_gradient(kernel):
+            A = replace(A, kernel=double(kernel))
+        self.A, self.index = A, all_frequencies(self.grid)
+        own = np.arange(len(self.index))
+        self._which, self._flipped = own, own < 0
+        if self.is_real:
+            opposite = np.ravel_multi_index(tuple((-self.index % self.grid).T), self.grid)
+            suffice, self._which = np.unique(np.minimum(own, opposite), return_inverse=True)
+            self.index, self._flipped = self.index[suffice], own > opposite
+
+    @property
+    def in_arrays(self):
+        """Whether NumPy does the work."""
+        return isinstance(self.A.kernel, np.ndarray)
+
+    @property
+    def is_real(self):
+        """Whether the kernel is."""
+        kernel = self.A.kernel
+        return not (np.iscomplexobj(kernel) if self.in_arrays else kernel.is_complex())
+
+    def each(self, function, index=None):
+        """Call `function` with parts of the frequencies (of `index`); return all values, (M, ...).
+
+        Arrays are worked on by as many threads as there are processors (or ``OMP_NUM_THREADS``
+        says). LAPACK's own do not help with small matrices, and do much harm where processors are
+        busy, so each has only one.
+        """
+        A, index = self.A, self.index if index is None else index
+        size = 16 * math.prod(A.stride) * A.c_out * A.kernel.shape[1]
+        size = max(1, (_BLOCK if self.in_arrays else 128 * _BLOCK) // size)
+        parts = [index[i : i + size] for i in range(0, len(index), size)]
+        if not self.in_arrays:
+            return sys.modules["torch"].cat([function(part) for part in parts])
+        asked = os.environ.get("OMP_NUM_THREADS", "")
+        workers = max(1, int(asked) if asked.isdigit() else os.cpu_count() or 1)
+        with _libraries().limit(limits=1, user_api="blas"):
+            if min(workers, len(parts)) == 1:
+                return np.concatenate([function(part) for part in parts])
+            with ThreadPoolExecutor(workers) as pool:
+                return np.concatenate(list(pool.map(function, parts)))
+
+    def spread(self, values, conjugate=False):
+        """Return values at `index` for the whole grid, (*grid, -1), in the kernel's type."""
+        out, flipped = values[self._which], self._flipped[:, None]
+        if not self.in_arrays and conjugate:
+            torch = sys.modules["torch"]
+            out = torch.where(torch.from_numpy(flipped).to(out.device), out.conj(), out)
+        elif conjugate:
+            out = np.where(flipped, out.conj(), out)
+        if self.dtype and self.in_arrays:
+            dtype = self.dtype.to_complex() if conjugate else self.dtype.to_real()
+            out = sys.modules["torch"].from_numpy(out).to(dtype)
+        return out.reshape(*self.grid, -1)
+
+
+@cache
+def _libraries():
+    """The linear algebra libraries that are loaded; to look for them takes 10 ms."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _needs_gradient(kernel):
+    return kernel.requires_grad and sys.modules["torch"].is_grad_enabled()
+
+
+def all_frequencies(grid):
+    """All frequencies of a grid, in C order."""
+    return np.indices(grid).reshape(len(grid), -1).T
+
+
+def output_grid(A, shape):
+    """Return the output's grid, if the convolution is one on a periodic grid of `shape`."""
+    shape = tuple(shape)
+    valid = len(shape) == A.d and all(isinstance(n, int | np.integer) for n in shape)
+    if not valid or any(n % s for n, s in zip(shape, A.stride, strict=True)):
+        raise InvalidValue(
+            f"a periodic grid of shape {shape} for a kernel of sizes {A.sizes} with stride "
+            f"{A.stride}: give {A.d} whole numbers, multiples of the stride."
+        )
+    least = tuple(reach + 1 for reach in A.reach)
+    if any(n < m for n, m in zip(shape, least, strict=True)):
+        raise InvalidValue(
+            f"a kernel of sizes {A.sizes} with dilation {A.dilation} reaches around a "
+            f"periodic grid of shape {shape}: give at least {least}."
+        )
+    return tuple(n // s for n, s in zip(shape, A.stride, strict=True))
+
+
+@lru_cache(maxsize=64)
+def waves(n):
+    """exp(2 pi i j / n), exact at multiples of a quarter turn, and exactly conjugate in pairs."""
+    j = np.arange(n)
+    out = np.exp(2j * np.pi * np.minimum(j, n - j) / n)
+    out[2 * j > n] = out[2 * j > n].conj()
+    out[4 * j % n == 0] = [(1, 1j, -1, -1j)[q] for q in range(4) if q * n % 4 == 0]
+    out.flags.writeable = False
+    return out
+
+
+def weights(A):
+    """The kernel as a complex matrix, (entries, c_out * c_in / groups)."""
+    rows = A.kernel.reshape(-1, math.prod(A.sizes))
+    if isinstance(rows, np.ndarray):
+        return np.ascontiguousarray(rows.T, dtype=complex)
+    return rows.T.to(rows.dtype.to_complex())
+
+
+def symbol_blocks(A, w, shape, index):
+    """Return the symbol's blocks at output frequencies, shape (M, groups, rows, columns)."""
+    phases = 1 / math.sqrt(math.prod(A.stride))
+    for axis, (n, s) in enumerate(zip(shape, A.stride, strict=True)):
+        m = index[:, axis, None] + n // s * np.arange(s)  # the frequencies that fold onto it
+        offset = A.dilation[axis] * np.arange(A.sizes[axis]) - A.origin[axis]
+        along = waves(n)[m[..., None] * offset % n]
+        # (M, harmonics, entries), both in C order over the axes
+        phases = np.einsum("mak,mbl->mabkl", phases, along) if axis else phases * along
+        phases = phases.reshape(len(index), -1, math.prod(A.sizes[: axis + 1]))
+    if not isinstance(w, np.ndarray):
+        phases = sys.modules["torch"].from_numpy(phases).to(w)
+    blocks = phases @ w  # (M, harmonics, c_out * c_in / groups)
+    each = A.c_out // A.groups
+    blocks = blocks.reshape(len(index), phases.shape[1], A.groups, each, -1)
+    if phases.shape[1] > 1:
+        blocks = blocks.swapaxes(1, 2).swapaxes(2, 3)
+    return blocks.reshape(len(index), A.groups, each, -1)

@@ -1,0 +1,205 @@
+r"""Both ends of a spectrum, of operators whose matrix is large: Arnoldi and Lanczos.
+
+For a convolution with zero padding there is no symbol: its matrix is sparse (Toeplitz in blocks),
+and its outermost eigenvalues and singular values come from products with it.
+
+References
+----------
+.. [1] R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide, 1998.
+"""
+
+import math
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
+
+from ..errors import InvalidValue, choose
+from .layers import of
+
+_DENSE = 800  # up to this size all values at once are quicker than a few of them
+_ENTRIES = 10**7  # up to this many the matrix is formed: 120 MB, and quicker than without it
+
+
+def extremal_eigenvalues(operator, shape=None, k=6, which="LM"):
+    """Return eigenvalues at one end of the spectrum, by Arnoldi's method.
+
+    Parameters
+    ----------
+    operator : Convolution, module, square matrix (dense or sparse) or LinearOperator
+    shape : tuple of int, optional
+        Of the grid, for a convolution, which has its own padding mode.
+    k : int
+        How many.
+    which : {"LM", "SM", "LR", "SR", "LI"}
+        Largest or smallest magnitude, largest or smallest real part, largest imaginary part. The
+        smallest magnitudes take a factorisation of the matrix.
+
+    Returns
+    -------
+    array of complex, shape (k,)
+        The outermost first; for "SM", the smallest. Up to 800 unknowns they come from all
+        eigenvalues. ARPACK finds them to rounding, which for a nonnormal operator means: those of a
+        matrix that differs by rounding.
+
+    Raises
+    ------
+    InvalidValue
+        If the operator is not square or has fewer than `k` eigenvalues, or Arnoldi's method does
+        not converge.
+
+    Examples
+    --------
+    >>> extremal_eigenvalues([[[-1.0, 2.0, -1.0]]], (7,), k=2).real.round(3)
+    array([3.848, 3.414])
+    """
+    choose("end of the spectrum", which, ("LM", "SM", "LR", "SR", "LI"))
+    matrix = _operator(operator, shape, assemble=which == "SM")
+    n = matrix.shape[0]
+    if matrix.shape[1] != n:
+        raise InvalidValue(
+            f"an operator of {matrix.shape[1]} to {n} unknowns has no eigenvalues: ask for its "
+            "singular values."
+        )
+    _check_count(k, n)
+    key = {
+        "LM": lambda z: -np.abs(z),
+        "SM": np.abs,
+        "LR": lambda z: -z.real,
+        "SR": lambda z: z.real,
+        "LI": lambda z: -np.abs(z.imag),
+    }[which]
+    if n <= max(_DENSE, k + 2):
+        values = np.linalg.eigvals(_dense(matrix)).astype(complex)
+    else:
+        # a fixed start, so that the same question has the same answer
+        options = {"k": k, "v0": _start(n), "ncv": min(n, max(4 * k, 60))}
+        if which == "SM":
+            options |= {"sigma": 0, "which": "LM", "OPinv": _inverse(matrix)}
+        else:
+            options["which"] = which
+        values = _converged(scipy.sparse.linalg.eigs, matrix, options, return_eigenvectors=False)
+    return values[np.argsort(key(values), kind="stable")][:k]
+
+
+def extremal_singular_values(operator, shape=None, k=6, which="LM"):
+    r"""Return the largest or smallest singular values, by Lanczos' method.
+
+    Parameters
+    ----------
+    operator : Convolution, module, matrix (dense or sparse) or LinearOperator
+    shape : tuple of int, optional
+        Of the input's grid, for a convolution, which has its own padding mode.
+    k : int
+        How many.
+    which : {"LM", "SM"}
+        The largest come from :math:`A^T A`, the smallest, which would lose half their digits
+        there, from the factorised matrix of :math:`(u, f) \mapsto (A^T f, A u)`, whose eigenvalues
+        are plus and minus the singular values.
+
+    Returns
+    -------
+    array of float, shape (k,)
+        The outermost first. Up to 800 unknowns they come from all singular values.
+
+    Raises
+    ------
+    InvalidValue
+        For a `k` that is too large, the smallest of an operator that is not square, or if Lanczos'
+        method does not converge.
+
+    Examples
+    --------
+    >>> laplace = [[[-1.0, 2.0, -1.0]]]
+    >>> extremal_singular_values(laplace, (7,), k=1, which="SM").round(4)  # 2 - 2 cos(pi/8)
+    array([0.1522])
+    """
+    choose("end of the spectrum", which, ("LM", "SM"))
+    matrix = _operator(operator, shape, assemble=which == "SM")
+    m, n = matrix.shape
+    _check_count(k, min(m, n))
+    if max(m, n) <= _DENSE or min(m, n) <= k + 2:
+        values = np.linalg.svd(_dense(matrix), compute_uv=False)
+        return values[:k] if which == "LM" else values[::-1][:k]
+    if which == "LM":
+        A = scipy.sparse.linalg.aslinearoperator(matrix)
+        gram = A @ A.H if m < n else A.H @ A
+        options = {"k": k, "v0": _start(min(m, n)), "ncv": min(m, n, max(4 * k, 60))}
+        values = _converged(
+            scipy.sparse.linalg.eigsh, gram, options, which="LM", return_eigenvectors=False
+        )
+        return np.sqrt(np.sort(values)[::-1].clip(0))
+    if m != n:
+        raise InvalidValue(
+            f"an operator of {n} to {m} unknowns: the smallest singular values are found for "
+            "square ones; take a grid so small that the matrix is dense "
+            f"(up to {_DENSE} unknowns)."
+        )
+    both = scipy.sparse.block_array([[None, matrix], [matrix.conj().T, None]], format="csc")
+    options = {"k": 2 * k, "v0": _start(2 * n), "ncv": min(2 * n, max(8 * k, 60))}
+    options |= {"sigma": 0, "which": "LM", "OPinv": _inverse(both)}
+    values = _converged(scipy.sparse.linalg.eigsh, both, options, return_eigenvectors=False)
+    return np.sort(np.abs(values))[::2][:k]
+
+
+def _operator(operator, shape, assemble):
+    """The operator as a matrix, or without one where products with it are enough."""
+    if isinstance(operator, scipy.sparse.linalg.LinearOperator):
+        if assemble:
+            raise InvalidValue(
+                "the smallest values need a factorisation, and an operator given as a function has "
+                "none: give its matrix."
+            )
+        return operator
+    if shape is None:
+        if scipy.sparse.issparse(operator):
+            return operator
+        matrix = np.asarray(operator)
+        if matrix.ndim == 2:
+            return matrix
+        raise InvalidValue(
+            f"an operator of type {type(operator).__name__} and no grid: give a matrix, or a "
+            "convolution and the shape of its grid."
+        )
+    A = of(operator)
+    entries = math.prod(A.kernel.shape) * math.prod(A.output_shape(shape))
+    return A.sparse(shape) if assemble or entries <= _ENTRIES else A.operator(shape)
+
+
+def _dense(matrix):
+    if isinstance(matrix, scipy.sparse.linalg.LinearOperator):
+        return matrix @ np.eye(matrix.shape[1])
+    return matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
+
+
+def _check_count(k, n):
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n:
+        raise InvalidValue(f"k = {k!r} values of {n}: give a whole number from 1 to {n}.")
+
+
+def _start(n):
+    """A fixed start, so that the same question has the same answer."""
+    return np.random.default_rng(0).standard_normal(n)
+
+
+def _inverse(matrix):
+    """Solutions with a sparse matrix; one that is singular is moved by a rounding."""
+    matrix = scipy.sparse.csc_array(matrix)
+    try:
+        factors = scipy.sparse.linalg.splu(matrix)
+    except RuntimeError:  # exactly singular
+        size = abs(matrix).sum(axis=1).max()
+        nudge = np.finfo(float).eps * (size or 1.0) * scipy.sparse.eye_array(matrix.shape[0])
+        factors = scipy.sparse.linalg.splu(scipy.sparse.csc_array(matrix + nudge))
+    return scipy.sparse.linalg.LinearOperator(matrix.shape, factors.solve, dtype=matrix.dtype)
+
+
+def _converged(method, matrix, options, **more):
+    """Run ARPACK; what does not converge is one sentence."""
+    try:
+        return method(matrix, **options, **more)
+    except scipy.sparse.linalg.ArpackNoConvergence as error:
+        raise InvalidValue(
+            f"{len(error.eigenvalues)} of {options['k']} values converged, as the spectrum is "
+            "crowded at this end: ask for fewer or for another end, or take a smaller grid."
+        ) from error

@@ -1,0 +1,185 @@
+"""The convolutions in a network of torch, as operators.
+
+Any module will do: a ResNet of torchvision, a network of :mod:`mgtutorial.models`.
+"""
+
+import sys
+from dataclasses import replace
+
+from ..errors import InvalidValue
+from .convolutions import Convolution, double
+
+_FIELDS = ("stride", "dilation", "groups", "padding", "padding_mode")
+
+
+def of(layer, **options):
+    """Return the :class:`~mgtutorial.spectra.convolutions.Convolution` of a layer, or of a weight.
+
+    Parameters
+    ----------
+    layer : torch.nn.Conv1d, Conv2d or Conv3d, Convolution, tensor or array
+        A layer's weight keeps its graph, so that what is computed from it can be differentiated.
+    **options
+        Fields of a Convolution: for a weight, or in place of a layer's own.
+
+    Raises
+    ------
+    InvalidValue
+        For another module (:func:`convolutions` looks inside), and as Convolution.
+
+    Examples
+    --------
+    >>> import torch
+    >>> A = of(torch.nn.Conv2d(16, 32, 3, stride=2, padding=1))
+    >>> A.c_in, A.c_out, A.stride, A.output_shape((8, 6))
+    (16, 32, (2, 2), (4, 3))
+    """
+    if isinstance(layer, Convolution):
+        return replace(layer, **options) if options else layer
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(layer, torch.nn.Module):
+        return Convolution(layer, **options)
+    if not _is_convolution(layer):
+        raise InvalidValue(
+            f"{type(layer).__name__} is not a convolution: give a torch.nn.Conv1d, Conv2d or "
+            "Conv3d, or a weight (that of a transposed convolution has the same singular values); "
+            "convolutions(module) finds those inside a module."
+        )
+    return Convolution(layer.weight, **{name: getattr(layer, name) for name in _FIELDS} | options)
+
+
+def convolutions(module):
+    """Return the convolutions inside a module, by their qualified names.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    dict of str to Convolution
+        In the order of ``named_modules``. Kernels are detached.
+
+    Raises
+    ------
+    InvalidValue
+        If there is none.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 1))
+    >>> {name: A.sizes for name, A in convolutions(net).items()}
+    {'0': (3, 3), '2': (1, 1)}
+    """
+    found = {}
+    for name, layer in module.named_modules():
+        if _is_convolution(layer):
+            A = of(layer)
+            found[name] = replace(A, kernel=A.kernel.detach())
+    if not found:
+        raise InvalidValue(
+            f"{type(module).__name__} contains no convolution (torch.nn.Conv1d, Conv2d or Conv3d): "
+            "give a network that has one."
+        )
+    return found
+
+
+def input_grids(module, x):
+    """Return the grids on which the convolutions of a module work when its input is `x`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Run once, in evaluation mode; its state is as before afterwards.
+    x : tensor
+        A batch of inputs; one of zeros will do.
+
+    Returns
+    -------
+    dict of str to tuple of int
+        By qualified name, in the order of use. A layer that is used on several grids has the first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> first, second = torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.Conv2d(4, 4, 3)
+    >>> net = torch.nn.Sequential(first, torch.nn.MaxPool2d(2), second)
+    >>> input_grids(net, torch.zeros(1, 1, 8, 6))
+    {'0': (8, 6), '2': (4, 3)}
+    """
+    import torch
+
+    names = {layer: name for name, layer in module.named_modules() if _is_convolution(layer)}
+    training = {m: m.training for m in module.modules()}
+    grids = {}
+
+    def note(layer, inputs):
+        grids.setdefault(names[layer], tuple(inputs[0].shape[2:]))
+
+    handles = [layer.register_forward_pre_hook(note) for layer in names]
+    try:
+        with torch.no_grad():
+            module.eval()(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for m, mode in training.items():
+            m.training = mode
+    return grids
+
+
+def fold_norm(layer, norm, before=False):
+    r"""Return a convolution together with a batch norm, as it is in evaluation mode.
+
+    The norm multiplies channel `c` by :math:`\gamma_c / \sqrt{\mathrm{var}_c + \epsilon}`; what it
+    adds is left out, like a bias.
+
+    Parameters
+    ----------
+    layer
+        As for :func:`of`.
+    norm : torch.nn.BatchNorm1d, BatchNorm2d or BatchNorm3d
+    before : bool
+        Whether the norm comes before the convolution, as in pre-activation networks.
+
+    Raises
+    ------
+    InvalidValue
+        For a norm without running statistics, or with another number of channels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> norm, conv = torch.nn.BatchNorm2d(4, eps=0.0), torch.nn.Conv2d(2, 4, 3)
+    >>> _ = norm.running_var.fill_(4.0)
+    >>> torch.equal(fold_norm(conv, norm).kernel, conv.weight / 2)
+    True
+    """
+    A = of(layer)
+    channels = A.c_in if before else A.c_out
+    if getattr(norm, "running_var", None) is None:
+        raise InvalidValue(
+            f"{type(norm).__name__} has no running statistics, so that it is not linear in "
+            "evaluation mode: give a batch norm that tracks them."
+        )
+    if len(norm.running_var) != channels:
+        raise InvalidValue(
+            f"a norm of {len(norm.running_var)} channels beside a convolution of {channels}: give "
+            "the one that belongs to it (before=True if it comes before the convolution)."
+        )
+    scale = (norm.running_var + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight
+    scale = scale if hasattr(A.kernel, "detach") else double(scale)
+    if before:  # every row of a group reads the same channels
+        rows = [o // (A.c_out // A.groups) for o in range(A.c_out)]
+        scale = scale.reshape(A.groups, -1)[rows]
+    else:
+        scale = scale.reshape(A.c_out, 1)
+    return replace(A, kernel=A.kernel * scale.reshape(*scale.shape, *[1] * A.d))
+
+
+def _is_convolution(layer):
+    """Whether a module is one of torch's convolutions, and not a transposed one."""
+    torch = sys.modules["torch"]
+    return isinstance(layer, torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Conv3d)

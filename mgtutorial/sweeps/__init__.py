@@ -1,0 +1,1 @@
+"""Many runs: what is done, what it costs, and doing the rest."""

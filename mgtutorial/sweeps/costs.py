@@ -1,0 +1,109 @@
+"""What a run will cost here: from a run like it, else from a few timed steps.
+
+An estimate serves a plan and a bar; nothing else depends on it.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+
+from ..errors import MgtutorialError
+from ..models import registry
+from ..models.counting import count_macs
+from ..training import records
+from ..training.timing import per_image
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The estimated cost of a run.
+
+    Attributes
+    ----------
+    epoch : float
+        Seconds of one epoch.
+    basis : str
+        Where the number comes from, for a reader.
+    """
+
+    epoch: float
+    basis: str
+
+
+def costs(configs, images, past, device):
+    """Estimate what runs cost on a device.
+
+    Parameters
+    ----------
+    configs : list of TrainConfig
+    images : list
+        For each config its training images: ``n`` and ``size`` are read.
+    past : list of dict
+        Records: one of the same network, on the same data set, precision and kind of
+        device measures the cost; the median of several.
+    device : torch.device
+
+    Returns
+    -------
+    list of Cost
+        For a network without such a record: its multiplications, at the speed at which
+        a middling network of its kind among these trains here for half a second.
+    """
+    speeds = {}  # kind of network, size, ... -> multiplications a second
+    sizes = {}
+
+    def macs(config, size):
+        key = (config.model, size)
+        if key not in sizes:
+            sizes[key] = count_macs(config.model, size)
+        return sizes[key]
+
+    def like(config, size):
+        return type(config.model), size, config.precision, config.batch_size
+
+    found = []
+    measured = _measured(past, device)
+    for config, those in zip(configs, images, strict=True):
+        if seen := measured.get(_key(config.as_dict())):
+            runs = sorted(run for _, run in seen)
+            basis = f"measured: run {runs[0]}" + (f" and {len(runs) - 1} more" if runs[1:] else "")
+            found.append(Cost(median(s for s, _ in seen) * those.n, basis))
+            continue
+        kind = like(config, those.size)
+        if kind not in speeds:
+            same = [
+                c for c, i in zip(configs, images, strict=True)
+                if like(c, i.size) == kind and _key(c.as_dict()) not in measured
+            ]  # fmt: skip
+            middle = sorted(same, key=lambda c, size=those.size: macs(c, size))[len(same) // 2]
+            speeds[kind] = macs(middle, those.size) / per_image(middle, those.size, device)
+        each = macs(config, those.size)
+        basis = (
+            f"estimated: {each / 1e6:.1f} M multiplications an image, "
+            f"{speeds[kind] / 1e9:.2f} G/s in a timed step"
+        )
+        found.append(Cost(each * those.n / speeds[kind], basis))
+    return found
+
+
+def _key(plain):
+    """Return what two runs share that cost the same for each image, on one device."""
+    model = registry.as_dict(
+        registry.from_dict(plain["model"])
+    )  # fields that are new are filled in
+    return records.digest([model, *(plain[k] for k in ("data", "precision", "compile"))])
+
+
+def _measured(past, device):
+    """Return for each kind of run the (seconds an image, run) of its records."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    found = {}
+    for r in past:
+        where = r["device"]
+        if (where["type"], where.get("name")) == (device.type, name) and "world_size" not in r:
+            each = r["seconds"] / (r["epochs"] * r["data"]["n"])
+            with contextlib.suppress(MgtutorialError):  # a network of another version
+                found.setdefault(_key(r["config"]), []).append((each, r["digest"]))
+    return found

@@ -1,0 +1,191 @@
+"""The runs of a plan: what is done of each, and doing the rest.
+
+A run that has a record is never trained again.
+"""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from ..errors import InvalidValue, Unfinished
+from ..models.counting import count_macs
+from ..reproduction import tables
+from ..training import checkpoints, loop, records, time_limits
+from ..training.progress import Board
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a plan.
+
+    Attributes
+    ----------
+    config : TrainConfig
+    digest : str
+    n : int
+        Training images.
+    size : int
+        Their side.
+    record : dict or None
+        Its record, if it is done.
+    epochs : int
+        So many are in its checkpoint.
+    network : str
+        Its name, for a reader.
+    """
+
+    config: object
+    digest: str
+    n: int
+    size: int
+    record: dict | None
+    epochs: int
+    network: str
+
+    @property
+    def left(self):
+        """Epochs that are still to be trained."""
+        return 0 if self.record else self.config.epochs - self.epochs
+
+    def __str__(self):
+        c = self.config
+        return f"{self.network} on {c.data}, {c.epochs} epochs, seed {c.seed}"
+
+
+def survey(configs, *, runs=None, root=None, names=None):
+    """Return the :class:`Run` of each config: what is done of it, and what is left.
+
+    Parameters
+    ----------
+    configs : list of TrainConfig
+    runs, root : path, optional
+        Folders of results and data.
+    names : dict, optional
+        Digest of a config -> name of its network; default: that of
+        :func:`mgtutorial.reproduction.tables.network_name`.
+
+    Returns
+    -------
+    list of Run
+        Each run once, however many configs it serves.
+    """
+    images, known, found = {}, {}, {}
+    for c in configs:
+        key = (c.data, c.split, c.n_train)
+        if key not in images:  # kept by their names and numbers; the pixels may go
+            those = loop.training_images(c, root)
+            images[key] = _Counted(those.digest, those.n, those.size)
+        results = records.file_of(c.budget, runs)
+        if results not in known:
+            known[results] = {r.get("digest"): r for r in reversed(records.read(results))}
+        run = loop.run_digest(c, images[key])
+        record = known[results].get(run)
+        done = 0 if record else checkpoints.epochs_done(loop.checkpoint_of(run, runs))
+        network = (names or {}).get(name_of(c)) or tables.network_name(c.as_dict()["model"])
+        found.setdefault(run, Run(c, run, images[key].n, images[key].size, record, done, network))
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class _Counted:
+    digest: str
+    n: int
+    size: int
+
+
+def missing(configs, *, runs=None, root=None):
+    """Return those configs that have no record yet."""
+    return [r.config for r in survey(configs, runs=runs, root=root) if r.record is None]
+
+
+def run(
+    configs, *, runs=None, root=None, device="auto", progress=None, time_limit=None,
+    scheduler=None, workers=None, costs=None, names=None,
+):  # fmt: skip
+    """Train each config that has no record yet; return all their records, in their order.
+
+    One display shows them all. Without `scheduler` and `workers` they are trained in this
+    process, one after the other; only where there are several GPUs, and dask, each GPU has
+    a worker (:mod:`mgtutorial.sweeps.driver`).
+
+    Parameters
+    ----------
+    configs : list of TrainConfig
+    runs, root : path, optional
+        Folders of results and data.
+    device : str
+    progress : bool, optional
+        Default: on a terminal and in a live notebook.
+    time_limit : float or Limit, optional
+        Seconds for all runs together.
+    scheduler : str, optional
+        Address of a dask scheduler.
+    workers : int, optional
+        Of a cluster on this machine.
+    costs : dict, optional
+        Digest -> estimated seconds of an epoch, for the display; default: multiplications.
+    names : dict, optional
+        As in :func:`survey`.
+
+    Raises
+    ------
+    Unfinished
+        If the time limit, or a SIGTERM, came before the end.
+    InvalidValue
+        When all others are done, if a run failed.
+    """
+    surveyed = survey(configs, runs=runs, root=root, names=names)
+    todo = [r for r in surveyed if r.record is None]
+    limit = time_limits.as_limit(time_limit)
+    places = {"runs": runs, "root": root, "device": device}
+    if todo:
+        weights = costs or {r.digest: count_macs(r.config.model, r.size) * r.n for r in todo}
+        shown = {
+            r.digest: (str(r), weights[r.digest] * r.left, r.epochs / r.config.epochs)
+            for r in todo
+        }  # fmt: skip
+        with Board(shown, progress) as board, limit.listening():
+            if scheduler is not None or workers is not None or _spread(todo, device):
+                from . import driver
+
+                driver.run(
+                    [r.config for r in todo], scheduler=scheduler, workers=workers,
+                    time_limit=limit, board=board, **places,
+                )  # fmt: skip
+            else:
+                _one_after_the_other(todo, board, limit, places)
+    found = {name_of(r.config): r.record for r in survey(configs, runs=runs, root=root)}
+    return [found[name_of(c)] for c in configs]
+
+
+def name_of(config):
+    """Return the digest of a config: a key for it, whatever its fields hold."""
+    return records.digest(config.as_dict())
+
+
+def _one_after_the_other(todo, board, limit, places):
+    done, failed, later = 0, [], None
+    for r in todo:
+        try:
+            loop.train(r.config, progress=board.bar(r.digest), time_limit=limit, **places)
+        except Unfinished as error:
+            raise Unfinished(f"{done} of {len(todo)} runs are done; {error}") from None
+        except time_limits.TooShort as error:
+            later = error  # an epoch of another network may be shorter
+        except InvalidValue as error:  # a run that diverges costs no other
+            failed.append(f"{r}: {error}")
+        else:
+            done += 1
+            board.set(r.digest, 1.0)
+    if failed:
+        raise InvalidValue(f"{len(failed)} of {len(todo)} runs failed: {'; '.join(failed)}")
+    if later is not None:
+        raise later
+
+
+def _spread(todo, device):
+    """Return whether there is a reason to spread runs over GPUs, and the means."""
+    if len(todo) < 2 or device not in ("auto", "cuda") or find_spec("distributed") is None:
+        return False
+    from .workers import visible_gpus
+
+    return len(visible_gpus()) > 1

@@ -1,0 +1,144 @@
+"""The workers of a sweep: a scheduler's at some address, or one a GPU or CPU of this machine.
+
+dask, in the extra ``cluster``, is imported inside the functions.
+"""
+
+import contextlib
+import os
+
+from ..errors import InvalidValue
+
+_PATIENCE = 10  # seconds for a scheduler to answer
+
+
+@contextlib.contextmanager
+def connect(scheduler, workers, device):
+    """Yield a client of the scheduler at an address, or of a cluster of this machine.
+
+    Parameters
+    ----------
+    scheduler : str or None
+        None: a cluster on this machine, which ends with the context.
+    workers : int or None
+        Of that cluster; None: one for each GPU, or for each CPU.
+    device : str
+        "cpu" leaves GPUs alone.
+
+    Raises
+    ------
+    InvalidValue
+        If dask is not installed, or the scheduler does not answer.
+    """
+    try:
+        import dask
+        from distributed import Client
+    except ImportError:
+        raise InvalidValue(
+            "a sweep over several workers needs dask, which is not installed: "
+            "type: pip install 'mgtutorial[cluster]'; or leave --workers and --scheduler out."
+        ) from None
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=_PATIENCE)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise InvalidValue(
+                f"the scheduler {scheduler} does not answer ({type(error).__name__}): give the "
+                "address that `dask scheduler` prints, such as tcp://host:8786."
+            ) from error
+        with client:
+            yield client
+        return
+    settings = {
+        "distributed.scheduler.worker-saturation": 1.0,  # a death costs no waiting run a try
+        "distributed.logging.distributed": "critical",  # deaths are expected; runs report errors
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.memory.terminate": False,
+        "distributed.comm.timeouts.connect": "60s",  # on a busy machine importing torch takes long
+        "distributed.nanny.pre-spawn-environ": _keeping_memory(),
+    }
+    with dask.config.set(settings), _local(workers, device) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _keeping_memory():
+    """Return dask's environment for workers, without the advice to give freed memory back at once.
+
+    A training step frees its activations, and the next one takes as much again: with that advice,
+    nearly half of a worker's time went into it.
+    """
+    import dask
+
+    usual = dask.config.get("distributed.nanny.pre-spawn-environ", {})
+    return {k: v for k, v in usual.items() if k != "MALLOC_TRIM_THRESHOLD_"}
+
+
+def _local(workers, device):
+    """Return a cluster on this machine: a scheduler here, each worker in its own process."""
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    options = {"nthreads": 1, "memory_limit": 0, "dashboard": False, "silence_logs": 50}
+    return SpecCluster(
+        scheduler={
+            "cls": Scheduler,
+            # any free port, as another sweep may have dask's own
+            "options": {
+                "host": "127.0.0.1",
+                "dashboard": False,
+                "dashboard_address": "127.0.0.1:0",
+            },
+        },
+        workers={
+            i: {"cls": Nanny, "options": {**options, "host": "127.0.0.1", "env": env}}
+            for i, env in enumerate(environments(workers, device))
+        },
+        silence_logs=50,
+    )
+
+
+def environments(workers=None, device="auto", gpus=None):
+    """Return the environment variables of each worker of this machine.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Default: one for each GPU, or for each CPU.
+    device : str
+        "cpu" leaves GPUs alone.
+    gpus : list of str, optional
+        What CUDA_VISIBLE_DEVICES may name; default: what this process sees.
+
+    Raises
+    ------
+    InvalidValue
+
+    Examples
+    --------
+    >>> [e["CUDA_VISIBLE_DEVICES"] for e in environments(gpus=["0", "3"])]
+    ['0', '3']
+    >>> environments(1, "cpu")[0]["OMP_NUM_THREADS"]
+    '1'
+    """
+    if workers is not None and workers < 1:
+        raise InvalidValue(f"workers={workers}: at least one has to do the work.")
+    gpus = visible_gpus() if gpus is None else gpus
+    if device == "cpu" or not gpus:
+        one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        return [dict(one) for _ in range(workers or os.cpu_count() or 1)]
+    if (workers or 1) > len(gpus):
+        raise InvalidValue(
+            f"{workers} workers were asked for and {len(gpus)} GPUs are here: a worker has one of "
+            "its own; ask for fewer, or for --device cpu."
+        )
+    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus[:workers]]
+
+
+def visible_gpus():
+    """Return the names by which CUDA_VISIBLE_DEVICES can give one GPU to each worker."""
+    import torch
+
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    found = [name.strip() for name in names.split(",") if name.strip()]
+    return (found or [str(i) for i in range(torch.cuda.device_count())]) \
+        if torch.cuda.is_available() else []  # fmt: skip

@@ -1,0 +1,299 @@
+"""One run on many processes: data-parallel training through Lightning Fabric.
+
+Every process holds the whole network and takes an equal part of each batch; gradients are
+averaged. The batches are those that one process alone would see: same images, same
+order, same augmentation. The loop is that of :mod:`mgtutorial.training.loop`; here is only what
+several processes need beside it.
+
+Fabric, in the extra ``cluster``, finds out who the other processes are, whoever started
+them: torchrun, ``fabric run``, srun, or this program itself.
+"""
+
+import copy
+import os
+import warnings
+from dataclasses import replace
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..data import images as data
+from ..errors import DeviceUnavailable, InvalidValue, MgtutorialError
+from . import loop
+
+
+def wanted(devices=1, nodes=1):
+    """Return whether a run is to be shared: asked for, or started by torchrun on several processes.
+
+    Examples
+    --------
+    >>> wanted(devices=2)
+    True
+    """
+    return devices * nodes > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def train(config, *, devices=1, nodes=1, sync_batchnorm=None, device="auto", **options):
+    """Train one run on several processes; each returns the record that the first one wrote.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        ``batch_size`` is that of all processes together, a multiple of their number.
+    devices, nodes : int
+        Processes on each machine, and machines. Under torchrun its own numbers count.
+        Where nobody has started the other processes of this machine, they are started.
+    sync_batchnorm : bool, optional
+        Whether batch norm takes its statistics over the whole batch. None: on GPUs yes.
+        Where it does not, the config's ``norm_parts`` becomes the number of processes,
+        and the run is another one than that of one process.
+    device : str
+        "auto", "cpu" or "cuda".
+    **options
+        Of :func:`mgtutorial.training.loop.train`.
+
+    Raises
+    ------
+    InvalidValue
+        If Fabric is not installed, the batch cannot be shared, or synchronised batch norm
+        is asked for on a CPU.
+    DeviceUnavailable
+        And all that :func:`mgtutorial.training.loop.train` raises, on every process.
+    """
+    kind = _kind(device)
+    if sync_batchnorm and kind == "cpu":
+        raise _shared(
+            InvalidValue(
+                "synchronised batch norm exists on GPUs only: without it each process takes the "
+                "statistics of its part of the batch, and the record says so."
+            )
+        )
+    team = Team(_launched(devices, nodes, kind), "ddp", sync_batchnorm)
+    # The processes stay together for another run; Fabric parts them when they end.
+    config = replace(config, norm_parts=team.norm_parts(config.model))
+    return loop.train(config, device=device, team=team, **options)
+
+
+def _kind(device):
+    """Return "cpu" or "cuda"."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise InvalidValue(
+            f"device {device!r}: several processes choose their devices themselves; "
+            "give cpu, cuda or auto."
+        )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceUnavailable("device 'cuda' is not available here: use 'cpu', or 'auto'.")
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _launched(devices, nodes, kind):
+    """Return a launched Fabric; all processes run from here on."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about packages that are of no concern here
+            from lightning_fabric import Fabric
+            from lightning_fabric.strategies import DDPStrategy
+    except ImportError:
+        raise InvalidValue(
+            "one run on several devices needs Lightning Fabric, which is not installed: "
+            "type: pip install 'mgtutorial[cluster]'."
+        ) from None
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "0"))
+    if here:
+        given, (devices, nodes) = devices * nodes, (here, int(os.environ["WORLD_SIZE"]) // here)
+        if given not in (1, devices * nodes):
+            raise InvalidValue(
+                f"{given} processes were asked for and {devices * nodes} were started: "
+                "leave --devices and --nodes to torchrun."
+            )
+    if kind == "cuda" and devices > torch.cuda.device_count():
+        raise DeviceUnavailable(
+            f"{devices} GPUs were asked for and {torch.cuda.device_count()} are here: "
+            "ask for fewer, or for --device cpu."
+        )
+    if "LT_PRECISION" in os.environ:
+        raise InvalidValue(
+            "fabric run was given a precision: give it to mgtutorial, as it belongs to the record."
+        )
+    from_cli = "LT_DEVICES" in os.environ  # what `fabric run` was told stands in the environment
+    shape = {} if from_cli else {"devices": devices, "num_nodes": nodes}
+    accelerator = "auto" if "LT_ACCELERATOR" in os.environ else kind
+    strategy = "auto" if "LT_STRATEGY" in os.environ else "ddp"
+    try:
+        fabric = Fabric(accelerator=accelerator, strategy=strategy, **shape)
+    except (ValueError, RuntimeError) as error:
+        raise InvalidValue(
+            f"Lightning Fabric could not set up {devices} processes on {nodes} machines ({error})"
+        ) from error
+    if not isinstance(fabric.strategy, DDPStrategy):
+        raise InvalidValue(
+            f"strategy {os.environ['LT_STRATEGY']!r}: only ddp is known here; leave it out."
+        )
+    if os.environ.get("LT_CLI_USED") != "1":  # fabric run has started them all
+        fabric.launch()
+    return fabric
+
+
+class Team:
+    """The processes of one run, as one of them sees it; the counterpart of ``train.Alone``.
+
+    Parameters
+    ----------
+    fabric : lightning_fabric.Fabric
+        Launched.
+    strategy : str
+        Its name, for the record.
+    sync_batchnorm : bool, optional
+        None: on GPUs, as torch has none for a CPU.
+    """
+
+    def __init__(self, fabric, strategy, sync_batchnorm=None):
+        self.fabric, self.rank, self.size = fabric, fabric.global_rank, fabric.world_size
+        self.sync = fabric.device.type == "cuda" if sync_batchnorm is None else sync_batchnorm
+        self.record = {"world_size": self.size, "strategy": strategy}
+
+    def device(self, asked):
+        """Return the device of this process."""
+        return self.fabric.device
+
+    def first(self, f):
+        """Return, or raise, on every process what `f` does on the first, which alone calls it."""
+        value = error = None
+        if self.rank == 0:
+            try:
+                value = f()
+            except MgtutorialError as raised:
+                error = raised
+        value, error = self.fabric.broadcast((value, error))
+        if error is not None:
+            raise _shared(error)
+        return value
+
+    def norm_parts(self, network):
+        """Return over how many parts of a batch this team's batch norm takes its statistics."""
+        with torch.device("meta"):
+            has_norm = any(isinstance(m, _BatchNorm) for m in network.build().modules())
+        return self.size if has_norm and not self.sync else 1
+
+    def prepare(self, module, config):
+        """Return the module with batch norm that is synchronised, if it is to be."""
+        if any(isinstance(m, _BatchNorm) for m in module.modules()):
+            self.record["batch_norm"] = "synchronised" if self.sync else "per process"
+            if self.sync:
+                module = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        return module
+
+    def share(self, images, batch_size):
+        """Return the images, of whose batches this process gets its part.
+
+        Raises
+        ------
+        InvalidValue
+            If the parts are not equal, or one is empty.
+        """
+        if batch_size % self.size:
+            raise _shared(
+                InvalidValue(
+                    f"a batch of {batch_size} images has no {self.size} equal parts: choose a "
+                    f"batch size that is a multiple of {self.size}, the number of processes."
+                )
+            )
+        if 0 < images.n % batch_size < self.size:
+            raise _shared(
+                InvalidValue(
+                    f"the last batch of an epoch has {images.n % batch_size} images, fewer than "
+                    f"there are processes ({self.size}): choose another batch size, or fewer."
+                )
+            )
+        return Share(images, self.rank, self.size)
+
+    def parallel(self, network, size):
+        """Return the network whose gradients are averaged over the processes.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            Compiled or not.
+        size : int
+            Height and width of the images.
+        """
+        # DDP waits for the gradient of every parameter it knows; those that the papers' code
+        # carries along unused never get one, and so it must not know them.
+        idle = _without_gradient(network, size)
+        for p in idle:
+            p.requires_grad_(False)
+        forward = self.fabric.setup_module(network, move_to_device=False)
+        for p in idle:
+            p.requires_grad_(True)
+        # "Grad strides do not match bucket view strides": costs a copy of a 1 x 1 kernel.
+        warnings.filterwarnings("ignore", "Grad strides do not match", UserWarning)
+        return forward
+
+    def total(self, *numbers):
+        """Return each number's sum over the processes."""
+        sums = torch.tensor([float(n) for n in numbers], dtype=torch.float64)
+        return self.fabric.all_reduce(sums.to(self.fabric.device), reduce_op="sum").tolist()
+
+    def agree(self, model):
+        """Raise unless all processes have the same weights, as far as their sums tell."""
+        sums = [p.detach().double().sum().nan_to_num() for p in model.parameters()]
+        sums = torch.stack(sums).cpu()
+        (apart,) = self.total(not sums.equal(self.fabric.broadcast(sums)))
+        if apart:
+            raise RuntimeError(f"the weights of {apart:.0f} processes are not the first one's.")
+
+
+def _shared(error):
+    """Mark an error that every process of the group raises alike."""
+    error.shared = True
+    return error
+
+
+class Share:
+    """Images of whose every batch one process takes its part.
+
+    Parameters
+    ----------
+    images : Images or FolderImages
+    rank, size : int
+        Which part, of how many.
+
+    Examples
+    --------
+    >>> digits = data.load("digits", "val")
+    >>> parts = [next(data.batches(Share(digits, r, 2), 8, shuffle=False))[1] for r in (0, 1)]
+    >>> torch.cat(parts).equal(digits.labels[:8])
+    True
+    """
+
+    def __init__(self, images, rank, size):
+        self.images, self.rank, self.size = images, rank, size
+
+    def __getattr__(self, name):
+        return getattr(self.images, name)
+
+    def _part(self, batch):
+        n = len(batch)
+        return batch[self.rank * n // self.size : (self.rank + 1) * n // self.size]
+
+    def epoch(self, order, batch_size, augmentation, seed):
+        """Yield this process's part of each batch: see :meth:`mgtutorial.data.Images.epoch`."""
+        if isinstance(self.images, data.Images) and augmentation != "none":
+            # The augmentation draws for all images of a batch together, so that is what
+            # every process makes, for the draws to be those of one process alone.
+            for x, y in self.images.epoch(order, batch_size, augmentation, seed):
+                yield self._part(x), self._part(y)
+            return
+        own = torch.cat([self._part(batch) for batch in order.split(batch_size)])
+        yield from self.images.epoch(own, batch_size // self.size, augmentation, seed)
+
+
+def _without_gradient(network, size):
+    """Return the parameters that no loss reaches."""
+    network = getattr(network, "_orig_mod", network)  # what torch.compile wraps
+    first = next(network.parameters())
+    x = torch.zeros(1, network.config.in_channels, size, size, device=first.device)
+    twin = copy.deepcopy(network).eval()  # so that neither gradients nor statistics stay
+    twin(x.to(first.dtype)).sum().backward()
+    pairs = zip(network.parameters(), twin.parameters(), strict=True)
+    return [p for p, t in pairs if p.requires_grad and t.grad is None]

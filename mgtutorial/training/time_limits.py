@@ -1,0 +1,115 @@
+"""When a run has to stop early: its time is up, or somebody politely asks it to end.
+
+Either way it stops between two epochs, where the checkpoint has just been written, and
+the same command goes on from there.
+"""
+
+import contextlib
+import signal
+import threading
+import time
+
+from .._text import duration, estimate
+from ..errors import InvalidValue, Unfinished
+
+# An epoch may take longer than the longest of the last ones.
+_MARGIN = 1.1
+
+
+class TooShort(InvalidValue):
+    """A time limit into which not even one epoch fits."""
+
+
+class Limit:
+    """How long a command may still go on; one limit serves all of its runs.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        From now; None: without end.
+    asked : callable, optional
+        Returns whether somebody else asks the run to stop.
+
+    Examples
+    --------
+    >>> Limit().check(1e9)
+    >>> Limit(5).check(60)
+    Traceback (most recent call last):
+    ...
+    mgtutorial.training.time_limits.TooShort: a time limit of 5 s is too short ...
+    """
+
+    def __init__(self, seconds=None, asked=None):
+        self.seconds = seconds
+        self.end = None if seconds is None else time.monotonic() + seconds
+        self.epochs = 0  # since the limit began
+        self.signal = None
+        self._listens = False
+        self._asked = asked or (lambda: False)
+
+    @property
+    def left(self):
+        """Seconds that are left; infinity without a limit."""
+        return float("inf") if self.end is None else self.end - time.monotonic()
+
+    @property
+    def asked(self):
+        """Whether a signal, or another process, asks for an end."""
+        return self.signal is not None or self._asked()
+
+    def check(self, epoch):
+        """Raise if the next epoch must not begin.
+
+        Parameters
+        ----------
+        epoch : float
+            The seconds that it is expected to take.
+
+        Raises
+        ------
+        Unfinished
+            If the run has to stop here; it can go on later.
+        TooShort
+            If not even one epoch fits into the whole limit: going on later would not help.
+        """
+        if self.asked:
+            why = f"{self.signal} was received" if self.signal else "it was asked to stop"
+            raise Unfinished(f"stopped after a whole epoch, as {why}: the same command goes on.")
+        if epoch * (_MARGIN if self.epochs else 1) <= self.left:
+            return
+        if not self.epochs:
+            raise TooShort(
+                f"a time limit of {duration(self.seconds)} is too short for one epoch, which takes "
+                f"{estimate(epoch)} here: nothing was started; give a longer one."
+            )
+        raise Unfinished(
+            f"stopped after a whole epoch, as the next one takes {estimate(epoch)} and "
+            f"{duration(max(self.left, 0))} of the time limit are left: the same command goes on."
+        )
+
+    @contextlib.contextmanager
+    def listening(self):
+        """Take a first SIGTERM as the wish to stop after the epoch; a second one ends at once.
+
+        Only the main thread can listen; elsewhere nothing changes.
+        """
+        if self._listens or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number, frame):
+            self.signal = signal.Signals(number).name
+            signal.signal(number, before)
+
+        before = signal.signal(signal.SIGTERM, note)
+        self._listens = True
+        try:
+            yield
+        finally:
+            self._listens = False
+            signal.signal(signal.SIGTERM, before)
+
+
+def as_limit(limit):
+    """Return a :class:`Limit` for seconds, for None, or for what is one already."""
+    return limit if isinstance(limit, Limit) else Limit(limit)
