@@ -189,11 +189,13 @@ def _count(arguments):
 
 def _spectrum(arguments):
     from .spectra import report
+    from .training.weights import convolutions_of
 
     a = arguments
     report.choose_format(a.format)
     found = []
-    for layer in report.spectra(a.source, a.layer, a.size, not a.singular, a.network):
+    convolutions = convolutions_of(a.source, a.network)
+    for layer in report.spectra(convolutions, a.layer, a.size, not a.singular):
         found.append(layer)
         print(f"{layer.name}: done", file=sys.stderr)
     print(f"on a periodic grid of {a.size} points a side\n\n{report.table(found)}\n")

@@ -16,6 +16,7 @@ from mgtutorial.errors import DataDamaged, InvalidValue, UnknownName
 from mgtutorial.figures import images, style
 from mgtutorial.figures.complex_plane import DENSITY, REDUCTION, Plane, Relief
 from mgtutorial.linalg.polynomials import q
+from mgtutorial.models import named
 from mgtutorial.spectra.layers import of
 from mgtutorial.spectra.report import draw, frequencies, spectra, table, write_csv
 from mgtutorial.spectra.symbols import eigenvalues, singular_values
@@ -205,7 +206,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path, capsys):
 
 def test_near_names_of_a_layer():
     with pytest.raises(UnknownName, match=r"did you mean 'levels.1.A'"):
-        spectra("mgnet-20", ["levels.1.a"])
+        spectra(named("mgnet-20").build(), ["levels.1.a"])
 
 
 def test_many_layers_make_several_figures():

@@ -1,8 +1,7 @@
 r"""Spectra of the convolutions of a network: a table, a figure and a file of numbers.
 
-This is the command ``mgtutorial spectrum``. It takes a checkpoint of this project, a ``state_dict``
-that torch saved, a named network or any network that can be imported; from Python, any module as
-well:
+This is what the command ``mgtutorial spectrum`` writes of a checkpoint, a named network or one that
+can be imported; from Python, of any module of torch:
 
     from mgtutorial.spectra.report import spectra, draw
     found = spectra(torchvision.models.resnet18(weights="DEFAULT"), ["layer1.*"], size=8)
@@ -19,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InvalidValue, RecordsUnwritable, choose
-from ..training.weights import convolutions_of
 from .convolutions import Convolution
+from .layers import convolutions
 
 FORMATS = ("svg", "png")
 _ROWS = 5  # layers in one figure
@@ -69,13 +68,14 @@ class LayerSpectrum(NamedTuple):
         return math.sqrt(max(0.0, 1 - float((np.abs(self.eigenvalues) ** 2).sum() / total)))
 
 
-def spectra(source, layers=None, size=16, eigenvalues=True, network=None):
+def spectra(network, layers=None, size=16, eigenvalues=True):
     """Return the spectra of the convolutions in a network.
 
     Parameters
     ----------
-    source : module, path or str
-        As for :func:`mgtutorial.training.weights.convolutions_of`.
+    network : module, or dict of str to Convolution
+        A module of torch, or its convolutions by name: those of a file, for example
+        (:func:`mgtutorial.training.convolutions_of`).
     layers : sequence of str, optional
         Names of layers, or patterns such as ``"levels.*.A"``; default all.
     size : int
@@ -83,8 +83,6 @@ def spectra(source, layers=None, size=16, eigenvalues=True, network=None):
         the frequency that 16 show its spectrum well.
     eigenvalues : bool
         False leaves them out; of wide layers they take much longer than singular values.
-    network : str, optional
-        As for :func:`~mgtutorial.training.weights.convolutions_of`.
 
     Returns
     -------
@@ -96,8 +94,7 @@ def spectra(source, layers=None, size=16, eigenvalues=True, network=None):
     UnknownName
         If there is no layer of that name.
     InvalidValue
-        If the grid is smaller than a kernel's reach or no multiple of a stride, and as
-        :func:`~mgtutorial.training.weights.convolutions_of`.
+        If the grid is smaller than a kernel's reach or no multiple of a stride.
 
     Examples
     --------
@@ -106,7 +103,7 @@ def spectra(source, layers=None, size=16, eigenvalues=True, network=None):
     >>> [(s.name, s.radius is None) for s in spectra(net, size=4)]
     [('0', True), ('1', False)]
     """
-    found = convolutions_of(source, network)
+    found = network if isinstance(network, dict) else convolutions(network)
     chosen = _choose(found, layers)
     return (_spectrum(name, found[name], size, eigenvalues) for name in chosen)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from .._torchvision import torchvision
 from ..errors import CheckpointMismatch, InvalidValue, choose
 from ..spectra.convolutions import Convolution
+from ..spectra.layers import convolutions
 from .checkpoints import load
 
 
@@ -44,8 +45,6 @@ def convolutions_of(source, network=None):
     >>> list(convolutions_of("mgnet-20"))[:2]
     ['stem.0', 'levels.0.A']
     """
-    from ..spectra.layers import convolutions
-
     if not isinstance(source, str | Path):
         module = source
     elif network is not None:
@@ -53,8 +52,6 @@ def convolutions_of(source, network=None):
     elif Path(source).is_file():
         state = _content(source)
         if {"run", "config", "model"} <= set(state):
-            pass
-
             module = trained(source)
         else:
             return _bare(_state(source, state), source)
