@@ -14,7 +14,7 @@ from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.linalg.operators import as_matrix
 from mgtutorial.linalg.stencils import Stencil
 from mgtutorial.spectra.convolutions import PADDING_MODES, Convolution
-from mgtutorial.spectra.layers import convolutions, fold_norm, input_grids, of
+from mgtutorial.spectra.layers import as_convolution, convolutions_in, fold_norm, input_grids
 
 KINDS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
 
@@ -53,7 +53,7 @@ def layers(draw):
 def test_a_layer_of_torch_its_call_its_matrix_and_its_operator_are_one_map(case):
     """All paddings, strides, dilations, groups, one to three dimensions; and the adjoint."""
     layer, shape, rng = case
-    A = of(layer)
+    A = as_convolution(layer)
     try:
         out = A.output_shape(shape)
     except InvalidValue:  # torch refuses such a grid as well
@@ -65,7 +65,9 @@ def test_a_layer_of_torch_its_call_its_matrix_and_its_operator_are_one_map(case)
         y = layer(u)
     assert y.shape[2:] == out
     torch.testing.assert_close(A(u).detach(), y, rtol=0, atol=1e-13)
-    np.testing.assert_allclose(of(A.kernel.detach().numpy(), **options_of(A))(u.numpy()), y)
+    np.testing.assert_allclose(
+        as_convolution(A.kernel.detach().numpy(), **options_of(A))(u.numpy()), y
+    )
     matrix, operator = A.sparse(shape), A.operator(shape)
     for k in range(2):
         np.testing.assert_allclose(matrix @ u[k].numpy().ravel(), y[k].ravel(), atol=1e-12)
@@ -110,24 +112,24 @@ def test_complex_kernels_have_a_conjugate_transposed():
 
 def test_precision_single_stays_single_half_becomes_single_and_arrays_double():
     kernel = torch.ones(1, 1, 3)
-    assert of(kernel).kernel.dtype == torch.float32
-    assert of(kernel.bfloat16()).kernel.dtype == torch.float32
-    assert of(np.ones((1, 1, 3), np.float32)).kernel.dtype == np.float64
-    assert of([[[1, 2, 3]]]).kernel.dtype == np.float64
-    assert of(kernel).sparse((4,)).dtype == np.float64
+    assert as_convolution(kernel).kernel.dtype == torch.float32
+    assert as_convolution(kernel.bfloat16()).kernel.dtype == torch.float32
+    assert as_convolution(np.ones((1, 1, 3), np.float32)).kernel.dtype == np.float64
+    assert as_convolution([[[1, 2, 3]]]).kernel.dtype == np.float64
+    assert as_convolution(kernel).sparse((4,)).dtype == np.float64
 
 
 def test_the_graph_of_a_weight_is_kept_and_a_networks_kernels_are_detached():
     layer = torch.nn.Conv2d(1, 2, 3, padding=1)
-    of(layer)(torch.ones(1, 4, 4)).sum().backward()
+    as_convolution(layer)(torch.ones(1, 4, 4)).sum().backward()
     assert layer.weight.grad is not None
-    assert not convolutions(layer)[""].kernel.requires_grad
+    assert not convolutions_in(layer)[""].kernel.requires_grad
 
 
 def test_the_convolutions_of_a_resnet_of_torchvision_and_their_grids():
     net = torchvision().models.resnet18(weights=None).train()
     before = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    found, grids = convolutions(net), input_grids(net, torch.zeros(2, 3, 64, 96))
+    found, grids = convolutions_in(net), input_grids(net, torch.zeros(2, 3, 64, 96))
     assert len(found) == 20 and set(found) == set(grids)
     assert list(found)[:2] == ["conv1", "layer1.0.conv1"]
     stem = found["conv1"]
@@ -141,7 +143,9 @@ def test_the_convolutions_of_a_resnet_of_torchvision_and_their_grids():
 def test_the_convolutions_of_a_network_of_the_book():
     net = models.CONFIGS["mgnet-20"].build()
     layers = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
-    assert [A.kernel.shape for A in convolutions(net).values()] == [m.weight.shape for m in layers]
+    assert [A.kernel.shape for A in convolutions_in(net).values()] == [
+        m.weight.shape for m in layers
+    ]
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -159,46 +163,48 @@ def test_a_folded_norm_is_the_linear_part_of_the_two_modules(groups, before, aff
         expected = both(u) - both(0 * u)
         A = fold_norm(conv, norm, before=before)
         torch.testing.assert_close(A(u), expected, rtol=0, atol=1e-12)
-        array = fold_norm(of(conv.weight.detach().numpy(), groups=groups), norm, before=before)
+        array = fold_norm(
+            as_convolution(conv.weight.detach().numpy(), groups=groups), norm, before=before
+        )
         np.testing.assert_allclose(array.kernel, A.kernel, atol=1e-15)
 
 
 def test_bad_input_is_one_sentence():
     nan = torch.full((1, 1, 3), torch.nan)
     with pytest.raises(InvalidValue, match="NaN or infinite"):
-        of(nan)
+        as_convolution(nan)
     with pytest.raises(InvalidValue, match="NaN or infinite"):
-        of(np.full((1, 1, 3, 3), np.inf))
+        as_convolution(np.full((1, 1, 3, 3), np.inf))
     with pytest.raises(InvalidValue, match="c_out, c_in / groups"):
-        of(np.ones((3, 3)))
+        as_convolution(np.ones((3, 3)))
     for groups in (0, 2, 1.0, True):
         with pytest.raises(InvalidValue, match="give a divisor"):
-            of(np.ones((3, 1, 3)), groups=groups)
+            as_convolution(np.ones((3, 1, 3)), groups=groups)
     with pytest.raises(InvalidValue, match="stride = 0"):
-        of(np.ones((1, 1, 3)), stride=0)
+        as_convolution(np.ones((1, 1, 3)), stride=0)
     with pytest.raises(InvalidValue, match=r"dilation = \(1, 1\)"):
-        of(np.ones((1, 1, 3)), dilation=(1, 1))
+        as_convolution(np.ones((1, 1, 3)), dilation=(1, 1))
     with pytest.raises(InvalidValue, match="padding = -1"):
-        of(np.ones((1, 1, 3)), padding=-1)
+        as_convolution(np.ones((1, 1, 3)), padding=-1)
     with pytest.raises(InvalidValue, match="padding = "):
-        of(np.ones((1, 1, 3)), padding=((1, 2, 3),))
+        as_convolution(np.ones((1, 1, 3)), padding=((1, 2, 3),))
     with pytest.raises(UnknownName, match="circular"):
-        of(np.ones((1, 1, 3)), padding_mode="periodic")
-    A = of(np.ones((1, 2, 3, 3)))
+        as_convolution(np.ones((1, 1, 3)), padding_mode="periodic")
+    A = as_convolution(np.ones((1, 2, 3, 3)))
     with pytest.raises(InvalidValue, match="give 2 positive"):
         A.sparse((4,))
     with pytest.raises(InvalidValue, match="2 channels in 2 dimensions"):
         A(np.ones((1, 4, 4)))
     with pytest.raises(InvalidValue, match="larger grid"):
-        of(np.ones((1, 1, 5)), padding="valid").sparse((4,))
+        as_convolution(np.ones((1, 1, 5)), padding="valid").sparse((4,))
     with pytest.raises(InvalidValue, match="larger grid"):
-        of(np.ones((1, 1, 5)), padding_mode="reflect").sparse((2,))
+        as_convolution(np.ones((1, 1, 5)), padding_mode="reflect").sparse((2,))
     with pytest.raises(InvalidValue, match="Linear is not a convolution"):
-        of(torch.nn.Linear(2, 2))
+        as_convolution(torch.nn.Linear(2, 2))
     with pytest.raises(InvalidValue, match="transposed"):
-        of(torch.nn.ConvTranspose2d(2, 2, 3))
+        as_convolution(torch.nn.ConvTranspose2d(2, 2, 3))
     with pytest.raises(InvalidValue, match="contains no convolution"):
-        convolutions(torch.nn.Sequential(torch.nn.Linear(2, 2)))
+        convolutions_in(torch.nn.Sequential(torch.nn.Linear(2, 2)))
     conv = torch.nn.Conv2d(2, 4, 3)
     with pytest.raises(InvalidValue, match="a norm of 2 channels"):
         fold_norm(conv, torch.nn.BatchNorm2d(2))
@@ -207,7 +213,7 @@ def test_bad_input_is_one_sentence():
 
 
 def test_replacing_a_field_keeps_the_rest():
-    A = of(np.ones((2, 1, 3)), groups=2, stride=2, padding=1)
+    A = as_convolution(np.ones((2, 1, 3)), groups=2, stride=2, padding=1)
     B = replace(A, kernel=A.kernel * 2)
-    assert options_of(A) == options_of(B) and of(A) is A
-    assert of(A, padding_mode="circular").padding_mode == "circular"
+    assert options_of(A) == options_of(B) and as_convolution(A) is A
+    assert as_convolution(A, padding_mode="circular").padding_mode == "circular"

@@ -17,7 +17,7 @@ from mgtutorial.linalg.problems import poisson
 from mgtutorial.spectra import extremal
 from mgtutorial.spectra.convolutions import PADDING_MODES, Convolution
 from mgtutorial.spectra.extremal import extremal_eigenvalues, extremal_singular_values
-from mgtutorial.spectra.layers import of
+from mgtutorial.spectra.layers import as_convolution
 from mgtutorial.spectra.nonnormality import (
     normality,
     numerical_range,
@@ -98,7 +98,7 @@ def test_of_a_normal_operator_it_is_the_distance_to_the_spectrum():
 
 def test_the_symbol_of_a_convolution_has_the_range_and_powers_of_its_matrix():
     kernel = random(4, 3, 3, 3) / 3
-    A, n = of(kernel, padding_mode="circular"), 6
+    A, n = as_convolution(kernel, padding_mode="circular"), 6
     matrix, blocks = as_matrix(A, (3, n)), symbol(A, (n,))
     full, parts = numerical_range(matrix, 32), numerical_range(blocks, 32)
     np.testing.assert_allclose(parts.support, full.support, atol=1e-12)
@@ -130,7 +130,7 @@ def test_one_channel_is_always_normal_on_a_periodic_grid_and_never_with_a_wall()
     """Circulant matrices commute; Toeplitz matrices do not."""
     kernel = random(6, 1, 1, 3)
     assert normality(symbol(kernel, (16,))).commutator < 1e-15
-    assert normality(of(kernel).sparse((16,)).toarray()).commutator > 1e-3
+    assert normality(as_convolution(kernel).sparse((16,)).toarray()).commutator > 1e-3
 
 
 # ------------------------------------------------------------------------------ traps
@@ -171,7 +171,7 @@ def test_the_computed_spectra_of_the_two_paddings_differ():
     """The zero-padded eigenvalues of a shift's kind do not approach the periodic ones."""
     kernel, n = np.array([[[1.2, 0.5, 0.3]]]), 50
     zero = 0.5 + 2 * np.sqrt(1.2 * 0.3) * np.cos(np.pi * np.arange(1, n + 1) / (n + 1))
-    matrix = of(kernel).sparse((n,)).toarray()
+    matrix = as_convolution(kernel).sparse((n,)).toarray()
     scale = (1.2 / 0.3) ** (np.arange(n) / 2)  # makes it symmetric
     similar = matrix / scale[:, None] * scale
     found = np.sort(np.linalg.eigvalsh(similar))
@@ -219,7 +219,7 @@ def test_extremal_eigenvalues_are_those_of_the_dense_matrix(which, mode):
     """2 channels on 22 x 20: 880 unknowns, more than are taken at once."""
     kernel = random(8, 2, 2, 3, 3) / 4
     kernel[range(2), range(2), 1, 1] += 1.5
-    A = of(kernel, padding_mode=mode)
+    A = as_convolution(kernel, padding_mode=mode)
     dense = np.linalg.eigvals(A.sparse((22, 20)).toarray())
     found = extremal_eigenvalues(A, (22, 20), k=4, which=which)
     order = KEYS[which]
@@ -230,7 +230,7 @@ def test_extremal_eigenvalues_are_those_of_the_dense_matrix(which, mode):
 @pytest.mark.parametrize("which", ["LM", "SM"])
 @pytest.mark.parametrize("mode", PADDING_MODES)
 def test_extremal_singular_values_are_those_of_the_dense_matrix(which, mode):
-    A = of(random(9, 2, 2, 3, 3), padding_mode=mode)
+    A = as_convolution(random(9, 2, 2, 3, 3), padding_mode=mode)
     dense = np.linalg.svd(A.sparse((22, 20)).toarray(), compute_uv=False)
     found = extremal_singular_values(A, (22, 20), k=5, which=which)
     expected = dense[:5] if which == "LM" else dense[::-1][:5]
@@ -241,7 +241,7 @@ def test_extremal_singular_values_are_those_of_the_dense_matrix(which, mode):
 @pytest.mark.parametrize(("stride", "c_out"), [(1, 3), (2, 3), (2, 8)])
 def test_norms_with_stride_and_padding(mode, stride, c_out, monkeypatch):
     """Also without the matrix: the same number by products with the operator."""
-    A = of(random(10, c_out, 2, 3, 3), stride=stride, padding=1, padding_mode=mode)
+    A = as_convolution(random(10, c_out, 2, 3, 3), stride=stride, padding=1, padding_mode=mode)
     shape = (24, 18)
     expected = np.linalg.norm(A.sparse(shape).toarray(), 2)
     assert abs(operator_norm(A, shape, mode) / expected - 1) < 1e-10
@@ -261,7 +261,7 @@ def test_poissons_equation_with_walls_has_its_analytic_ends():
 
 
 def test_a_singular_operator_has_the_eigenvalue_and_singular_value_zero():
-    difference = of([[[-1.0, 1.0, 0.0]]], padding_mode="circular")
+    difference = as_convolution([[[-1.0, 1.0, 0.0]]], padding_mode="circular")
     for function in (extremal_eigenvalues, extremal_singular_values):
         assert np.abs(function(difference, (900,), k=1, which="SM")[0]) < 1e-12
 
@@ -287,7 +287,7 @@ def test_norms_of_larger_grids_grow_to_that_of_the_symbol():
 
 
 def test_matrices_sparse_matrices_and_operators_are_taken_as_well():
-    matrix = of(random(13, 1, 1, 3, 3)).sparse((6, 6))
+    matrix = as_convolution(random(13, 1, 1, 3, 3)).sparse((6, 6))
     for function in (extremal_eigenvalues, extremal_singular_values):
         first = function(matrix, k=2)
         np.testing.assert_allclose(function(matrix.toarray(), k=2), first, atol=1e-13)

@@ -17,7 +17,7 @@ from mgtutorial.figures import images, style
 from mgtutorial.figures.complex_plane import DENSITY, REDUCTION, Plane, Relief
 from mgtutorial.linalg.polynomials import q
 from mgtutorial.models import named
-from mgtutorial.spectra.layers import of
+from mgtutorial.spectra.layers import as_convolution
 from mgtutorial.spectra.report import draw, frequencies, spectra, table, write_csv
 from mgtutorial.spectra.symbols import eigenvalues, singular_values
 from mgtutorial.training import loop, protocols, records, snapshots
@@ -35,7 +35,7 @@ def small():
 
 
 def dense(A, side):
-    return of(A, padding_mode="circular").sparse((side, side)).toarray()
+    return as_convolution(A, padding_mode="circular").sparse((side, side)).toarray()
 
 
 def same_set(a, b, tolerance):

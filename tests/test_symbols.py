@@ -33,7 +33,7 @@ from mgtutorial.multigrid import State, cycle
 from mgtutorial.spectra import symbols
 from mgtutorial.spectra._frequencies import Frequencies
 from mgtutorial.spectra._squares import Squares, worthwhile
-from mgtutorial.spectra.layers import of
+from mgtutorial.spectra.layers import as_convolution
 from mgtutorial.spectra.symbols import (
     convolution_symbol,
     eigenvalues,
@@ -233,7 +233,7 @@ def in_waves(matrix, A, shape, grid):
 
 def check_against_dense(kernel, shape, **options):
     """The symbol is the dense matrix in Fourier's basis; so are its singular values."""
-    A = of(kernel, **options)
+    A = as_convolution(kernel, **options)
     matrix = unfolded(kernel, shape, A.stride, A.dilation, A.groups, A.origin)
     grid = tuple(n // s for n, s in zip(shape, A.stride, strict=True))
     got, size = symbol(A, shape), np.linalg.norm(matrix, 2)
@@ -319,7 +319,7 @@ def test_eigenvalues_are_those_of_the_dense_operator(seed, sizes, groups, shape)
     assert (
         matched(values.ravel(), np.linalg.eigvals(matrix)) < 1e-12 * max(1, condition / 10) * size
     )
-    tensor = eigenvalues(of(torch.from_numpy(kernel), groups=groups), shape)
+    tensor = eigenvalues(as_convolution(torch.from_numpy(kernel), groups=groups), shape)
     assert tensor.dtype == torch.complex128
     np.testing.assert_array_equal(tensor.numpy(), values)
 
@@ -367,7 +367,7 @@ def test_even_kernels_have_their_origin_where_torchs_same_has_it():
 def test_parsevals_identity(case):
     """The squares of the singular values sum to the points of the output times those of w."""
     kernel, shape, options = case
-    A = of(kernel, **options)
+    A = as_convolution(kernel, **options)
     blocks = symbol(A, shape)
     points = np.prod(blocks.shape[: A.d])
     total = np.sum(np.abs(blocks) ** 2)
@@ -423,10 +423,10 @@ def test_a_real_kernel_takes_half_the_frequencies_and_a_complex_one_all(monkeypa
     kernel = rng.standard_normal((2, 2, 3, 3))
     twice = rng.standard_normal((2, 2, 3, 3)) * 1j + kernel
     for A, shape, number in [
-        (of(kernel), (8, 6), (48 + 4) // 2),  # four frequencies are their own opposites
-        (of(kernel), (7, 5), (35 + 1) // 2),
-        (of(kernel, stride=2), (8, 6), (12 + 2) // 2),
-        (of(twice), (8, 6), 48),
+        (as_convolution(kernel), (8, 6), (48 + 4) // 2),  # four frequencies are their own opposites
+        (as_convolution(kernel), (7, 5), (35 + 1) // 2),
+        (as_convolution(kernel, stride=2), (8, 6), (12 + 2) // 2),
+        (as_convolution(twice), (8, 6), 48),
     ]:
         counted.clear()
         values = singular_values(A, shape)
@@ -448,7 +448,7 @@ def test_the_fast_way_keeps_twelve_digits_of_the_greatest(scale):
     cases = [full, low, graded, identity, identity + 1e-3 * full, smooth, full[:20], full[:, :20]]
     for kernel in cases:
         exact = np.linalg.svd(symbol(kernel, (10, 9)), compute_uv=False)[..., 0, :]
-        A = of(scale * kernel)
+        A = as_convolution(scale * kernel)
         assert worthwhile(Frequencies(A, (10, 9)))
         got = singular_values(A, (10, 9)) / scale
         assert np.abs(got - exact).max() < 1e-12 * exact.max()
@@ -463,7 +463,7 @@ def test_the_fast_way_keeps_twelve_digits_of_the_greatest(scale):
 def test_the_symbol_of_a_times_its_transposed(shape, stride, groups):
     """The squares without a product of matrices at each frequency, with stride and groups."""
     kernel = np.random.default_rng(8).standard_normal(shape)
-    A = of(kernel, stride=stride, groups=groups, dilation=(1, 2))
+    A = as_convolution(kernel, stride=stride, groups=groups, dilation=(1, 2))
     frequencies = Frequencies(A, (12, 6))
     if not worthwhile(frequencies):  # tall blocks with a stride: A^T A is no convolution
         assert shape[0] // groups > shape[1] and stride != 1
@@ -505,7 +505,7 @@ def test_gradients_are_those_of_finite_differences(stride, groups, c_out):
     shape = (4, 6)
 
     def operator(w):
-        return of(w, stride=stride, groups=groups)
+        return as_convolution(w, stride=stride, groups=groups)
 
     check = torch.autograd.gradcheck
     assert check(lambda w: symbol(operator(w), shape), weight)
@@ -520,7 +520,7 @@ def test_gradients_are_those_of_finite_differences(stride, groups, c_out):
 def test_a_gpu_gives_what_the_cpu_gives_and_keeps_it():
     weight = torch.randn(6, 2, 3, 3, dtype=torch.float64)
     A = {"stride": 2, "groups": 2}
-    here, there = of(weight, **A), of(weight.cuda(), **A)
+    here, there = as_convolution(weight, **A), as_convolution(weight.cuda(), **A)
     for function in (symbol, singular_values, operator_norm):
         found, exact = function(there, (6, 8)), function(here, (6, 8))
         assert found.is_cuda and (found.cpu() - exact).abs().max() < 1e-12
@@ -539,7 +539,7 @@ def test_the_smoothing_symbol_is_the_step_of_the_two_convolutions(groups):
     A = torch.nn.Conv2d(4, 6, 3, groups=groups[0], **options).double()
     B = torch.nn.Conv2d(6, 4, 3, groups=groups[1], **options).double()
     with torch.no_grad():
-        E = as_matrix(lambda u: u - of(B)(of(A)(u)), (4, *shape))
+        E = as_matrix(lambda u: u - as_convolution(B)(as_convolution(A)(u)), (4, *shape))
         step = smoothing_symbol(A, B, shape)
     assert step.shape[2] == (groups[0] if groups[0] == groups[1] else 1)
     found = np.linalg.eigvals(step.numpy()).ravel()
@@ -547,8 +547,8 @@ def test_the_smoothing_symbol_is_the_step_of_the_two_convolutions(groups):
     norms = np.sort(np.linalg.svd(step.numpy(), compute_uv=False).ravel())
     np.testing.assert_allclose(norms, np.sort(np.linalg.svd(E, compute_uv=False)), atol=1e-12)
     arrays = smoothing_symbol(
-        of(A.weight.detach().numpy(), groups=groups[0]),
-        of(B.weight.detach().numpy(), groups=groups[1]),
+        as_convolution(A.weight.detach().numpy(), groups=groups[0]),
+        as_convolution(B.weight.detach().numpy(), groups=groups[1]),
         shape,
     )
     np.testing.assert_allclose(arrays, step.numpy(), atol=1e-14)
@@ -558,7 +558,7 @@ def test_the_smoothing_symbol_is_the_step_of_the_two_convolutions(groups):
 def test_the_propagation_symbol_is_the_polynomial_of_the_convolution(roots):
     rng = np.random.default_rng(4)
     kernel = rng.standard_normal((4, 2, 3, 3)) / 4
-    A = of(kernel, groups=2, padding_mode="circular")
+    A = as_convolution(kernel, groups=2, padding_mode="circular")
     E = as_matrix(propagation(A, roots), (4, 5, 4))
     step = propagation_symbol(A, roots, (5, 4))
     norms = np.sort(np.linalg.svd(step, compute_uv=False).ravel())
@@ -567,7 +567,7 @@ def test_the_propagation_symbol_is_the_polynomial_of_the_convolution(roots):
     assert (
         matched(np.linalg.eigvals(step).ravel(), q(eigenvalues(A, (5, 4)).ravel(), roots)) < 1e-11
     )
-    tensor = propagation_symbol(of(torch.from_numpy(kernel), groups=2), roots, (5, 4))
+    tensor = propagation_symbol(as_convolution(torch.from_numpy(kernel), groups=2), roots, (5, 4))
     np.testing.assert_allclose(tensor.numpy(), step, atol=1e-14)
 
 
@@ -588,14 +588,14 @@ def test_the_norm_of_the_flattened_weight_is_not_the_operator_norm():
         flat = np.linalg.norm(kernel.reshape(4, -1), 2)
         norm = operator_norm(kernel, (8, 8))
         assert 1.2 * flat < norm <= 3 * flat
-        strided = operator_norm(of(kernel, stride=2), (8, 8))
+        strided = operator_norm(as_convolution(kernel, stride=2), (8, 8))
         assert flat * (1 - 1e-13) <= strided <= norm
         # where patches do not overlap, the two agree
-        assert abs(operator_norm(of(kernel, stride=3), (9, 9)) / flat - 1) < 1e-13
+        assert abs(operator_norm(as_convolution(kernel, stride=3), (9, 9)) / flat - 1) < 1e-13
         # with groups it is not even a bound: it puts side by side what never meets
         depthwise = np.abs(kernel[:, :1])
         groups = [np.linalg.norm(w) for w in depthwise]
-        norm = operator_norm(of(depthwise, groups=4, stride=3), (9, 9))
+        norm = operator_norm(as_convolution(depthwise, groups=4, stride=3), (9, 9))
         assert abs(norm - max(groups)) < 1e-13 < np.linalg.norm(depthwise.reshape(4, -1), 2) - norm
 
 
@@ -607,7 +607,7 @@ def test_periodic_bounds_zero_padding_and_the_bulk_approaches_like_one_over_n():
     kernel = np.random.default_rng(5).standard_normal((3, 3, 3, 3))
     gaps = []
     for n in (8, 16):
-        zero = np.linalg.svd(of(kernel).sparse((n, n)).toarray(), compute_uv=False)
+        zero = np.linalg.svd(as_convolution(kernel).sparse((n, n)).toarray(), compute_uv=False)
         periodic = np.sort(singular_values(kernel, (n, n)).ravel())[::-1]
         assert zero[0] <= operator_norm(kernel, (n + 2, n + 2)) * (1 + 1e-12)
         assert abs(operator_norm(kernel, (n, n), "zeros") - zero[0]) < 1e-9 * zero[0]
@@ -619,7 +619,7 @@ def test_the_smallest_singular_values_of_the_paddings_differ_by_orders_of_magnit
     """2 u_{j-1} + u_j / 2 enlarges every wave by 3/2 or more; a wall stops what was shifted."""
     kernel, n = np.array([[[2.0, 0.5, 0.0]]]), 40
     periodic = singular_values(kernel, (n,)).min()
-    zero = np.linalg.svd(of(kernel).sparse((n,)).toarray(), compute_uv=False)[-1]
+    zero = np.linalg.svd(as_convolution(kernel).sparse((n,)).toarray(), compute_uv=False)[-1]
     assert periodic >= 1.5 and zero < 1e-10
 
 
@@ -628,15 +628,15 @@ def test_unknown_spectra_are_refused_in_one_sentence():
     with pytest.raises(InvalidValue, match="singular values"):
         eigenvalues(kernel, (8, 8))
     with pytest.raises(InvalidValue, match=r"stride \(2, 2\).*singular values"):
-        eigenvalues(of(np.ones((1, 1, 3, 3)), stride=2), (8, 8))
+        eigenvalues(as_convolution(np.ones((1, 1, 3, 3)), stride=2), (8, 8))
     with pytest.raises(InvalidValue, match="singular values"):
         propagation_symbol(kernel, [1.0], (8, 8))
     with pytest.raises(InvalidValue, match="give at least"):
         singular_values(np.ones((1, 1, 5, 3)), (4, 8))
     with pytest.raises(InvalidValue, match=r"at least \(5, 5\)"):
-        singular_values(of(np.ones((1, 1, 3, 3)), dilation=2), (4, 8))
+        singular_values(as_convolution(np.ones((1, 1, 3, 3)), dilation=2), (4, 8))
     with pytest.raises(InvalidValue, match="multiples of the stride"):
-        singular_values(of(kernel, stride=2), (7, 8))
+        singular_values(as_convolution(kernel, stride=2), (7, 8))
     with pytest.raises(InvalidValue, match="multiples of the stride"):
         symbol(kernel, (8,))
     with pytest.raises(InvalidValue, match="maps back"):

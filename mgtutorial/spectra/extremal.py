@@ -15,7 +15,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from ..errors import InvalidValue, choose
-from .layers import of
+from .layers import as_convolution
 
 _DENSE = 800  # up to this size all values at once are quicker than a few of them
 _ENTRIES = 10**7  # up to this many the matrix is formed: 120 MB, and quicker than without it
@@ -161,7 +161,7 @@ def _operator(operator, shape, assemble):
             f"an operator of type {type(operator).__name__} and no grid: give a matrix, or a "
             "convolution and the shape of its grid."
         )
-    A = of(operator)
+    A = as_convolution(operator)
     entries = math.prod(A.kernel.shape) * math.prod(A.output_shape(shape))
     return A.sparse(shape) if assemble or entries <= _ENTRIES else A.operator(shape)
 

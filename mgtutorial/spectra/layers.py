@@ -12,7 +12,7 @@ from .convolutions import Convolution, double
 _FIELDS = ("stride", "dilation", "groups", "padding", "padding_mode")
 
 
-def of(layer, **options):
+def as_convolution(layer, **options):
     """Return the :class:`~mgtutorial.spectra.convolutions.Convolution` of a layer, or of a weight.
 
     Parameters
@@ -30,7 +30,7 @@ def of(layer, **options):
     Examples
     --------
     >>> import torch
-    >>> A = of(torch.nn.Conv2d(16, 32, 3, stride=2, padding=1))
+    >>> A = as_convolution(torch.nn.Conv2d(16, 32, 3, stride=2, padding=1))
     >>> A.c_in, A.c_out, A.stride, A.output_shape((8, 6))
     (16, 32, (2, 2), (4, 3))
     """
@@ -43,12 +43,12 @@ def of(layer, **options):
         raise InvalidValue(
             f"{type(layer).__name__} is not a convolution: give a torch.nn.Conv1d, Conv2d or "
             "Conv3d, or a weight (that of a transposed convolution has the same singular values); "
-            "convolutions(module) finds those inside a module."
+            "convolutions_in(module) finds those inside a module."
         )
     return Convolution(layer.weight, **{name: getattr(layer, name) for name in _FIELDS} | options)
 
 
-def convolutions(module):
+def convolutions_in(module):
     """Return the convolutions inside a module, by their qualified names.
 
     Parameters
@@ -69,13 +69,13 @@ def convolutions(module):
     --------
     >>> from torch import nn
     >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 1))
-    >>> {name: A.sizes for name, A in convolutions(net).items()}
+    >>> {name: A.sizes for name, A in convolutions_in(net).items()}
     {'0': (3, 3), '2': (1, 1)}
     """
     found = {}
     for name, layer in module.named_modules():
         if _is_convolution(layer):
-            A = of(layer)
+            A = as_convolution(layer)
             found[name] = replace(A, kernel=A.kernel.detach())
     if not found:
         raise InvalidValue(
@@ -156,7 +156,7 @@ def fold_norm(layer, norm, before=False):
     >>> torch.equal(fold_norm(conv, norm).kernel, conv.weight / 2)
     True
     """
-    A = of(layer)
+    A = as_convolution(layer)
     channels = A.c_in if before else A.c_out
     if getattr(norm, "running_var", None) is None:
         raise InvalidValue(

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import InvalidValue, RecordsUnwritable, choose
 from .convolutions import Convolution
-from .layers import convolutions
+from .layers import convolutions_in
 
 FORMATS = ("svg", "png")
 _ROWS = 5  # layers in one figure
@@ -103,7 +103,7 @@ def spectra(network, layers=None, size=16, eigenvalues=True):
     >>> [(s.name, s.radius is None) for s in spectra(net, size=4)]
     [('0', True), ('1', False)]
     """
-    found = network if isinstance(network, dict) else convolutions(network)
+    found = network if isinstance(network, dict) else convolutions_in(network)
     chosen = _choose(found, layers)
     return (_spectrum(name, found[name], size, eigenvalues) for name in chosen)
 

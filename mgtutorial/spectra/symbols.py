@@ -18,8 +18,8 @@ both grids vectors of norm 1.
 
 Kernels are arrays or tensors: what is computed from a tensor is a tensor on its device and can be
 differentiated. Wherever a function takes a convolution, it takes whatever
-:func:`mgtutorial.spectra.of` does, among others a ``torch.nn.Conv2d``; its padding matters only for
-where the kernel's origin is, since the grid is periodic. For other paddings there are
+:func:`mgtutorial.spectra.as_convolution` does, among others a ``torch.nn.Conv2d``; its padding
+matters only for where the kernel's origin is, since the grid is periodic. For other paddings there are
 :meth:`~mgtutorial.spectra.convolutions.Convolution.sparse` and :mod:`mgtutorial.spectra.extremal`.
 
 References
@@ -37,7 +37,7 @@ from ..linalg.polynomials import propagation
 from ._frequencies import Frequencies, all_frequencies, output_grid, symbol_blocks, weights
 from ._squares import DOUBT, Squares, worthwhile
 from .extremal import extremal_singular_values
-from .layers import of
+from .layers import as_convolution
 
 
 def symbol(convolution, shape):
@@ -68,11 +68,12 @@ def symbol(convolution, shape):
     >>> laplace = np.array([[[-1.0, 2.0, -1.0]]])
     >>> symbol(laplace, (4,))[:, 0, 0, 0].real
     array([0., 2., 4., 2.])
-    >>> symbol(of(laplace, stride=2), (4,))[:, 0, 0].real * np.sqrt(2)  # 0, pi; pi/2, 3pi/2
+    >>> every_second = as_convolution(laplace, stride=2)
+    >>> symbol(every_second, (4,))[:, 0, 0].real * np.sqrt(2)  # 0, pi; pi/2, 3pi/2
     array([[0., 4.],
            [2., 2.]])
     """
-    A = of(convolution)
+    A = as_convolution(convolution)
     grid = output_grid(A, shape)
     blocks = symbol_blocks(A, weights(A), tuple(shape), all_frequencies(grid))
     return blocks.reshape(*grid, *blocks.shape[1:])
@@ -103,7 +104,7 @@ def eigenvalues(convolution, shape):
     >>> eigenvalues(np.array([[[-1.0, 2.0, -1.0]]]), (4,))[:, 0].real
     array([0., 2., 4., 2.])
     """
-    A = of(convolution)
+    A = as_convolution(convolution)
     _check_square(A)
     frequencies = Frequencies(A, shape)
     A, w = frequencies.A, weights(frequencies.A)
@@ -142,7 +143,7 @@ def singular_values(convolution, shape, fast=True):
     >>> singular_values(np.array([[[-1.0, 0.0, 1.0]]]), (4,))[:, 0]
     array([0., 2., 0., 2.])
     """
-    frequencies = Frequencies(of(convolution), shape)
+    frequencies = Frequencies(as_convolution(convolution), shape)
     A, w = frequencies.A, weights(frequencies.A)
 
     def values(index):
@@ -202,7 +203,7 @@ def operator_norm(convolution, shape, padding_mode="circular"):
     >>> operator_norm(laplace, (8,)), round(operator_norm(laplace, (7,), "zeros"), 9)
     (4.0, 3.847759065)
     """
-    A = of(convolution, padding_mode=padding_mode)
+    A = as_convolution(convolution, padding_mode=padding_mode)
     if padding_mode != "circular":
         return float(extremal_singular_values(A, shape, k=1)[0])
     frequencies = Frequencies(A, shape)
@@ -249,7 +250,7 @@ def smoothing_symbol(A, B, shape):
     >>> step[:, 0, 0, 0].real.round(3)  # 1 - (2/3) (1 - cos)
     array([ 1.   ,  0.333, -0.333,  0.333])
     """
-    A, B = of(A), of(B)
+    A, B = as_convolution(A), as_convolution(B)
     if (A.c_in, A.c_out) != (B.c_out, B.c_in) or max(A.stride + B.stride) > 1:
         raise InvalidValue(
             f"A maps {A.c_in} to {A.c_out} channels with stride {A.stride}, B {B.c_in} to "
@@ -288,7 +289,7 @@ def propagation_symbol(A, roots, shape):
     >>> propagation_symbol(laplace, [2.0, 4.0], (4,))[:, 0, 0, 0].real
     array([1., 0., 0., 0.])
     """
-    A = of(A)
+    A = as_convolution(A)
     _check_square(A)
     blocks = symbol(A, shape)
     return propagation(lambda e: blocks @ e, roots)(_identity(blocks) + 0 * blocks)
@@ -335,7 +336,7 @@ def convolution_symbol(kernel, shape):
             "(c_out, c_in, *sizes) with one odd size for each axis of the grid."
         )
     # entries that meet on a small grid are summed, as their phases agree there
-    A = of(kernel)
+    A = as_convolution(kernel)
     blocks = symbol_blocks(A, weights(A), tuple(shape), all_frequencies(shape))
     return blocks.reshape(*shape, *kernel.shape[:2])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from .._torchvision import torchvision
 from ..errors import CheckpointMismatch, InvalidValue, choose
 from ..spectra.convolutions import Convolution
-from ..spectra.layers import convolutions
+from ..spectra.layers import convolutions_in
 from .checkpoints import load
 
 
@@ -58,7 +58,7 @@ def convolutions_of(source, network=None):
     else:
         module = _network(str(source))
     _check_finite(module.state_dict())
-    return convolutions(module)
+    return convolutions_in(module)
 
 
 def _content(path):
