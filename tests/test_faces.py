@@ -35,7 +35,7 @@ def test_no_import_is_excepted_from_the_contracts():
 
 @pytest.mark.parametrize("wing", WINGS)
 def test_a_face_is_explicit_complete_and_documented(wing):
-    """`__all__` is what the face imports, all of it is there, and each function says what it does."""
+    """`__all__` is what the face imports; all of it is there and says what it does."""
     face = importlib.import_module(f"mgtutorial.{wing}")
     tree = ast.parse(Path(face.__file__).read_text(encoding="utf-8"))
     froms = [n for n in tree.body if isinstance(n, ast.ImportFrom)]

@@ -19,8 +19,8 @@ both grids vectors of norm 1.
 Kernels are arrays or tensors: what is computed from a tensor is a tensor on its device and can be
 differentiated. Wherever a function takes a convolution, it takes whatever
 :func:`mgtutorial.spectra.as_convolution` does, among others a ``torch.nn.Conv2d``; its padding
-matters only for where the kernel's origin is, since the grid is periodic. For other paddings there are
-:meth:`~mgtutorial.spectra.convolutions.Convolution.sparse` and :mod:`mgtutorial.spectra.extremal`.
+matters only for where the kernel's origin is, since the grid is periodic. For other paddings
+there are :meth:`Convolution.sparse` and :mod:`.extremal`.
 
 References
 ----------
