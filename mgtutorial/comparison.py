@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cache
 
-from . import models, records, verdicts
+from . import exact, models, records, verdicts
 from .counting import count_weights
 from .errors import choose
 from .models.narrow import narrowed
@@ -29,8 +29,9 @@ class Line:
     row : str
     printed : Row or None
         What the paper prints in this row.
-    weights : int
-        Counted on the row's network.
+    weights, macs : int
+        Counted on the row's network; multiplications for one of the table's images. A record has
+        those that its run executed, with the program of its day.
     runs : tuple of dict
         Records that differ in their seeds alone; empty where nothing was run.
     comparable : bool
@@ -40,6 +41,7 @@ class Line:
     row: str
     printed: Row | None
     weights: int
+    macs: int
     runs: tuple = ()
     comparable: bool = False
 
@@ -115,6 +117,7 @@ def lines(table, runs, rows=None):
     for row in rows or described.rows:
         config, printed = described.config(row), described.rows[row].printed
         common = {"row": row, "printed": printed, "weights": _weights(config)}
+        common["macs"] = exact.counts(table, row)[1]
         groups = defaultdict(dict)
         for run in own[_bare(config)]:
             if run["config"]["data"] == described.data or run["budget"] == "smoke":
