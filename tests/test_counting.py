@@ -1,5 +1,7 @@
 """Counting: parts that sum to the whole, the papers' multiplications, memory held by autograd."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from literal import mgnet
@@ -7,7 +9,7 @@ from literal_mgiad import mgiad
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mgtutorial import counting, models
+from mgtutorial import counting, models, multigrid
 from mgtutorial.counting import Part, count_macs, count_weights, literal_macs
 from mgtutorial.errors import InvalidValue
 
@@ -196,3 +198,21 @@ def test_held_grows_with_the_batch_but_for_the_norms_statistics():
 def test_a_batch_without_statistics_is_refused(n):
     with pytest.raises(InvalidValue, match="batch_size"):
         counting.activations_held(models.named("mgnet-20"), n, 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "carried", "given"),
+    [("mgnet", 610, 694), ("poly-mgnet-g4", 726, 810), ("poly-mgnet-q2", 668, 580)],
+)
+def test_what_a_carried_residual_does_to_the_memory(name, carried, given):
+    """MiB for a batch of 128, against levels that are given f': as the chapters have it."""
+    with torch.device("meta"):
+        net = models.named(name).build()
+
+    def with_data(f):
+        levels = [replace(m.level(), linear=False) for m in net.levels]
+        return multigrid.backslash(levels, multigrid.start(f))
+
+    assert round(counting.activations_held(net, 128, 32).bytes / 2**20) == carried
+    net.features = with_data
+    assert round(counting.activations_held(net, 128, 32).bytes / 2**20) == given
