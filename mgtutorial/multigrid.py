@@ -7,9 +7,9 @@ torch modules; they never ask what an operator is, only apply it.
 **Two forms of an equation.** A :class:`State` holds the approximation ``u`` and what is left to
 solve, in one of two forms. The *equation* ``A(u) = f`` is there for any operator; its residual is
 ``f - A(u)``, computed when it is asked for and dropped when ``u`` changes. The *residual equation*
-``A e = r`` is enough where `A` is linear: a correction ``u <- u + e`` takes the residual ``r`` to
-``r - A e``, for which neither ``f`` nor ``u`` is needed. That product waits until somebody asks for
-the residual, and after the last correction nobody does.
+``A e = r`` for the error is enough where `A` is linear: when a correction ``c`` is added to ``u``,
+the residual becomes ``r - A c``, for which neither ``f`` nor ``u`` is needed. That product waits
+until somebody asks for the residual, and after the last correction nobody does.
 
 **Why the full approximation scheme and the correction scheme agree.** The full approximation
 scheme gives the coarse level the problem
@@ -24,7 +24,7 @@ same residual, and makes the same corrections. Only a nonlinear :math:`A'` has t
 is, by :math:`f'`; then :func:`with_right_hand_side` makes it from the residual.
 
 **Rounding.** A carried residual drifts away from ``f - A u``: each correction adds a rounding error
-of the size of ``A e``, and none is forgotten. In a solver the gap comes with the few cycles that
+of the size of ``A c``, and none is forgotten. In a solver the gap comes with the few cycles that
 correct most. Then it stays, three to five times as large as the residual at which rounding stops a
 solver that computes ``f - A u``, while the carried one goes on falling. So
 :func:`mgtutorial.solvers.solve` computes the residual that it reports from `f` and `u`. In a
@@ -61,15 +61,15 @@ class State(NamedTuple):
         The right-hand side (in a network: the data). None: the residual equation of a linear `A`,
         which needs none.
     r : array or None
-        The residual of ``u - e``; where there is an `f`, None once `u` has changed.
-    e : array or None
-        What was added to `u` since `r` was the residual; None if it is. Only where `f` is None.
+        The residual of ``u - added``; where there is an `f`, None once `u` has changed.
+    added : array or None
+        What was added to `u` since `r` was its residual; None if it still is. Only without `f`.
     """
 
     u: Any
     f: Any
     r: Any = None
-    e: Any = None
+    added: Any = None
 
 
 Step = Callable[[State], State]
@@ -136,9 +136,9 @@ def start(f, u=None, linear=False):
     --------
     >>> import numpy as np
     >>> start(np.ones(3))
-    State(u=array([0., 0., 0.]), f=array([1., 1., 1.]), r=array([1., 1., 1.]), e=None)
+    State(u=array([0., 0., 0.]), f=array([1., 1., 1.]), r=array([1., 1., 1.]), added=None)
     >>> start(5.0, 1.0, linear=True)  # 5 is the residual of zero
-    State(u=1.0, f=None, r=5.0, e=1.0)
+    State(u=1.0, f=None, r=5.0, added=1.0)
     """
     if u is not None:
         return State(u, None, f, u) if linear else State(u, f)
@@ -154,11 +154,11 @@ def with_residual(A, s):
     --------
     >>> with_residual(lambda u: 2 * u, State(u=1.0, f=5.0)).r
     3.0
-    >>> with_residual(lambda u: 2 * u, State(u=1.0, f=None, r=4.0, e=0.5)).r
+    >>> with_residual(lambda u: 2 * u, State(u=1.0, f=None, r=4.0, added=0.5)).r
     3.0
     """
     if s.f is None:
-        return s if s.e is None else State(s.u, None, s.r - A(s.e))
+        return s if s.added is None else State(s.u, None, s.r - A(s.added))
     return s if s.r is not None else State(s.u, s.f, s.f - A(s.u))
 
 
@@ -168,17 +168,17 @@ def with_right_hand_side(A, s):
     Examples
     --------
     >>> with_right_hand_side(lambda u: 2 * u, State(u=1.0, f=None, r=3.0))
-    State(u=1.0, f=5.0, r=3.0, e=None)
+    State(u=1.0, f=5.0, r=3.0, added=None)
     """
     if s.f is not None:
         return s
-    if s.e is None:
+    if s.added is None:
         return State(s.u, s.r + A(s.u), s.r)
-    return State(s.u, s.r + A(s.u - s.e))  # r is the residual of u - e, for any A
+    return State(s.u, s.r + A(s.u - s.added))
 
 
-def changed(s, u, e=None):
-    """Return the state after the approximation of `s` was changed to `u`, by `e`.
+def changed(s, u, by=None):
+    """Return the state after the approximation of `s` was changed to `u`.
 
     Every step ends with it. The residual is not computed before somebody asks for it.
 
@@ -186,20 +186,20 @@ def changed(s, u, e=None):
     ----------
     s : State
     u : array
-    e : array, optional
+    by : array, optional
         ``u - s.u``, for those who have it.
 
     Examples
     --------
     >>> changed(State(u=1.0, f=5.0, r=3.0), 1.5)
-    State(u=1.5, f=5.0, r=None, e=None)
+    State(u=1.5, f=5.0, r=None, added=None)
     >>> changed(State(u=1.0, f=None, r=3.0), 1.5)
-    State(u=1.5, f=None, r=3.0, e=0.5)
+    State(u=1.5, f=None, r=3.0, added=0.5)
     """
     if s.f is not None:
         return State(u, s.f)
-    e = u - s.u if e is None else e
-    return State(u, None, s.r, e if s.e is None else s.e + e)
+    by = u - s.u if by is None else by
+    return State(u, None, s.r, by if s.added is None else s.added + by)
 
 
 def correct(A, B):
@@ -219,9 +219,9 @@ def correct(A, B):
 
     >>> step = correct(lambda u: 2 * u, lambda r: 0.25 * r)
     >>> step(State(u=1.0, f=6.0))
-    State(u=2.0, f=6.0, r=None, e=None)
+    State(u=2.0, f=6.0, r=None, added=None)
     >>> step(State(u=1.0, f=None, r=4.0))
-    State(u=2.0, f=None, r=4.0, e=1.0)
+    State(u=2.0, f=None, r=4.0, added=1.0)
     """
 
     def step(s):
