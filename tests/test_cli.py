@@ -207,7 +207,7 @@ def test_count_writes_json_and_csv_that_say_the_same(capsys):
 def test_count_of_a_network_is_by_level_and_role(capsys):
     assert main(["count", "mgnet"]) == 0
     said = capsys.readouterr().out
-    assert "weights: 2,750,666" in said and "one forward pass: 568,961,536" in said
+    assert "weights: 2,750,666" in said and "one forward pass: 484,026,880" in said
     assert "literally: 701,082,112" in said
     assert main(["count", "mgnet", "--data", "imagenet", "--format", "json"]) == 0
     counted = json.loads(capsys.readouterr().out)

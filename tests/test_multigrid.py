@@ -9,16 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue
+from mgtutorial.linalg.solvers import poisson_levels, solve
 from mgtutorial.multigrid import (
     Level,
     State,
     backslash,
+    changed,
     coarsen,
     correct,
     cycle,
     full_multigrid,
+    relax,
     start,
     with_residual,
+    with_right_hand_side,
 )
 
 
@@ -49,7 +53,7 @@ def problem(seed, sizes):
     return operators, smoothers, down, rng
 
 
-def levels_of(operators, smoothers, down, Pi=None, nu=2):
+def levels_of(operators, smoothers, down, Pi=None, nu=2, **options):
     levels = []
     for i, (A, B) in enumerate(zip(operators, smoothers, strict=True)):
         A = matrix(A)
@@ -58,7 +62,7 @@ def levels_of(operators, smoothers, down, Pi=None, nu=2):
         R = None if last else matrix(down[i])
         P = None if last else matrix(down[i].T)
         projection = None if last or Pi is None else matrix(Pi[i])
-        levels.append(Level(A, steps, steps, R, projection, P))
+        levels.append(Level(A, steps, steps, R, projection, P, **options))
     return levels
 
 
@@ -97,18 +101,161 @@ def test_the_first_coarse_residual_is_the_restricted_residual():
     np.testing.assert_allclose(c.r, c.f - Ac @ c.u, atol=1e-12)
 
 
-def test_no_application_of_A_is_done_twice():
-    operators, smoothers, down, rng = problem(5, (12, 6, 3))
-    counted = [Counted(A) for A in operators]
-    levels = []
+def counted_levels(linear, Pi, sizes=(12, 6, 3), nu=2):
+    """Levels with `nu` steps on each side, the operators that count, and a right-hand side."""
+    operators, smoothers, down, rng = problem(5, sizes)
+    counted, levels = [Counted(A) for A in operators], []
     for i, A in enumerate(counted):
-        steps = [correct(A, matrix(smoothers[i]))] * 2
-        transfers = {} if i == 2 else {"R": matrix(down[i]), "Pi": matrix(down[i])}
-        levels.append(Level(A, steps, **transfers))
-    backslash(levels, start(rng.standard_normal(12)))
-    # Level 1: the second step and the transfer (the zero start is free). Level 2: A' u', the
-    # second step, the transfer. Level 3: A' u' and the second step; its last residual is unread.
-    assert [A.n for A in counted] == [2, 3, 2]
+        steps = [correct(A, matrix(smoothers[i]))] * nu
+        transfers = {}
+        if i < len(sizes) - 1:
+            transfers = {"R": matrix(down[i]), "P": matrix(down[i].T)}
+            transfers["Pi"] = matrix(down[i]) if Pi else None
+        levels.append(Level(A, steps, steps, **transfers, linear=linear))
+    return levels, counted, rng.standard_normal(sizes[0])
+
+
+@pytest.mark.parametrize(
+    ("linear", "Pi", "down", "round_trip"),
+    [
+        # Down: the second step and the transfer (the first residual is known), but on the last
+        # level, where nobody reads the last one. Back: both steps, and the last level's four.
+        (True, True, [2, 2, 1], [4, 4, 3]),
+        (True, False, [2, 2, 1], [4, 4, 3]),
+        (False, False, [2, 2, 1], [4, 4, 3]),  # f' = r' is known, too
+        (False, True, [2, 3, 2], [4, 5, 4]),  # A' u' in f'
+    ],
+)
+def test_A_is_applied_once_for_each_residual_that_is_read_and_for_nothing_else(
+    linear, Pi, down, round_trip
+):
+    levels, counted, f = counted_levels(linear, Pi)
+    backslash(levels, start(f, linear=linear))
+    assert [A.n for A in counted] == down
+    levels, counted, f = counted_levels(linear, Pi)
+    cycle(levels, start(f, linear=linear))
+    assert [A.n for A in counted] == round_trip
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 10**6), st.sampled_from([1, 2]), st.integers(0, 2), st.booleans(),
+    st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_the_residual_equation_gives_what_the_equation_gives(seed, gamma, nu, fas, full, zero):
+    """Cycles with the residual carried, against the same with f' made and f - A u computed."""
+    operators, smoothers, down, rng = problem(seed, (12, 6, 3))
+    Pi = [rng.standard_normal(d.shape) for d in down] if fas else None
+    f, u = rng.standard_normal(12), None if zero else rng.standard_normal(12)
+    found = []
+    for linear in (False, True):
+        levels = levels_of(
+            operators, smoothers, down, Pi, nu, linear=linear, difference=full or not fas
+        )
+        s = cycle(levels, cycle(levels, start(f, u, linear), gamma), gamma)
+        found.append(with_residual(levels[0].A, s))
+    equation, residual = found
+    size = max(np.abs(equation.u).max(), np.abs(equation.r).max())
+    np.testing.assert_allclose(residual.u, equation.u, rtol=0, atol=1e-12 * size)
+    np.testing.assert_allclose(residual.r, equation.r, rtol=0, atol=1e-11 * size)
+    assert residual.f is None and equation.f is f
+    made = with_right_hand_side(matrix(operators[0]), residual)
+    np.testing.assert_allclose(made.f, f, rtol=0, atol=1e-11 * size)
+
+
+def test_the_right_hand_side_is_made_on_demand_for_any_operator():
+    """Of a nonlinear A, too, and with a change that the residual does not know of."""
+
+    def A(u):
+        return u**3 + u
+
+    rng = np.random.default_rng(1)
+    u, f, e = rng.standard_normal((3, 5))
+    known = State(u, None, f - A(u))
+    later = State(u + e, None, f - A(u), e)
+    for s in (known, later):
+        np.testing.assert_allclose(with_right_hand_side(A, s).f, f, rtol=0, atol=1e-14)
+    assert with_right_hand_side(A, later).r is None
+    assert with_right_hand_side(A, State(u, f)) == State(u, f)
+
+
+def test_changes_without_a_reader_of_the_residual_are_applied_at_once():
+    A = Counted(np.diag([2.0, 3.0]))
+    s = start(np.ones(2), linear=True)
+    once = relax([lambda s: changed(s, s.u + 1)] * 3, s)
+    assert A.n == 0
+    np.testing.assert_array_equal(with_residual(A, once).r, [1 - 2 * 3, 1 - 3 * 3])
+    assert A.n == 1
+
+
+# ---------------------------------------------------------------------------------- rounding
+
+
+def gaps(dtype, cycles):
+    """The carried residual of Poisson's equation over the cycles, and how far f - A u is away.
+
+    Both relative to f; A u itself is computed in double precision.
+    """
+    levels = poisson_levels(64)
+    f = np.random.default_rng(0).standard_normal((63, 63)).astype(dtype)
+    s, carried, gap = start(f, linear=True), [], []
+    for _ in range(cycles):
+        s = with_residual(levels[0].A, cycle(levels, s))
+        assert s.u.dtype == s.r.dtype == dtype and s.f is None
+        true = f - levels[0].A(s.u.astype(np.float64))
+        carried.append(np.linalg.norm(s.r) / np.linalg.norm(f))
+        gap.append(np.linalg.norm(s.r - true) / np.linalg.norm(f))
+    return carried, gap
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_carried_residual_goes_on_falling_where_rounding_stops_the_true_one(dtype):
+    carried, gap = gaps(dtype, 60)
+    eps = np.finfo(dtype).eps
+    assert carried[-1] < 1e-3 * eps
+    # The gap is of the first cycles, which correct most; what comes later is too small to count.
+    assert gap[0] > 0.2 * gap[-1] and gap[20] > 0.99 * gap[-1]
+    f = np.random.default_rng(0).standard_normal((63, 63)).astype(dtype)
+    recomputed = solve(poisson_levels(64), f, tol=0).residuals
+    floor = min(recomputed) / np.linalg.norm(f)
+    assert 2 < gap[-1] / floor < 5
+
+
+@pytest.mark.parametrize("name", ["mgnet-20", "mgiad-20-g4"])
+def test_in_a_network_the_gap_is_no_greater_than_the_rounding_of_a_computed_residual(name):
+    torch = pytest.importorskip("torch")
+    from mgtutorial import models
+
+    torch.manual_seed(0)
+    net = models.named(name).build()
+    x = torch.randn(4, net.config.in_channels, 28, 28)
+    levels = [m.level() for m in net.levels]
+    with torch.no_grad():
+        s = start(net.stem(x), linear=True)
+        for i, level in enumerate(levels):
+
+            def exactly(u, A=level.A):
+                w = A.weight.double()
+                return torch.nn.functional.conv2d(u.double(), w, padding=1, groups=A.groups)
+
+            s = with_residual(level.A, s)
+            f = s.r.double() + exactly(s.u)
+            s = with_residual(level.A, relax(level.pre, s))
+            true = f - exactly(s.u)
+            computed = f.float() - level.A(s.u)
+            gap, other = ((r.double() - true).norm() for r in (s.r, computed))
+            assert 0 < gap < other
+            if i + 1 < len(levels):
+                _, s = coarsen(level, levels[i + 1], s)
+
+
+def test_the_solver_reports_the_true_residual():
+    levels = poisson_levels(64)
+    f = np.random.default_rng(0).standard_normal((63, 63)).astype(np.float32)
+    result = solve(levels, f, tol=1e-20)
+    assert result.reason.startswith("stagnated")
+    true = np.linalg.norm(f - levels[0].A(result.u))
+    assert abs(result.residuals[-1] - true) < 1e-5 * true
 
 
 def test_a_current_residual_is_not_computed_again():

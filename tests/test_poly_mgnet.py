@@ -86,8 +86,8 @@ def test_multiplications_are_those_of_the_applications_of_A(name):
     expected, side = 32**2 * 27 * 64 + 256 * 10, 32
     for i, c in enumerate(config.channels):
         last = i == len(config.channels) - 1
-        # f' = R(...) + A' u' on the way in (not on level 1), the last residual on the way out
-        applications = per_level + (i > 0) + (not last)
+        # the last residual on the way out, but on the last level; none on the way in
+        applications = per_level + (not last)
         expected += applications * 9 * c * c * side**2
         if not last:
             side //= 2

@@ -22,7 +22,15 @@ from mgtutorial.linalg.transfers import (
     full_weighting,
     linear_interpolation,
 )
-from mgtutorial.multigrid import Level, State, correct, cycle, full_multigrid, start
+from mgtutorial.multigrid import (
+    Level,
+    State,
+    correct,
+    cycle,
+    full_multigrid,
+    start,
+    with_residual,
+)
 
 
 def randoms(n, seed=0):
@@ -314,3 +322,21 @@ def test_the_measured_two_grid_factor_is_the_predicted_one():
         levels = poisson_levels(64, depth=2, smoother=smoother, nu=nu)
         measured = convergence_factor(levels, randoms(64), cycles=60)
         assert abs(measured - predicted) < 0.03 * predicted
+
+
+def test_a_linear_fas_cycle_applies_A_as_often_as_the_correction_scheme(monkeypatch):
+    """V(1,1): three residuals on the finest level, two on the others, none on the coarsest."""
+    f, applied = np.random.default_rng(0).standard_normal((31, 31)), {}
+    apply = Stencil.__call__
+
+    def counted(self, u):
+        applied[id(self)] = applied.get(id(self), 0) + 1
+        return apply(self, u)
+
+    monkeypatch.setattr(Stencil, "__call__", counted)
+    for fas in (False, True):
+        levels = poisson_levels(32, fas=fas)
+        s = with_residual(levels[0].A, State(f, f))
+        applied.clear()
+        with_residual(levels[0].A, cycle(levels, s))
+        assert [applied.get(id(level.A), 0) for level in levels] == [3, 2, 2, 2, 0]

@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 
 from ..errors import InvalidValue, choose
-from ..multigrid import Level, State
+from ..multigrid import Level, changed, with_right_hand_side
 from .coarsening import coarsenings
 from .problems import poisson
 from .smoothers import BLACK, ORDERS, RED
@@ -44,6 +44,7 @@ def newton_red_black(problem, order="red-black"):
     Examples
     --------
     >>> import numpy as np
+    >>> from mgtutorial.multigrid import State
     >>> problem = NonlinearPoisson(2, gamma=1.0)  # one unknown: 16 u + u exp(u) = 34
     >>> step, s = newton_red_black(problem), State(np.array([[1.0]]), np.array([[34.0]]))
     >>> for _ in range(5):
@@ -71,10 +72,11 @@ def newton_red_black(problem, order="red-black"):
             u[points] = v + r / (A.diagonal + grown * (1 + v))
 
     def step(s):
+        s = with_right_hand_side(problem, s)
         u = 1 * s.u  # a copy, which the half steps overwrite
         for colour in colours:
             half(u, s.f, colour)
-        return State(u, s.f)
+        return changed(s, u)
 
     return step
 

@@ -94,11 +94,11 @@ def linear_levels(
             problem = Problem(galerkin(R, problem.A, P), m) if product else make(m)
         A = problem.A
         if m == sizes[-1]:
-            levels.append(Level(A, [correct(A, direct(problem))]))
+            levels.append(Level(A, [correct(A, direct(problem))], linear=True))
         else:
             pre = [correct(A, before(problem))] * nu[0]
             post = [correct(A, after(problem))] * nu[1]
-            levels.append(Level(A, pre, post, R, Pi, P))
+            levels.append(Level(A, pre, post, R, Pi, P, linear=True))
     return levels
 
 
@@ -194,7 +194,7 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
             "the right-hand side has entries that are not finite: there is nothing to solve."
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        s = with_residual(A, start(f, u))
+        s = with_residual(A, start(f, u))  # with f: every residual below is f - A u
         residuals = [norm(s.r)]
     if not math.isfinite(residuals[0]):
         raise InvalidValue(

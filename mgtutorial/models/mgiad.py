@@ -177,8 +177,8 @@ class ChannelLevel(nn.Module):
     def level(self):
         steps = [multigrid.correct(self.A, B) for B in self.smoothers]
         pre, post = steps[: self.eta_pre], steps[self.eta_pre :]
-        transfers = {"R": self.R, "Pi": self.Pi, "P": self.P}
-        return multigrid.Level(self.A, pre, post, **transfers, difference=self.difference)
+        others = {"R": self.R, "Pi": self.Pi, "P": self.P, "difference": self.difference}
+        return multigrid.Level(self.A, pre, post, **others, linear=True)
 
 
 class ResolutionLevel(nn.Module):
@@ -197,8 +197,9 @@ class ResolutionLevel(nn.Module):
         return multigrid.cycle([m.level() for m in self.channel_levels], s)
 
     def level(self):
-        # The data of a level and its residual are what its finest channel level says.
-        return multigrid.Level(self.channel_levels[0].A, [self.sic], R=self.R, Pi=self.Pi)
+        # The A of a level is that of its finest channel level, so both have the same residual.
+        A = self.channel_levels[0].A
+        return multigrid.Level(A, [self.sic], R=self.R, Pi=self.Pi, linear=True)
 
 
 def _resolution_transfer(c, c_next, config):

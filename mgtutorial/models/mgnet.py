@@ -170,7 +170,7 @@ class ResolutionLevel(nn.Module):
 
     def level(self):
         pre = [multigrid.correct(self.A, B) for B in self.smoothers]
-        return multigrid.Level(self.A, pre, R=self.R, Pi=self.Pi)
+        return multigrid.Level(self.A, pre, R=self.R, Pi=self.Pi, linear=True)
 
 
 def transfer(c, c_next):
@@ -215,7 +215,8 @@ class MgNet(nn.Module):
 
     def features(self, f):
         """The state on the coarsest level, from the data `f` on the finest."""
-        return multigrid.backslash([m.level() for m in self.levels], multigrid.start(f))
+        s = multigrid.start(f, linear=True)
+        return multigrid.backslash([m.level() for m in self.levels], s)
 
     def forward(self, x):
         x = blocks.check_images(x, self.config.in_channels)

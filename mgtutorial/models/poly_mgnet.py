@@ -165,7 +165,8 @@ class ResolutionLevel(nn.Module):
         return [step.roots() for step in self.steps]
 
     def level(self):
-        return multigrid.Level(self.A, [step(self.A) for step in self.steps], R=self.R, Pi=self.Pi)
+        pre = [step(self.A) for step in self.steps]
+        return multigrid.Level(self.A, pre, R=self.R, Pi=self.Pi, linear=True)
 
 
 class PolyMgNet(nn.Module):
@@ -199,7 +200,8 @@ class PolyMgNet(nn.Module):
 
     def features(self, f):
         """The state on the coarsest level, from the data `f` on the finest."""
-        return multigrid.backslash([m.level() for m in self.levels], multigrid.start(f))
+        s = multigrid.start(f, linear=True)
+        return multigrid.backslash([m.level() for m in self.levels], s)
 
     def forward(self, x):
         x = blocks.check_images(x, self.config.in_channels)

@@ -136,7 +136,10 @@ class PolyStep(nn.Module):
         """Return the step for :mod:`mgtutorial.multigrid`: a map from state to state."""
 
         def step(state):
-            u, f, r = multigrid.with_residual(A, state)
-            return multigrid.State(self.outside(u + self.update(self.p(A, self.residual(r)))), f)
+            s = multigrid.with_residual(A, state)
+            e = self.update(self.p(A, self.residual(s.r)))
+            u = self.outside(s.u + e)
+            # What stands outside changes u by more than e.
+            return multigrid.changed(s, u, None if len(self.outside) else e)
 
         return step

@@ -15,7 +15,7 @@ from ..models import registry
 from ..models.counting import count_weights
 from ..models.narrow import narrowed
 from ..training import records
-from . import verdicts
+from . import expected_counts, verdicts
 from .published import Row
 from .tables import TABLES
 
@@ -32,8 +32,9 @@ class Line:
     row : str
     printed : Row or None
         What the paper prints in this row.
-    weights : int
-        Counted on the row's network.
+    weights, macs : int
+        Counted on the row's network; multiplications for one of the table's images. A record has
+        those that its run executed, with the program of its day.
     runs : tuple of dict
         Records that differ in their seeds alone; empty where nothing was run.
     comparable : bool
@@ -43,6 +44,7 @@ class Line:
     row: str
     printed: Row | None
     weights: int
+    macs: int
     runs: tuple = ()
     comparable: bool = False
 
@@ -118,6 +120,7 @@ def lines(table, runs, rows=None):
     for row in rows or described.rows:
         config, printed = described.config(row), described.rows[row].printed
         common = {"row": row, "printed": printed, "weights": _weights(config)}
+        common["macs"] = expected_counts.counts(table, row)[1]
         groups = defaultdict(dict)
         for run in own[_bare(config)]:
             if run["config"]["data"] == described.data or run["budget"] == "smoke":

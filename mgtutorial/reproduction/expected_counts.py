@@ -34,7 +34,7 @@ def counts(table, row):
     Examples
     --------
     >>> counts("mgiad-table1", "mgiad-lam3-c64-g4")
-    (1020106, 547355136)
+    (1020106, 425372160)
     """
     described = TABLES[choose("table", table, TABLES)]
     return _file()[table, choose(f"row of {table}", row, described.rows)]
@@ -64,7 +64,7 @@ def check(table, rows=None, network=None):
     Examples
     --------
     >>> check("mgiad-table2", rows=["mgnet-20"])
-    {'mgnet-20': (100954, 34603264)}
+    {'mgnet-20': (100954, 30990592)}
     """
     described = TABLES[choose("table", table, TABLES)]
     found = {}

@@ -40,7 +40,7 @@ def accuracy_over(lines, cost="weights", published=True):
     lines : list of Line
         Measured points have their t-interval as an error bar, from two seeds on.
     cost : {"weights", "macs"}
-        ``"macs"`` is known of measured lines only.
+        Over ``"macs"`` measured lines only are drawn.
     published : bool
         Whether the printed accuracies are drawn, too.
     """
@@ -64,8 +64,7 @@ def accuracy_over(lines, cost="weights", published=True):
             point(line, line.weights, line.printed.accuracy, line.printed.std, False)
         seen.add(line.row)
         if line.runs:
-            x = line.weights if cost == "weights" else line.runs[0]["macs"]
-            point(line, x, line.interval.mean, line.interval.half_width, True)
+            point(line, getattr(line, cost), line.interval.mean, line.interval.half_width, True)
     ax.set(xscale="log", xlabel=_COSTS[cost], ylabel="test accuracy in percent")
     if labels:
         ax.legend(loc="lower right", fontsize=9)

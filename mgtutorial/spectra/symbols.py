@@ -61,7 +61,7 @@ def symbol(convolution, shape):
     ------
     InvalidValue
         For a grid with another number of axes, smaller than the kernel's reach, or not a multiple
-        of the stride, and as :func:`mgtutorial.spectra.layers.of`.
+        of the stride, and as :func:`mgtutorial.spectra.as_convolution`.
 
     Examples
     --------
