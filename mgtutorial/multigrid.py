@@ -53,6 +53,8 @@ class State(NamedTuple):
         The right-hand side (in a network: the data).
     r : array or None
         ``f - A u`` for this very ``u``, or None once ``u`` has changed.
+
+    Book: fas, eq-fas-identity
     """
 
     u: Any
@@ -90,6 +92,8 @@ class Level:
         True: `P` gets ``u' - Pi u``, the correction of the full approximation scheme. False: it
         gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does that, since a
         solution would not stay where it is.
+
+    Book: fas, eq-fas
     """
 
     A: Callable
@@ -112,6 +116,8 @@ def start(f, u=None):
     >>> import numpy as np
     >>> start(np.ones(3))
     State(u=array([0., 0., 0.]), f=array([1., 1., 1.]), r=array([1., 1., 1.]))
+
+    Book: mgnet, tab-mgnet-applications
     """
     if u is not None:
         return State(u, f)
@@ -127,6 +133,8 @@ def with_residual(A, s):
     --------
     >>> with_residual(lambda u: 2 * u, State(u=1.0, f=5.0))
     State(u=1.0, f=5.0, r=3.0)
+
+    Book: smoothing, eq-residual
     """
     return s if s.r is not None else State(s.u, s.f, s.f - A(s.u))
 
@@ -149,6 +157,8 @@ def correct(A, B):
     >>> step = correct(lambda u: 2 * u, lambda r: 0.25 * r)
     >>> step(State(u=1.0, f=6.0))
     State(u=2.0, f=6.0, r=None)
+
+    Book: smoothing, eq-step
     """
 
     def step(s):
@@ -159,7 +169,10 @@ def correct(A, B):
 
 
 def relax(steps, s):
-    """Apply smoothing steps in order."""
+    """Apply smoothing steps in order.
+
+    Book: smoothing, eq-step
+    """
     for step in steps:
         s = step(s)
     return s
@@ -182,6 +195,8 @@ def coarsen(fine, coarse, s):
     ------
     InvalidValue
         If `fine` has no restriction.
+
+    Book: fas, eq-fas
     """
     if fine.R is None:
         raise InvalidValue("the fine level has no restriction: give its Level an R.")
@@ -210,6 +225,8 @@ def backslash(levels, s):
     -------
     State
         On the coarsest level.
+
+    Book: mgnet, mgnet-algorithm
     """
     for fine, coarse in pairwise(levels):
         _, s = coarsen(fine, coarse, relax(fine.pre, s))
@@ -246,6 +263,8 @@ def cycle(levels, s, gamma=1):
     >>> exact = correct(two, lambda r: r / 2)
     >>> cycle([Level(two, R=same, Pi=same, P=same), Level(two, pre=[exact])], State(1.0, 6.0)).u
     3.0
+
+    Book: fas, eq-fas
     """
     fine, *coarser = levels
     s = relax(fine.pre, s)
@@ -293,6 +312,8 @@ def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None
     >>> exact = correct(two, lambda r: r / 2)
     >>> full_multigrid([Level(two, R=same, P=same), Level(two, pre=[exact])], np.float64(6.0)).u
     np.float64(3.0)
+
+    Book: coarsening, coarsening-full-multigrid
     """
     sides = [f]
     for fine in levels[:-1]:

@@ -42,6 +42,8 @@ def split(u, out=None):
     """Return an array of unknowns, shape ``(n - 1, n - 1)`` with even `n`, in the layout above.
 
     The result is written to `out` where that is given.
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     n = u.shape[0] + 1
     out = np.zeros((2, n + 1, n // 2 + 1)) if out is None else out
@@ -58,6 +60,8 @@ def merge(s, out=None, scale=1.0):
     >>> u = np.arange(9.0).reshape(3, 3)
     >>> np.array_equal(merge(split(u)), u)
     True
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     n = s.shape[1] - 1
     out = np.empty((n - 1, n - 1)) if out is None else out
@@ -77,7 +81,7 @@ _PLACES = (
 )
 
 
-class Grid:
+class _Grid:
     """The arrays of one level and what is done with them. `n` is even.
 
     Each method is one of the callables of a :class:`~mgtutorial.multigrid.Level`.
@@ -206,7 +210,7 @@ class Grid:
         return R
 
 
-class Coarsest:
+class _Coarsest:
     """The last level: a few unknowns, not split, and solved exactly."""
 
     def __init__(self, n):
@@ -258,6 +262,8 @@ class PoissonSolver:
     >>> result = solver.solve(np.ones((63, 63)), tol=1e-10)
     >>> bool(abs(poisson(64).A(result.u) - 1).max() < 1e-8)
     True
+
+    Book: coarsening, coarsening-full-multigrid
     """
 
     def __init__(self, n, nu=(1, 1)):
@@ -270,7 +276,7 @@ class PoissonSolver:
                 f"n = {n} mesh cells do not coarsen: give an even number, 4 or more."
             )
         self.n = n
-        grids = [Grid(m) for m in sizes[:-1]] + [Coarsest(sizes[-1])]
+        grids = [_Grid(m) for m in sizes[:-1]] + [_Coarsest(sizes[-1])]
         self.levels = []
         for fine, coarse in pairwise(grids):
             pre = [fine.sweep] * nu[0] + [fine.with_red_residual]

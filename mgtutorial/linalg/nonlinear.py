@@ -50,6 +50,8 @@ def newton_red_black(problem, order="red-black"):
     ...     s = step(s)
     >>> float(abs(problem(s.u) - s.f).max()) < 1e-12
     True
+
+    Book: fas, eq-fas-smoother
     """
     choose("order", order, ORDERS)
     colours = (RED, BLACK) if order == "red-black" else (BLACK, RED)
@@ -110,6 +112,8 @@ def nonlinear_levels(n, gamma, depth=None, nu=(2, 1), coarsest_steps=20):
     >>> result = solve(nonlinear_levels(32, gamma=100.0), problem.right_hand_side(), tol=1e-10)
     >>> result.converged, bool(abs(result.u - problem.solution()).max() < 2 * problem.h**2)
     (True, True)
+
+    Book: fas, eq-fas
     """
     if coarsest_steps < 1:
         raise InvalidValue(f"coarsest_steps = {coarsest_steps!r}: give 1 or more.")
@@ -147,6 +151,8 @@ class NonlinearPoisson:
     >>> residual = problem.right_hand_side() - problem(problem.solution())
     >>> bool(abs(residual).max() < 100 * problem.h**2)
     True
+
+    Book: fas, eq-fas-operator
     """
 
     n: int

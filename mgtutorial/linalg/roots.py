@@ -57,6 +57,8 @@ def units(roots, real=True):
     --------
     >>> units([3, 1 - 2j, 2, 1 + 2j])
     [3.0, (1+2j), 2.0]
+
+    Book: polynomial_smoothers, polynomial-smoothers-factors
     """
     roots = points("root", roots)
     if (roots == 0).any():
@@ -113,6 +115,8 @@ def leja(roots, real=True):
     array([8., 1., 4., 2.])
     >>> leja([1, 2 + 1j, 2 - 1j, 3])
     array([3.+0.j, 1.+0.j, 2.+1.j, 2.-1.j])
+
+    Book: polynomial_smoothers, eq-poly-leja
     """
     rest = np.array(units(roots, real))
     size = np.log(np.abs(rest))  # for the first; logarithms, since products over- and underflow
@@ -156,6 +160,8 @@ def chebyshev(a, b, degree):
     --------
     >>> chebyshev(1, 3, degree=2)
     array([1.29289322, 2.70710678])
+
+    Book: polynomial_smoothers, eq-poly-chebyshev
     """
     if not (np.isfinite(a) and np.isfinite(b) and a <= b):
         raise InvalidValue(f"[{a}, {b}] is no interval: give finite ends, the lesser one first.")
@@ -176,6 +182,8 @@ def chebyshev_maximum(a, b, degree):
     --------
     >>> round(chebyshev_maximum(1 / 2, 2, degree=2) * 41, 12)  # 9/41
     9.0
+
+    Book: polynomial_smoothers, eq-poly-chebyshev-maximum
     """
     chebyshev(a, b, degree)
     if a == b:
@@ -217,6 +225,8 @@ def chebyshev_ellipse(centre, along, across, degree):
     array([2., 2.])
     >>> chebyshev_ellipse(2, along=0, across=1, degree=2).imag
     array([-0.70710678,  0.70710678])
+
+    Book: polynomial_smoothers, eq-poly-chebyshev-ellipse
     """
     if not (np.isfinite([centre, along, across]).all() and along >= 0 and across >= 0):
         raise InvalidValue(
@@ -256,6 +266,8 @@ def extremes(spectrum):
     --------
     >>> extremes([1, 4, 2 + 3j, 2 - 3j])
     array([1.+0.j, 4.+0.j, 2.+3.j, 2.-3.j])
+
+    Book: polynomial_smoothers, polynomial-smoothers-networks
     """
     z = points("eigenvalue", spectrum)
     roots = np.array([z.real.min(), z.real.max()])

@@ -54,6 +54,8 @@ def richardson(omega):
     --------
     >>> richardson(0.25)(np.array([4.0, 8.0]))
     array([1., 2.])
+
+    Book: smoothing, eq-richardson-jacobi
     """
     _finite(omega)
     return lambda r: omega * r
@@ -79,6 +81,8 @@ def jacobi(diagonal, omega=1.0):
     --------
     >>> jacobi(diagonal=4.0, omega=0.5)(np.array([8.0]))
     array([1.])
+
+    Book: smoothing, eq-richardson-jacobi
     """
     _finite(omega)
     _nonzero(diagonal)
@@ -113,6 +117,8 @@ def gauss_seidel(A, shape):
     >>> B = gauss_seidel(problem.A, problem.shape)
     >>> B(np.array([32.0, 0.0, 0.0]))
     array([1.  , 0.5 , 0.25])
+
+    Book: smoothing, eq-gauss-seidel
     """
     shape = tuple(shape)
     matrix = A if scipy.sparse.issparse(A) else A.sparse(shape)
@@ -173,6 +179,8 @@ def red_black(A, order="red-black"):
     >>> from mgtutorial.linalg.problems import poisson
     >>> red_black(poisson(4, d=1).A)(np.array([0.0, 32.0, 0.0]))  # red: first and last
     array([0., 1., 0.])
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     colours = _colours(A, order)
 
@@ -200,6 +208,8 @@ def red_black_sweep(A, u, f, order="red-black"):
     ------
     InvalidValue
         As :func:`red_black`.
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     for colour in _colours(A, order):
         half_sweep(A, u, f, colour)
@@ -224,6 +234,8 @@ def half_sweep(A, u, f, colour):
     InvalidValue
         On a periodic grid with an odd number of points along an axis, which has no
         checkerboard.
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     shape = tuple(u.shape[u.ndim - A.d :])
     if A.boundary == "periodic" and any(m % 2 for m in shape):

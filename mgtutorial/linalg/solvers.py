@@ -74,6 +74,8 @@ def linear_levels(
     5
     >>> solve(levels, np.ones((31, 31)), tol=1e-10).cycles
     11
+
+    Book: coarsening, coarsening-v-cycles
     """
     choose("coarse operator", coarse, ("rediscretised", "galerkin"))
     problem = make(n)
@@ -109,6 +111,8 @@ def poisson_levels(n, d=2, boundary="dirichlet", **options):
     --------
     >>> [level.A.diagonal for level in poisson_levels(16, depth=3)]
     [1024.0, 256.0, 64.0]
+
+    Book: coarsening, coarsening-v-cycles
     """
     return linear_levels(lambda m: poisson(m, d, boundary), n, **options)
 
@@ -126,6 +130,8 @@ class Result:
     converged : bool
     reason : str
         Why the iteration ended, in a sentence.
+
+    Book: coarsening, eq-attainable
     """
 
     u: Any
@@ -183,6 +189,8 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
     >>> result = solve(poisson_levels(16), np.ones((15, 15)), max_cycles=3)
     >>> result.converged, result.reason
     (False, 'not converged: 3 cycles left a relative residual of ...')
+
+    Book: coarsening, eq-attainable
     """
     norm = norm or _norm
     A = levels[0].A
@@ -259,6 +267,8 @@ def convergence_factor(levels, u, cycles=60, gamma=1, project=None):
     >>> u = np.random.default_rng(0).standard_normal((31, 31))
     >>> round(convergence_factor(poisson_levels(32), u), 2)
     0.12
+
+    Book: coarsening, coarsening-prediction
     """
     logs = []
     for _ in range(cycles):

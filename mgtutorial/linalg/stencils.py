@@ -47,6 +47,8 @@ def slice_pairs(shape, offset, boundary, start=None, step=1):
     (((Ellipsis, slice(0, 4, 1)), (Ellipsis, slice(1, 5, 1))),)
     >>> [targets[1] for targets, _ in slice_pairs((5,), (1,), "periodic")]
     [slice(0, 4, 1), slice(4, 5, 1)]
+
+    Book: smoothing, eq-symbol
     """
     start = start or (0,) * len(shape)
 
@@ -96,6 +98,8 @@ class Stencil:
     array([[ 2., -1.,  0.],
            [-1.,  2., -1.],
            [ 0., -1.,  2.]])
+
+    Book: smoothing, eq-stencils
     """
 
     offsets: tuple[tuple[int, ...], ...]

@@ -45,6 +45,8 @@ def coarse_shape(shape, boundary="dirichlet"):
     --------
     >>> coarse_shape((31, 31)), coarse_shape((32,), "periodic")
     ((15, 15), (16,))
+
+    Book: coarsening, coarsening-grids
     """
     dirichlet = boundary == "dirichlet"
     if any(m < 2 + dirichlet or m % 2 != dirichlet for m in shape):
@@ -64,6 +66,8 @@ def fine_shape(shape, boundary="dirichlet"):
     --------
     >>> fine_shape((15, 15)), fine_shape((16,), "periodic")
     ((31, 31), (32,))
+
+    Book: coarsening, coarsening-grids
     """
     return tuple(2 * m + (boundary == "dirichlet") for m in shape)
 
@@ -89,6 +93,8 @@ def sublattice_pairs(shape, offset, boundary, first):
     --------
     >>> sublattice_pairs((7,), (1,), "dirichlet", (1,))
     (((Ellipsis, slice(0, 3, None)), (Ellipsis, slice(2, 7, 2))),)
+
+    Book: coarsening, coarsening-grids
     """
     pairs = slice_pairs(shape, offset, boundary, first, 2)
     halved = [
@@ -179,6 +185,8 @@ class Restriction(_Transfer):
     >>> R = full_weighting(d=1)
     >>> R(np.array([0.0, 4.0, 0.0, 0.0, 8.0, 0.0, 0.0]))
     array([2., 2., 2.])
+
+    Book: coarsening, eq-full-weighting-2d
     """
 
     def __call__(self, r):
@@ -217,6 +225,8 @@ class Prolongation(_Transfer):
     >>> P = linear_interpolation(d=1)
     >>> P(np.array([2.0, 4.0]))
     array([1., 2., 3., 4., 2.])
+
+    Book: coarsening, eq-interpolation
     """
 
     def __call__(self, e):
@@ -248,6 +258,8 @@ def full_weighting(d=2, boundary="dirichlet"):
     array([[1., 2., 1.],
            [2., 4., 2.],
            [1., 2., 1.]])
+
+    Book: coarsening, eq-full-weighting-2d
     """
     return Restriction(_tensor((0.25, 0.5, 0.25), d, boundary))
 
@@ -261,6 +273,8 @@ def half_weighting(boundary="dirichlet"):
     array([[0., 1., 0.],
            [1., 4., 1.],
            [0., 1., 0.]])
+
+    Book: coarsening, coarsening-transfers
     """
     return Restriction(
         Stencil.from_kernel(np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 8, boundary)
@@ -274,6 +288,8 @@ def injection(d=2, boundary="dirichlet"):
     --------
     >>> injection(d=1)(np.array([1.0, 2.0, 3.0]))
     array([2.])
+
+    Book: coarsening, coarsening-transfers
     """
     return Restriction(_tensor((0.0, 1.0, 0.0), d, boundary))
 
@@ -287,6 +303,8 @@ def linear_interpolation(d=2, boundary="dirichlet"):
     array([[1., 2., 1.],
            [2., 4., 2.],
            [1., 2., 1.]])
+
+    Book: coarsening, eq-interpolation
     """
     return Prolongation(_tensor((0.5, 1.0, 0.5), d, boundary))
 
@@ -309,6 +327,8 @@ def cubic_interpolation(d=2, boundary="dirichlet"):
     >>> fine = cubic_interpolation(d=1)((x * (1 - x) ** 2)[1::2])
     >>> bool(abs(fine - x * (1 - x) ** 2).max() < 1e-15)
     True
+
+    Book: coarsening, coarsening-full-multigrid
     """
     choose("boundary", boundary, BOUNDARIES)
 

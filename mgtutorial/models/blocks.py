@@ -18,6 +18,8 @@ def conv(c_in, c_out, kernel=3, stride=1, groups=1):
     --------
     >>> conv(16, 32, stride=2).weight.shape
     torch.Size([32, 16, 3, 3])
+
+    Book: from_multigrid_to_networks, eq-networks-convolution
     """
     if c_in % groups or c_out % groups:
         raise InvalidValue(
@@ -28,13 +30,19 @@ def conv(c_in, c_out, kernel=3, stride=1, groups=1):
 
 
 def norm(kind, c):
-    """Return batch norm over `c` channels, or the identity for ``"none"``."""
+    """Return batch norm over `c` channels, or the identity for ``"none"``.
+
+    Book: mgnet, eq-mgnet-b
+    """
     choose("norm", kind, ("batch", "none"))
     return nn.BatchNorm2d(c) if kind == "batch" else nn.Identity()
 
 
 def activation(kind):
-    """Return ReLU, or the identity for ``"none"``: the linear network, which a solver is."""
+    """Return ReLU, or the identity for ``"none"``: the linear network, which a solver is.
+
+    Book: mgnet, eq-mgnet-b
+    """
     choose("activation", kind, ("relu", "none"))
     return nn.ReLU() if kind == "relu" else nn.Identity()
 
@@ -44,6 +52,8 @@ def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
 
     ``"3x3"`` keeps the size; ``"7x7"`` is ImageNet's, a quarter of it: a 7x7
     convolution with stride 2 and a 3x3 max pool with stride 2.
+
+    Book: mgnet, mgnet-algorithm
     """
     choose("stem", kind, ("3x3", "7x7"))
     if kind == "3x3":
@@ -57,7 +67,10 @@ def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
 
 
 class Head(nn.Module):
-    """Global average pool, then a linear layer with bias."""
+    """Global average pool, then a linear layer with bias.
+
+    Book: mgnet, mgnet-algorithm
+    """
 
     def __init__(self, c, num_classes):
         super().__init__()
@@ -72,6 +85,8 @@ def initialise(module):
 
     The papers do not print theirs; this is the usual start of a residual
     network, and it draws from torch's global generator alone.
+
+    Book: spectra, eq-spectra-disc
     """
     for m in module.modules():
         if isinstance(m, nn.Conv2d) and not m.weight.is_meta:  # meta has no values
@@ -101,6 +116,8 @@ def check_size(f, levels):
     --------
     >>> check_size(torch.zeros(1, 3, 5, 4), levels=4).shape  # 5 x 4, 3 x 2, 2 x 1, 1 x 1
     torch.Size([1, 3, 5, 4])
+
+    Book: from_multigrid_to_networks, networks-points
     """
     size = tuple(f.shape[-2:])
     most = 1 + (max(size) - 1).bit_length()  # a side of s pixels halves ceil(log2 s) times

@@ -68,6 +68,8 @@ class MGiaDConfig:
     1020106
     >>> MGiaDConfig(lam=3).channel_widths
     ((192, 96), (384, 192, 96), (768, 384, 192, 96), (768, 384, 192, 96))
+
+    Book: mgiad, mgiad-network
     """
 
     channels: tuple = (64, 128, 256, 256)
@@ -128,6 +130,8 @@ def halve(c, coarsest):
     --------
     >>> halve(256, 64), halve(192, 64), halve(64, 64)
     ((256, 128, 64), (192, 96), (64,))
+
+    Book: mgiad, eq-mgiad-widths
     """
     if coarsest > c:
         raise InvalidValue(
@@ -155,7 +159,10 @@ def _transfer(convolution, c, normed, config):
 
 
 class ChannelLevel(nn.Module):
-    """The operators of one channel level, grouped; without a next one, fully coupled."""
+    """The operators of one channel level, grouped; without a next one, fully coupled.
+
+    Book: mgiad, eq-mgiad-transfers
+    """
 
     def __init__(self, c, c_next, config):
         super().__init__()
@@ -182,7 +189,10 @@ class ChannelLevel(nn.Module):
 
 
 class ResolutionLevel(nn.Module):
-    """One resolution level: its channel levels, whose cycle is its one smoothing step."""
+    """One resolution level: its channel levels, whose cycle is its one smoothing step.
+
+    Book: mgiad, mgiad-network
+    """
 
     def __init__(self, widths, c_next, config):
         super().__init__()
@@ -217,6 +227,8 @@ class MGiaD(mgnet.MgNet):
     torch.Size([5, 10])
     >>> len(net.levels), len(net.levels[1].channel_levels)
     (2, 3)
+
+    Book: mgiad, mgiad-network
     """
 
     def _levels(self, config):
@@ -255,6 +267,8 @@ def for_data(config, name):
     >>> config = for_data(NAMED["mgiad-lam3-c64-g64"], "imagenet")
     >>> config.transfer_norms, config.stem
     ('all', '7x7')
+
+    Book: mgiad, mgiad-network
     """
     return replace(config, **BY_DATA.get(name, {}))
 

@@ -60,6 +60,8 @@ def halvings(c, s_c, until="<="):
     --------
     >>> halvings(64, 16), halvings(64, 16, until="<"), halvings(16, 16)
     ((64, 32, 16), (64, 32, 16, 8), (16, 8))
+
+    Book: mgic, eq-mgic-widths
     """
     choose("stopping rule until", until, ("<=", "<"))
     if s_c < 1 or (until == "<" and s_c < 2):
@@ -97,6 +99,8 @@ def group_numbers(widths, s_g):
     --------
     >>> group_numbers((64, 32, 16, 8), s_g=16)
     (4, 2, 1, 1)
+
+    Book: mgic, eq-mgic-widths
     """
     if s_g < 1:
         raise InvalidValue(f"s_g={s_g}: a group has at least one channel.")
@@ -139,6 +143,8 @@ class ChannelLevel(nn.Module):
         Of the transfers.
     norm_R, norm_P : bool
         Batch norm after the transfer?
+
+    Book: mgic, eq-mgic-transfers
     """
 
     def __init__(self, block, c, c_coarse, groups, norm_R=False, norm_P=True):
@@ -205,6 +211,8 @@ class MGIC(nn.Module):
     torch.Size([2, 64, 8, 8])
     >>> count_weights(net), count_weights(dense(64, 1))  # with 192 weights of batch norms
     (17856, 36864)
+
+    Book: mgic, eq-mgic-up
     """
 
     def __init__(self, block, channels, groups, norm_R=False):
@@ -244,6 +252,8 @@ class TransferChain(nn.Module):
     >>> widths = halvings(64, s_c=8)
     >>> [count_weights(TransferChain(widths, group_numbers(widths, s))) for s in (32, 16, 8, 4)]
     [3328, 1792, 896, 448]
+
+    Book: mgic, eq-mgic-moments
     """
 
     def __init__(self, channels, groups):
@@ -269,7 +279,10 @@ class TransferChain(nn.Module):
 
 
 def initialise(network):
-    """He's initial weights everywhere, then means in the transfers between channel levels."""
+    """He's initial weights everywhere, then means in the transfers between channel levels.
+
+    Book: mgic, eq-mgic-transfers
+    """
     blocks.initialise(network)
     for m in network.modules():
         if isinstance(m, ChannelLevel):
@@ -279,7 +292,10 @@ def initialise(network):
 
 @dataclass(frozen=True)
 class TransfersConfig:
-    """The transfers of MGIC alone, from `c` channels to `s_c` and back: Table 1 of that paper."""
+    """The transfers of MGIC alone, from `c` channels to `s_c` and back: Table 1 of that paper.
+
+    Book: mgic, mgic-few-channels
+    """
 
     s_g: int
     s_c: int = 8

@@ -52,6 +52,8 @@ class MgNetConfig:
     >>> from mgtutorial.models.counting import count_weights
     >>> count_weights(MgNetConfig(channels=(16, 32, 64), steps=3).build())
     101242
+
+    Book: mgnet, mgnet-algorithm
     """
 
     channels: tuple = (64, 128, 256, 256)
@@ -109,6 +111,8 @@ def check_widths(name, widths):
     --------
     >>> check_widths("channels", [16, 32, 32])
     (16, 32, 32)
+
+    Book: mgnet, eq-mgnet-transfer
     """
     widths = tuple(widths)
     if not widths or min(widths) < 1:
@@ -129,6 +133,8 @@ def check_group_size(g_s, c):
     --------
     >>> check_group_size(8, 64)
     8
+
+    Book: mgic, eq-mgic-grouped
     """
     if g_s < 1 or c % g_s:
         allowed = ", ".join(str(g) for g in range(1, c + 1) if c % g == 0)
@@ -139,7 +145,10 @@ def check_group_size(g_s, c):
 
 
 class Smoother(nn.Module):
-    """``B(r) = ReLU BN B ReLU BN r``: one step's norms around a ``B`` that steps may share."""
+    """``B(r) = ReLU BN B ReLU BN r``: one step's norms around a ``B`` that steps may share.
+
+    Book: mgnet, eq-mgnet-b
+    """
 
     def __init__(self, B, c, config):
         super().__init__()
@@ -153,7 +162,10 @@ class Smoother(nn.Module):
 
 
 class ResolutionLevel(nn.Module):
-    """The operators of one level; :meth:`level` shows them to the multigrid algorithm."""
+    """The operators of one level; :meth:`level` shows them to the multigrid algorithm.
+
+    Book: mgnet, eq-mgnet-step
+    """
 
     def __init__(self, c, c_next, steps, config):
         super().__init__()
@@ -174,7 +186,10 @@ class ResolutionLevel(nn.Module):
 
 
 def transfer(c, c_next):
-    """Return an ``R`` or ``Pi`` of resolution: depthwise, 3x3, to half the size."""
+    """Return an ``R`` or ``Pi`` of resolution: depthwise, 3x3, to half the size.
+
+    Book: mgnet, eq-mgnet-transfer
+    """
     return blocks.conv(c, c_next, stride=2, groups=c)
 
 
@@ -187,6 +202,8 @@ class MgNet(nn.Module):
     >>> net = MgNetConfig(channels=(8, 16), in_channels=1).build()
     >>> net(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 10])
+
+    Book: mgnet, mgnet-algorithm
     """
 
     def __init__(self, config):
@@ -230,6 +247,8 @@ def scaled(scale, **changes):
     --------
     >>> scaled(0.5).channels
     (32, 64, 128, 128)
+
+    Book: poly_mgnet, eq-polynet-weights
     """
     b = int(64 * scale)
     return MgNetConfig(channels=(b, 2 * b, 4 * b, 4 * b), **changes)

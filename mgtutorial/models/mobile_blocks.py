@@ -19,6 +19,8 @@ def round_width(c):
     --------
     >>> [round_width(c) for c in (9.6, 14.4, 24, 100)]
     [16, 16, 24, 104]
+
+    Book: mgic, mgic-networks
     """
     nearest = max(8, int(c + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * c else nearest
@@ -38,6 +40,8 @@ def group_number(c, m, s_g, grouping="size"):
 
     >>> group_number(40, 120, 64), group_number(80, 184, 64), group_number(80, 184, 64, "number")
     (1, 10, 2)
+
+    Book: mgic, mgic-networks
     """
     if grouping == "size":
         return c // max(s for s in range(1, s_g + 1) if not (c % s or m % s))
@@ -64,6 +68,8 @@ class UnevenPointwise(nn.Module):
     (1472, 1472)
     >>> conv(torch.zeros(1, 80, 4, 4)).shape
     torch.Size([1, 184, 4, 4])
+
+    Book: mgic, mgic-networks
     """
 
     def __init__(self, c_in, c_out, groups):
@@ -81,14 +87,20 @@ class UnevenPointwise(nn.Module):
 
 
 def pointwise(c_in, c_out, groups):
-    """Return a 1x1 convolution in `groups` groups, which may be uneven on one side."""
+    """Return a 1x1 convolution in `groups` groups, which may be uneven on one side.
+
+    Book: mgic, mgic-networks
+    """
     if c_in % groups or c_out % groups:
         return UnevenPointwise(c_in, c_out, groups)
     return blocks.conv(c_in, c_out, kernel=1, groups=groups)
 
 
 class SqueezeExcite(nn.Module):
-    """Weigh each channel by what the means of all channels say."""
+    """Weigh each channel by what the means of all channels say.
+
+    Book: mgic, mgic-networks
+    """
 
     def __init__(self, c, bias):
         super().__init__()
@@ -107,6 +119,8 @@ class InvertedBottleneck(nn.Module):
 
     ``S`` is the squeeze-and-excitation, if `squeeze` makes one. ``K1`` and its norm and
     activation are left out if ``m = c``.
+
+    Book: mgic, mgic-networks
     """
 
     def __init__(self, c, m, kernel, groups, squeeze, act):
@@ -129,6 +143,8 @@ class DepthwiseConnector(nn.Module):
 
     Where the new width is a multiple of the old one, this is the usual depthwise
     convolution; from 16 to 24 channels, say, every other channel is read twice.
+
+    Book: mgic, mgic-networks
     """
 
     def __init__(self, c_in, c_out, stride):

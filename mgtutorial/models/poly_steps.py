@@ -56,6 +56,8 @@ def resolve(kind, placement, residual):
     --------
     >>> resolve("linear", "public", "public")
     ('outside', 'norm')
+
+    Book: poly_mgnet, eq-polynet-placement
     """
     choose("kind of step", kind, KINDS)
     choose("placement", placement, ("public", *PLACEMENTS))
@@ -91,6 +93,8 @@ class PolyStep(nn.Module):
     >>> _ = step.numbers.data.fill_(2.0)
     >>> step(lambda u: 3 * u)(multigrid.start(torch.ones(1))).u  # from zero: f / x
     tensor([0.5000], grad_fn=<AddBackward0>)
+
+    Book: poly_mgnet, eq-polynet-placement
     """
 
     def __init__(

@@ -6,6 +6,9 @@ MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
 
 from dataclasses import asdict, fields, replace
 
+import torch
+from torch import nn
+
 from ..errors import InvalidValue, choose
 from . import mgiad, mgic_mobilenetv3, mgic_resnet, mgnet, poly_mgnet, resnet
 from .mgiad import MGiaDConfig
@@ -50,6 +53,8 @@ def named(name, **changes):
     --------
     >>> named("resnet20", num_classes=100).num_classes
     100
+
+    Book: reproduction, reproduction-statements
     """
     config = CONFIGS[choose("network", name, CONFIGS)]
     for key in changes:
@@ -67,6 +72,8 @@ def as_dict(config):
     --------
     >>> from_dict(as_dict(CONFIGS["mgnet-20"])) == CONFIGS["mgnet-20"]
     True
+
+    Book: reproduction, reproduction-statements
     """
     values = asdict(config)
     kept = [
@@ -85,6 +92,8 @@ def from_dict(d):
     ------
     UnknownName, InvalidValue
         If the kind or a field is unknown.
+
+    Book: reproduction, reproduction-statements
     """
     d = dict(d)
     kind = _KINDS[choose("kind of network", d.pop("kind", None), _KINDS)]
@@ -92,3 +101,30 @@ def from_dict(d):
     if unknown:
         raise InvalidValue(f"{kind.__name__} has no field {', '.join(sorted(unknown))}.")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})
+
+
+def built(network):
+    """Return a module as it is, and of a config its network without values.
+
+    It is built on the ``meta`` device: shapes to count from, no memory and no random numbers.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+
+    Returns
+    -------
+    torch.nn.Module
+        On the device "meta" if it was built here.
+
+    Examples
+    --------
+    >>> next(built(named("mgnet-20")).parameters()).device
+    device(type='meta')
+
+    Book: reproduction, reproduction-statements
+    """
+    if isinstance(network, nn.Module):
+        return network
+    with torch.device("meta"):
+        return network.build()

@@ -62,6 +62,8 @@ class Convolution:
            [-1.,  2., -1.,  0.],
            [ 0., -1.,  2., -1.],
            [-1.,  0., -1.,  2.]])
+
+    Book: symbols, eq-sym-convolution
     """
 
     kernel: Any

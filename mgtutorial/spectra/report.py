@@ -39,6 +39,8 @@ class LayerSpectrum(NamedTuple):
         None where the layer maps into another space: other channels, a stride.
     singular_values : array of float, shape (*shape / stride, k)
         Descending at each frequency.
+
+    Book: spectra, spectra-own
     """
 
     name: str
@@ -105,6 +107,8 @@ def spectra(source, layers=None, size=16, eigenvalues=True, network=None):
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(4, 4, 3))
     >>> [(s.name, s.radius is None) for s in spectra(net, size=4)]
     [('0', True), ('1', False)]
+
+    Book: spectra, spectra-own
     """
     found = convolutions_of(source, network)
     chosen = _choose(found, layers)
@@ -160,6 +164,8 @@ def frequencies(found):
     >>> index, theta, multiplicity = frequencies(found)
     >>> theta[:, 0], multiplicity
     (array([0. , 1.57079633, 3.14159265]), array([1, 2, 1]))
+
+    Book: symbols, symbols-channels
     """
     grid = found.singular_values.shape[:-1]
     m = np.array(list(np.ndindex(*grid)))
@@ -185,6 +191,8 @@ def write_csv(found, path):
     ----------
     found : sequence of LayerSpectrum
     path : path
+
+    Book: spectra, spectra-own
     """
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -215,6 +223,8 @@ def draw(found):
     -------
     list of matplotlib.figure.Figure
         Five layers each.
+
+    Book: spectra, spectra-own
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -268,6 +278,8 @@ def table(found):
     >>> text = table(spectra(torch.nn.Conv2d(2, 3, 3), size=4))
     >>> text.splitlines()[0].split()
     ['layer', 'channels', 'kernel', 'stride', 'groups', 'radius', 'norm', 'least', 'departure']
+
+    Book: spectra, spectra-own
     """
     from .._text import aligned
 
@@ -301,6 +313,8 @@ def write(found, folder, stem, form="svg"):
     ------
     RecordsUnwritable
         If the folder cannot be written to.
+
+    Book: spectra, spectra-own
     """
     from ..figures import images
 
