@@ -138,10 +138,10 @@ class InTheCode(SphinxDirective):
         if not hasattr(self.env, "mg_in_the_code"):
             self.env.mg_in_the_code = {}
         self.env.mg_in_the_code[self.env.docname] = text
-        node = nodes.container(classes=["mg-code"])
+        node = nodes.Element()
         source = self.get_source_info()[0]
         self.state.nested_parse(StringList(text.splitlines(), source), self.content_offset, node)
-        return [node]
+        return node.children
 
 
 def read(app):
