@@ -54,6 +54,11 @@ class State(NamedTuple):
     r : array or None
         ``f - A u`` for this very ``u``, or None once ``u`` has changed.
 
+    Examples
+    --------
+    >>> State(u=1.0, f=5.0)
+    State(u=1.0, f=5.0, r=None)
+
     Book: fas, eq-fas-identity
     """
 
@@ -93,6 +98,12 @@ class Level:
         gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does that, since a
         solution would not stay where it is.
 
+    Examples
+    --------
+    >>> solver = Level(lambda u: 2 * u, pre=[correct(lambda u: 2 * u, lambda r: r / 2)])
+    >>> relax(solver.pre, start(6.0, u=0.0)).u
+    3.0
+
     Book: fas, eq-fas
     """
 
@@ -111,6 +122,13 @@ def start(f, u=None):
 
     Every ``A`` here satisfies ``A(0) = 0`` (a convolution without bias does).
 
+    Parameters
+    ----------
+    f : array or tensor
+        The right-hand side.
+    u : array or tensor, optional
+        The approximation; zero if it is not given.
+
     Examples
     --------
     >>> import numpy as np
@@ -128,6 +146,11 @@ def start(f, u=None):
 
 def with_residual(A, s):
     """Return `s` with a current residual; apply `A` only if it was not current.
+
+    Parameters
+    ----------
+    A : callable
+    s : State
 
     Examples
     --------
@@ -171,6 +194,21 @@ def correct(A, B):
 def relax(steps, s):
     """Apply smoothing steps in order.
 
+    Parameters
+    ----------
+    steps : sequence of callables, State -> State
+    s : State
+
+    Returns
+    -------
+    State
+
+    Examples
+    --------
+    >>> halve = correct(lambda u: 2 * u, lambda r: r / 4)
+    >>> relax([halve, halve], State(u=1.0, f=0.0)).u
+    0.25
+
     Book: smoothing, eq-step
     """
     for step in steps:
@@ -191,10 +229,21 @@ def coarsen(fine, coarse, s):
     s : State
         On the fine level.
 
+    Returns
+    -------
+    State, State
+        Of the fine level, with its residual, and of the coarse one; both residuals are current.
+
     Raises
     ------
     InvalidValue
         If `fine` has no restriction.
+
+    Examples
+    --------
+    >>> fine = Level(lambda u: 2 * u, R=lambda r: r / 2, Pi=lambda u: u)
+    >>> coarsen(fine, Level(lambda u: 3 * u), State(u=1.0, f=6.0))
+    (State(u=1.0, f=6.0, r=4.0), State(u=1.0, f=5.0, r=2.0))
 
     Book: fas, eq-fas
     """
@@ -225,6 +274,13 @@ def backslash(levels, s):
     -------
     State
         On the coarsest level.
+
+    Examples
+    --------
+    >>> fine = Level(lambda u: 2 * u, R=lambda r: r / 2, Pi=lambda u: u)
+    >>> coarse = Level(lambda u: 3 * u, pre=[correct(lambda u: 3 * u, lambda r: r / 3)])
+    >>> backslash([fine, coarse], State(u=1.0, f=4.0))
+    State(u=1.3333333333333333, f=4.0, r=None)
 
     Book: mgnet, mgnet-algorithm
     """

@@ -57,6 +57,28 @@ def check_coarsest(sizes, d, depth=None):
 
     Nothing is said about a `depth` that was asked for: a two-grid method wants a large one.
 
+    Parameters
+    ----------
+    sizes : sequence of int
+        Mesh cells along an axis of all levels, from fine to coarse.
+    d : int
+        Dimensions of the grid.
+    depth : int, optional
+        The number of levels that was asked for, if one was.
+
+    Raises
+    ------
+    InvalidValue
+        If the depth was left to the mesh, and more than ``COARSEST`` unknowns are left.
+
+    Examples
+    --------
+    >>> check_coarsest([64, 32, 16, 8, 4, 2], d=2)
+    >>> check_coarsest([1023], d=2)
+    Traceback (most recent call last):
+    ...
+    mgtutorial.errors.InvalidValue: n = 1023 mesh cells can be halved to 1023 only, ...
+
     Book: coarsening, coarsening-v-cycles
     """
     unknowns = sizes[-1] ** d

@@ -43,6 +43,25 @@ def split(u, out=None):
 
     The result is written to `out` where that is given.
 
+    Parameters
+    ----------
+    u : array, shape (n - 1, n - 1)
+        `n` even.
+    out : array, shape (2, n + 1, n / 2 + 1), optional
+
+    Returns
+    -------
+    array, shape (2, n + 1, n / 2 + 1)
+        `out` where that is given.
+
+    Examples
+    --------
+    >>> red, black = split(np.arange(9.0).reshape(3, 3))
+    >>> red[1:-1]
+    array([[0., 2., 0.],
+           [0., 4., 0.],
+           [6., 8., 0.]])
+
     Book: smoothing, smoothing-gauss-seidel
     """
     n = u.shape[0] + 1
@@ -54,6 +73,13 @@ def split(u, out=None):
 
 def merge(s, out=None, scale=1.0):
     """Return the unknowns of an array in the layout above, shape ``(n - 1, n - 1)``, times `scale`.
+
+    Parameters
+    ----------
+    s : array, shape (2, n + 1, n / 2 + 1)
+    out : array, shape (n - 1, n - 1), optional
+        The result is written to it where it is given.
+    scale : float
 
     Examples
     --------

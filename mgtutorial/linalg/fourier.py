@@ -46,6 +46,11 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
         From `d` arrays of low frequencies, not all zero, to an array with two more axes of
         length :math:`2^d`.
 
+    Raises
+    ------
+    InvalidValue
+        From the function, if the number of frequencies is not that of the dimensions.
+
     Examples
     --------
     >>> from mgtutorial.linalg.problems import poisson
@@ -135,6 +140,24 @@ def two_grid_factor(A, coarse, R, P, smoother, nu=(1, 1), samples=64):
 def richardson_symbol(A, omega):
     r"""Return the symbol :math:`\tilde E(\theta) = 1 - \omega \tilde A(\theta)` as a function.
 
+    Parameters
+    ----------
+    A : Stencil
+    omega : float
+        The damping.
+
+    Returns
+    -------
+    callable
+        From `d` arrays of frequencies to an array.
+
+    Examples
+    --------
+    >>> from mgtutorial.linalg.problems import poisson
+    >>> E = richardson_symbol(poisson(8, d=1).A, omega=1 / 4 / 8**2)
+    >>> E(np.array([0.0, np.pi])).real
+    array([1., 0.])
+
     Book: smoothing, eq-symbol
     """
     return lambda *theta: 1 - omega * A.symbol(*theta)
@@ -144,6 +167,12 @@ def jacobi_symbol(A, omega=1.0):
     r"""Return the symbol :math:`\tilde E(\theta) = 1 - \omega \tilde A(\theta) / d` as a function.
 
     Here `d` is the diagonal of `A`.
+
+    Parameters
+    ----------
+    A : Stencil
+    omega : float
+        The damping; 1 is Jacobi's method.
 
     Examples
     --------
@@ -162,6 +191,10 @@ def gauss_seidel_symbol(A):
     With :math:`D + L` the part of the stencil up to and with the point itself,
 
     .. math:: \tilde E(\theta) = 1 - \frac{\tilde A(\theta)}{\widetilde{(D + L)}(\theta)}.
+
+    Parameters
+    ----------
+    A : Stencil
 
     Examples
     --------
@@ -189,10 +222,23 @@ def red_black_symbol(A, order="red-black"):
     when red comes first. With black first the second column and then the second row
     change sign.
 
+    Parameters
+    ----------
+    A : Stencil
+        Coupling points of different colours only.
+    order : {"red-black", "black-red"}
+
     Returns
     -------
     callable
         From `d` arrays of frequencies to an array with two more axes, of length 2.
+
+    Raises
+    ------
+    InvalidValue
+        If the stencil couples points of one colour, or its diagonal is zero.
+    UnknownName
+        For another order.
 
     Examples
     --------

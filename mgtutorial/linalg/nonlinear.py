@@ -105,6 +105,11 @@ def nonlinear_levels(n, gamma, depth=None, nu=(2, 1), coarsest_steps=20):
     -------
     list of Level
 
+    Raises
+    ------
+    InvalidValue
+        For a mesh that does not coarsen to the depth, a negative `gamma`, and no coarsest step.
+
     Examples
     --------
     >>> from mgtutorial.linalg.solvers import solve
@@ -144,6 +149,11 @@ class NonlinearPoisson:
         Mesh cells along each axis.
     gamma : float
         Strength of the nonlinearity, not negative; 0 is Poisson's equation.
+
+    Raises
+    ------
+    InvalidValue
+        If `n` is no whole number from 2 on, or `gamma` is negative or not finite.
 
     Examples
     --------

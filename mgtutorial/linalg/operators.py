@@ -67,6 +67,11 @@ def spectral_radius(E, shape=None):
         By all eigenvalues up to 1,000 unknowns, by Arnoldi's method (ARPACK, to
         rounding) above.
 
+    Raises
+    ------
+    InvalidValue
+        For a callable without a `shape`.
+
     Examples
     --------
     >>> spectral_radius(np.array([[0.5, 1.0], [0.0, -0.75]]))

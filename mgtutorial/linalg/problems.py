@@ -37,6 +37,11 @@ class Problem:
     n : int
         Number of mesh cells along each axis.
 
+    Raises
+    ------
+    InvalidValue
+        If `n` is no whole number, 2 or more.
+
     Examples
     --------
     >>> problem = poisson(4, d=1)

@@ -178,6 +178,18 @@ def chebyshev_maximum(a, b, degree):
 
     Parameters and errors are those of :func:`chebyshev`.
 
+    Parameters
+    ----------
+    a, b : float
+        Ends of an interval without zero.
+    degree : int
+        1 or more.
+
+    Raises
+    ------
+    InvalidValue
+        As for :func:`chebyshev`.
+
     Examples
     --------
     >>> round(chebyshev_maximum(1 / 2, 2, degree=2) * 41, 12)  # 9/41

@@ -50,6 +50,16 @@ def richardson(omega):
         It converges for symmetric positive definite `A` iff
         :math:`0 < \omega < 2 / \lambda_{\max}(A)`.
 
+    Returns
+    -------
+    callable
+        From a residual, an array or a tensor, to a correction.
+
+    Raises
+    ------
+    InvalidValue
+        If `omega` is not finite.
+
     Examples
     --------
     >>> richardson(0.25)(np.array([4.0, 8.0]))
@@ -71,6 +81,11 @@ def jacobi(diagonal, omega=1.0):
         against the residual.
     omega : float
         1 is Jacobi's method; 2/3 smooths best for Poisson's equation in 1D, 4/5 in 2D.
+
+    Returns
+    -------
+    callable
+        From a residual, an array or a tensor, to a correction.
 
     Raises
     ------
@@ -204,10 +219,22 @@ def red_black_sweep(A, u, f, order="red-black"):
     f : array or tensor, shape (..., *grid)
     order : {"red-black", "black-red"}
 
+    Returns
+    -------
+    array or tensor
+        `u`.
+
     Raises
     ------
     InvalidValue
         As :func:`red_black`.
+
+    Examples
+    --------
+    >>> from mgtutorial.linalg.problems import poisson
+    >>> A = poisson(4, d=1).A
+    >>> red_black_sweep(A, np.zeros(3), np.array([0.0, 32.0, 0.0]))
+    array([0., 1., 0.])
 
     Book: smoothing, smoothing-gauss-seidel
     """
@@ -234,6 +261,14 @@ def half_sweep(A, u, f, colour):
     InvalidValue
         On a periodic grid with an odd number of points along an axis, which has no
         checkerboard.
+
+    Examples
+    --------
+    >>> from mgtutorial.linalg.problems import poisson
+    >>> A, u = poisson(4, d=1).A, np.ones(3)
+    >>> half_sweep(A, u, np.zeros(3), RED)
+    >>> u
+    array([0.5, 1. , 0.5])
 
     Book: smoothing, smoothing-gauss-seidel
     """

@@ -107,6 +107,16 @@ def linear_levels(
 def poisson_levels(n, d=2, boundary="dirichlet", **options):
     """Return the levels for :func:`~mgtutorial.linalg.poisson`; options as `linear_levels`.
 
+    Parameters
+    ----------
+    n : int
+        Mesh cells along each axis on the finest level.
+    d : int
+        Dimensions, 1 or 2.
+    boundary : {"dirichlet", "periodic"}
+    **options
+        As for :func:`linear_levels`.
+
     Examples
     --------
     >>> [level.A.diagonal for level in poisson_levels(16, depth=3)]
@@ -130,6 +140,12 @@ class Result:
     converged : bool
     reason : str
         Why the iteration ended, in a sentence.
+
+    Examples
+    --------
+    >>> result = solve(poisson_levels(16), np.ones((15, 15)), tol=1e-8)
+    >>> result.converged, result.cycles == len(result.factors)
+    (True, True)
 
     Book: coarsening, eq-attainable
     """

@@ -62,6 +62,12 @@ def coarse_shape(shape, boundary="dirichlet"):
 def fine_shape(shape, boundary="dirichlet"):
     """Return the shape of the grid of halved mesh width.
 
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the unknowns on the coarse grid.
+    boundary : {"dirichlet", "periodic"}
+
     Examples
     --------
     >>> fine_shape((15, 15)), fine_shape((16,), "periodic")
@@ -252,6 +258,11 @@ def full_weighting(d=2, boundary="dirichlet"):
 
     It is :math:`2^{-d} P^T` with :math:`P` linear interpolation.
 
+    Parameters
+    ----------
+    d : int
+    boundary : {"dirichlet", "periodic"}
+
     Examples
     --------
     >>> full_weighting(d=2).stencil.kernel() * 16
@@ -266,6 +277,10 @@ def full_weighting(d=2, boundary="dirichlet"):
 
 def half_weighting(boundary="dirichlet"):
     """Half weighting in 2D: 1/2 for the point, 1/8 for each of its four neighbours.
+
+    Parameters
+    ----------
+    boundary : {"dirichlet", "periodic"}
 
     Examples
     --------
@@ -284,6 +299,11 @@ def half_weighting(boundary="dirichlet"):
 def injection(d=2, boundary="dirichlet"):
     """Injection: the value at the coarse point, the neighbours unread.
 
+    Parameters
+    ----------
+    d : int
+    boundary : {"dirichlet", "periodic"}
+
     Examples
     --------
     >>> injection(d=1)(np.array([1.0, 2.0, 3.0]))
@@ -296,6 +316,11 @@ def injection(d=2, boundary="dirichlet"):
 
 def linear_interpolation(d=2, boundary="dirichlet"):
     """Linear interpolation along each axis: bilinear for ``d = 2``.
+
+    Parameters
+    ----------
+    d : int
+    boundary : {"dirichlet", "periodic"}
 
     Examples
     --------

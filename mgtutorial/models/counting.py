@@ -58,6 +58,10 @@ def weights_by_part(network):
 
     What several steps share counts once, at the place where it is met first.
 
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+
     Examples
     --------
     >>> from mgtutorial import models
@@ -177,10 +181,19 @@ def applications_written(config):
     level if there is one, and for :math:`k > 1` the term :math:`\hat A_k \hat u_k`; the finest one
     also serves the resolution's transfer.
 
+    Parameters
+    ----------
+    config : MgNetConfig or MGiaDConfig
+
     Returns
     -------
     dict
         (level, channel level), from 1 -> applications.
+
+    Raises
+    ------
+    InvalidValue
+        For a config of another kind.
 
     Examples
     --------

@@ -121,6 +121,13 @@ class MGiaDConfig:
 def halve(c, coarsest):
     r"""Return the widths of the channel levels: halved while :math:`c_k / 2 \ge c_K`.
 
+    Parameters
+    ----------
+    c : int
+        Channels of the finest level.
+    coarsest : int
+        :math:`c_K`: the least width that a level may have.
+
     Raises
     ------
     InvalidValue

@@ -281,6 +281,21 @@ class TransferChain(nn.Module):
 def initialise(network):
     """He's initial weights everywhere, then means in the transfers between channel levels.
 
+    Parameters
+    ----------
+    network : torch.nn.Module
+
+    Returns
+    -------
+    torch.nn.Module
+        `network`.
+
+    Examples
+    --------
+    >>> chain = initialise(TransfersConfig(s_g=4).build())
+    >>> chain.channel_levels[0].R.weight.unique()
+    tensor([0.2500], grad_fn=<Unique2Backward0>)
+
     Book: mgic, eq-mgic-transfers
     """
     blocks.initialise(network)
@@ -293,6 +308,19 @@ def initialise(network):
 @dataclass(frozen=True)
 class TransfersConfig:
     """The transfers of MGIC alone, from `c` channels to `s_c` and back: Table 1 of that paper.
+
+    Attributes
+    ----------
+    s_g : int
+        Channels in a group.
+    s_c, c : int
+        Channels of the coarsest and of the finest level.
+
+    Examples
+    --------
+    >>> import torch
+    >>> TransfersConfig(s_g=32).build()(torch.zeros(1, 64, 4, 4)).shape
+    torch.Size([1, 64, 4, 4])
 
     Book: mgic, mgic-few-channels
     """

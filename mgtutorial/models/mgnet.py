@@ -107,6 +107,18 @@ def check_widths(name, widths):
 
     A depthwise transfer from ``c`` channels to ``c'`` needs ``c'`` to be a multiple of ``c``.
 
+    Parameters
+    ----------
+    name : str
+        What the sentence of the error calls them.
+    widths : sequence of int
+        Channels of the levels, from fine to coarse.
+
+    Raises
+    ------
+    InvalidValue
+        If there is no width, one below 1, or one that is no multiple of the one before.
+
     Examples
     --------
     >>> check_widths("channels", [16, 32, 32])
@@ -129,6 +141,15 @@ def check_widths(name, widths):
 def check_group_size(g_s, c):
     """Return the number of groups of `g_s` among `c` channels; raise if `g_s` does not divide `c`.
 
+    Parameters
+    ----------
+    g_s, c : int
+
+    Raises
+    ------
+    InvalidValue
+        If `g_s` does not divide `c`.
+
     Examples
     --------
     >>> check_group_size(8, 64)
@@ -146,6 +167,20 @@ def check_group_size(g_s, c):
 
 class Smoother(nn.Module):
     """``B(r) = ReLU BN B ReLU BN r``: one step's norms around a ``B`` that steps may share.
+
+    Parameters
+    ----------
+    B : torch.nn.Module
+    c : int
+        Channels of the level.
+    config : MgNetConfig or another with its norm and activation
+
+    Examples
+    --------
+    >>> import torch
+    >>> smoother = Smoother(blocks.conv(8, 8), 8, MgNetConfig())
+    >>> bool((smoother(torch.randn(2, 8, 4, 4)) >= 0).all())
+    True
 
     Book: mgnet, eq-mgnet-b
     """
@@ -187,6 +222,25 @@ class ResolutionLevel(nn.Module):
 
 def transfer(c, c_next):
     """Return an ``R`` or ``Pi`` of resolution: depthwise, 3x3, to half the size.
+
+    Parameters
+    ----------
+    c, c_next : int
+        Channels; the second a multiple of the first.
+
+    Returns
+    -------
+    torch.nn.Conv2d
+
+    Raises
+    ------
+    InvalidValue
+        If `c_next` is no multiple of `c`.
+
+    Examples
+    --------
+    >>> transfer(8, 16).weight.shape
+    torch.Size([16, 1, 3, 3])
 
     Book: mgnet, eq-mgnet-transfer
     """
@@ -242,6 +296,17 @@ class MgNet(nn.Module):
 
 def scaled(scale, **changes):
     """Return MgNet with its four widths scaled: ``b, 2b, 4b, 4b`` with ``b = int(64 scale)``.
+
+    Parameters
+    ----------
+    scale : float
+        Of the widths of the large MgNet: 64, 128, 256, 256.
+    **changes
+        Other fields of the config.
+
+    Returns
+    -------
+    MgNetConfig
 
     Examples
     --------

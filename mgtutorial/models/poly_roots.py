@@ -174,6 +174,12 @@ def check_law(law, kinds):
     ``("uniform", a, b)`` from U(a, b); ``"spectrum"`` takes eigenvalues of ``A``'s initial
     weights; ``("fixed", x, ...)`` gives one number a root, two for a pair.
 
+    Parameters
+    ----------
+    law : str or sequence
+    kinds : sequence of str
+        Of the steps on a level.
+
     Raises
     ------
     UnknownName, InvalidValue
@@ -200,6 +206,19 @@ def check_law(law, kinds):
 
 def check_start(kinds, parametrisation, law):
     """Raise :class:`InvalidValue` if steps of these kinds cannot start from the roots of a law.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+    parametrisation : str
+        Which numbers are trained.
+    law : tuple
+        Of :func:`check_law`.
+
+    Raises
+    ------
+    InvalidValue
+        For a root at zero, and for a start that the parametrisation cannot represent.
 
     Examples
     --------

@@ -45,6 +45,10 @@ _PUBLIC = {  # placement and residual of the public code
 def resolve(kind, placement, residual):
     """Return placement and residual of a step, with ``"public"`` replaced.
 
+    Parameters
+    ----------
+    kind, placement, residual : str
+
     Raises
     ------
     UnknownName

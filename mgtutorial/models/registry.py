@@ -44,6 +44,13 @@ _KINDS = {
 def named(name, **changes):
     """Return the config of a named network, with some of its fields changed.
 
+    Parameters
+    ----------
+    name : str
+        One of ``CONFIGS``.
+    **changes
+        Fields, by name, and their new values.
+
     Raises
     ------
     UnknownName
@@ -68,6 +75,11 @@ def as_dict(config):
     A field that came later, ``field(default=..., metadata={"later": True})``, is left out at
     its default: so the digests of older runs stay what they were.
 
+    Parameters
+    ----------
+    config : dataclass
+        Of a kind that ``CONFIGS`` has.
+
     Examples
     --------
     >>> from_dict(as_dict(CONFIGS["mgnet-20"])) == CONFIGS["mgnet-20"]
@@ -88,10 +100,20 @@ def as_dict(config):
 def from_dict(d):
     """Return the config that :func:`as_dict` wrote.
 
+    Parameters
+    ----------
+    d : dict
+        With the kind, the name of the config's class, under ``"kind"``.
+
     Raises
     ------
     UnknownName, InvalidValue
         If the kind or a field is unknown.
+
+    Examples
+    --------
+    >>> from_dict({"kind": "MgNetConfig", "channels": [8, 16]}).channels
+    (8, 16)
 
     Book: reproduction, reproduction-statements
     """

@@ -84,6 +84,18 @@ class ResNetConfig:
 class Shortcut(nn.Module):
     """The way around a block: nothing, or what changes width and resolution as the block does.
 
+    Parameters
+    ----------
+    c_in, c_out, stride : int
+    kind : {"projection", "padding"}
+        A 1x1 convolution with norm, or every `stride`-th pixel and channels of zeros around.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Shortcut(16, 32, 2, "padding")(torch.zeros(1, 16, 8, 8)).shape
+    torch.Size([1, 32, 4, 4])
+
     Book: smoothing, smoothing-networks
     """
 
@@ -118,6 +130,12 @@ class BasicBlock(nn.Module):
     groups : int
         Of both convolutions.
 
+    Examples
+    --------
+    >>> import torch
+    >>> BasicBlock(16, 32, stride=2)(torch.zeros(1, 16, 8, 8)).shape
+    torch.Size([1, 32, 4, 4])
+
     Book: smoothing, smoothing-networks
     """
 
@@ -142,6 +160,12 @@ class Bottleneck(nn.Module):
     The result has four times `width` channels. The stride is that of the 3x3 convolution,
     as the weights and operations of ResNet50 are quoted today; in the first paper it was
     that of the first 1x1. Parameters as in :class:`BasicBlock`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Bottleneck(64, 32)(torch.zeros(1, 64, 8, 8)).shape
+    torch.Size([1, 128, 8, 8])
 
     Book: smoothing, smoothing-networks
     """

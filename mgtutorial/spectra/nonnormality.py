@@ -31,6 +31,11 @@ class NumericalRange(NamedTuple):
         The greatest real part of :math:`e^{-i \varphi} z` over the set, for each direction: the
         half planes that it allows contain the set.
 
+    Examples
+    --------
+    >>> numerical_range(np.diag([1.0, -2.0])).radius
+    2.0
+
     Book: symbols, symbols-nonnormal
     """
 

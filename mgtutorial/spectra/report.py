@@ -192,6 +192,14 @@ def write_csv(found, path):
     found : sequence of LayerSpectrum
     path : path
 
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_csv(spectra(torch.nn.Conv2d(1, 1, 1), size=2), Path(folder, "a.csv"))
+    ...     Path(folder, "a.csv").read_text().split(",")[:2]
+    ['layer', 'kind']
+
     Book: spectra, spectra-own
     """
     with open(path, "w", newline="", encoding="utf-8") as file:
@@ -223,6 +231,12 @@ def draw(found):
     -------
     list of matplotlib.figure.Figure
         Five layers each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> len(draw(spectra(torch.nn.Conv2d(2, 2, 3), size=4)))
+    1
 
     Book: spectra, spectra-own
     """
@@ -272,6 +286,10 @@ def _draw_layer(layer, left, right):
 def table(found):
     """Return a line for each layer as text: its shape, radius, norm and departure from normality.
 
+    Parameters
+    ----------
+    found : iterable of LayerSpectrum
+
     Examples
     --------
     >>> import torch
@@ -309,10 +327,22 @@ def write(found, folder, stem, form="svg"):
         What their names begin with.
     form : {"svg", "png"}
 
+    Returns
+    -------
+    list of Path
+
     Raises
     ------
     RecordsUnwritable
         If the folder cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> found = list(spectra(torch.nn.Conv2d(2, 2, 3), size=4))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write(found, folder, "conv")]
+    ['conv-spectrum.csv', 'conv-spectrum.svg']
 
     Book: spectra, spectra-own
     """
@@ -346,6 +376,11 @@ def choose_format(form):
 
 def stem_of(source):
     """Return a name for files about a source.
+
+    Parameters
+    ----------
+    source : str
+        A path, or ``module:callable``.
 
     Examples
     --------
