@@ -78,6 +78,17 @@ def test_exceptions_are_few_and_there(code):
     assert titles >= NO_PAGE.keys() and len(NO_PAGE) < len(titles) / 20
 
 
+def test_function_that_raises_says_what(code):
+    for name in FILES:
+        tree = code.ast.parse(FILES[name].read_text(encoding="utf-8"))
+        for node in tree.body:
+            if not isinstance(node, code.ast.FunctionDef) or node.name.startswith("_"):
+                continue
+            if any(isinstance(inner, code.ast.Raise) for inner in code.ast.walk(node)):
+                docstring = code.ast.get_docstring(node)
+                assert "Raises\n------\n" in docstring, f"{name}: {node.name}"
+
+
 def test_line_that_looks_like_a_place_is_one(code):
     """A slip of the pen, or a place that is not at the end, would be in no list."""
     for file in (ROOT / "mgtutorial").rglob("*.py"):

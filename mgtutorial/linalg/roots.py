@@ -296,7 +296,24 @@ def _cosines(degree):
 
 
 def check_degree(degree):
-    """Raise :class:`InvalidValue` unless `degree` is a whole number, 1 or more."""
+    """Raise :class:`InvalidValue` unless `degree` is a whole number, 1 or more.
+
+    Parameters
+    ----------
+    degree : int
+
+    Raises
+    ------
+    InvalidValue
+        If it is not.
+
+    Examples
+    --------
+    >>> check_degree(2.5)
+    Traceback (most recent call last):
+    ...
+    mgtutorial.errors.InvalidValue: degree = 2.5: give a whole number, 1 or more.
+    """
     if isinstance(degree, bool) or not isinstance(degree, int | np.integer) or degree < 1:
         raise InvalidValue(f"degree = {degree!r}: give a whole number, 1 or more.")
 
@@ -304,7 +321,25 @@ def check_degree(degree):
 def points(kind, values):
     """Return `values` as a complex array with one axis, if there are any and all are finite.
 
-    `kind` is what the sentence of the :class:`InvalidValue` calls one of them.
+    Parameters
+    ----------
+    kind : str
+        What the sentence of the error calls one of them.
+    values : array_like of float or complex
+
+    Returns
+    -------
+    array of complex, shape (count,)
+
+    Raises
+    ------
+    InvalidValue
+        If there are none, or one is not finite.
+
+    Examples
+    --------
+    >>> points("eigenvalue", [1, 2 + 1j])
+    array([1.+0.j, 2.+1.j])
     """
     values = np.asarray(values).astype(complex).ravel()
     if not len(values):

@@ -112,7 +112,7 @@ def poisson_levels(n, d=2, boundary="dirichlet", **options):
     n : int
         Mesh cells along each axis on the finest level.
     d : int
-        Dimensions, 1 or 2.
+        Dimensions: 1, 2 or 3.
     boundary : {"dirichlet", "periodic"}
     **options
         As for :func:`linear_levels`.
