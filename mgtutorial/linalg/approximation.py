@@ -30,6 +30,12 @@ class Fit(NamedTuple):
     bound : float
         No polynomial of the same degree has a smaller maximum than this.
 
+    Examples
+    --------
+    >>> fit = minimax([1.0, 2.0], degree=1)
+    >>> fit.roots.round(6), round(fit.maximum, 6), fit.bound <= fit.maximum
+    (array([1.5]), 0.333333, True)
+
     Book: polynomial_smoothers, eq-poly-minimax
     """
 

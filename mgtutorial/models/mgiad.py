@@ -168,6 +168,20 @@ def _transfer(convolution, c, normed, config):
 class ChannelLevel(nn.Module):
     """The operators of one channel level, grouped; without a next one, fully coupled.
 
+    Parameters
+    ----------
+    c : int
+        Channels.
+    c_next : int or None
+        Those of the next channel level, ``c / 2``; None on the coarsest.
+    config : MGiaDConfig
+
+    Examples
+    --------
+    >>> fine, coarse = (ChannelLevel(64, c, MGiaDConfig()) for c in (32, None))
+    >>> fine.A.groups > 1, coarse.A.groups, coarse.R is None
+    (True, 1, True)
+
     Book: mgiad, eq-mgiad-transfers
     """
 
@@ -197,6 +211,20 @@ class ChannelLevel(nn.Module):
 
 class ResolutionLevel(nn.Module):
     """One resolution level: its channel levels, whose cycle is its one smoothing step.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Channels of the channel levels, from fine to coarse.
+    c_next : int or None
+        Those of the next resolution level; None on the last one.
+    config : MGiaDConfig
+
+    Examples
+    --------
+    >>> level = ResolutionLevel((64, 32, 16), None, MGiaDConfig())
+    >>> len(level.channel_levels), len(level.level().pre)
+    (3, 1)
 
     Book: mgiad, mgiad-network
     """

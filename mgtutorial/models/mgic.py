@@ -144,6 +144,12 @@ class ChannelLevel(nn.Module):
     norm_R, norm_P : bool
         Batch norm after the transfer?
 
+    Examples
+    --------
+    >>> level = ChannelLevel(nn.Identity(), 64, 32, groups=8)
+    >>> level.R.weight.shape
+    torch.Size([32, 8, 1, 1])
+
     Book: mgic, eq-mgic-transfers
     """
 

@@ -226,6 +226,19 @@ class Bneck(nn.Module):
 class MobileHead(nn.Module):
     """``K2 act mean act BN K1``, with a linear layer for the classes after it.
 
+    Parameters
+    ----------
+    c, features, hidden, num_classes : int
+        Channels that come in, after ``K1``, after ``K2``, and classes.
+    act : callable
+        Makes the activation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> MobileHead(16, 96, 128, 10, nn.Hardswish)(torch.zeros(2, 16, 7, 7)).shape
+    torch.Size([2, 10])
+
     Book: mgic, mgic-networks
     """
 

@@ -199,6 +199,21 @@ class Smoother(nn.Module):
 class ResolutionLevel(nn.Module):
     """The operators of one level; :meth:`level` shows them to the multigrid algorithm.
 
+    Parameters
+    ----------
+    c : int
+        Channels.
+    c_next : int or None
+        Those of the next level; None on the last one, which has no transfers.
+    steps : int
+    config : MgNetConfig
+
+    Examples
+    --------
+    >>> level = ResolutionLevel(8, 16, 3, MgNetConfig()).level()
+    >>> len(level.pre), len(level.post), level.P is None
+    (3, 0, True)
+
     Book: mgnet, eq-mgnet-step
     """
 

@@ -137,6 +137,20 @@ class PolyMgNetConfig:
 class ResolutionLevel(nn.Module):
     """The operators of one level; :meth:`level` shows them to the multigrid algorithm.
 
+    Parameters
+    ----------
+    c : int
+        Channels.
+    c_next : int or None
+        Those of the next level; None on the last one, which has no transfers.
+    config : PolyMgNetConfig
+
+    Examples
+    --------
+    >>> level = ResolutionLevel(8, 16, PolyMgNetConfig()).level()
+    >>> len(level.pre), len(level.post), level.P is None
+    (2, 0, True)
+
     Book: poly_mgnet, eq-polynet-end
     """
 

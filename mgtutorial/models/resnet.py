@@ -195,6 +195,19 @@ BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 class ResolutionLevel(nn.Module):
     """One level of a residual network: the map that leads to it, if it has one, and its blocks.
 
+    Parameters
+    ----------
+    members : iterable of torch.nn.Module
+        The blocks.
+    Pi : torch.nn.Module, optional
+
+    Examples
+    --------
+    >>> import torch
+    >>> level = ResolutionLevel([BasicBlock(8, 8)], Pi=nn.MaxPool2d(2))
+    >>> level(torch.zeros(1, 8, 8, 8)).shape
+    torch.Size([1, 8, 4, 4])
+
     Book: smoothing, smoothing-networks
     """
 

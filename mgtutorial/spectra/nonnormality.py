@@ -175,6 +175,11 @@ class Normality(NamedTuple):
         :math:`\|A - A^*\| / (2 \|A\|)`: 0 for a Hermitian operator, 1 for a skew one; about
         :math:`1/\sqrt 2` for random entries.
 
+    Examples
+    --------
+    >>> normality(np.array([[0.0, 1.0], [0.0, 0.0]])).henrici
+    1.0
+
     Book: spectra, eq-spectra-normal
     """
 
