@@ -64,6 +64,13 @@ class State(NamedTuple):
         The residual of ``u - added``; where there is an `f`, None once `u` has changed.
     added : array or None
         What was added to `u` since `r` was its residual; None if it still is. Only without `f`.
+
+    Examples
+    --------
+    >>> State(u=1.0, f=5.0)
+    State(u=1.0, f=5.0, r=None, added=None)
+
+    Book: fas, eq-fas-identity
     """
 
     u: Any
@@ -105,6 +112,14 @@ class Level:
     linear : bool
         True: `A` is linear, and the steps ask for the residual alone, as those of :func:`correct`
         do. Then nothing is spent on ``f'`` when this level is entered from a finer one.
+
+    Examples
+    --------
+    >>> solver = Level(lambda u: 2 * u, pre=[correct(lambda u: 2 * u, lambda r: r / 2)])
+    >>> relax(solver.pre, start(6.0, u=0.0)).u
+    3.0
+
+    Book: fas, eq-fas
     """
 
     A: Callable
@@ -125,9 +140,9 @@ def start(f, u=None, linear=False):
 
     Parameters
     ----------
-    f : array
+    f : array or tensor
         The right-hand side.
-    u : array, optional
+    u : array or tensor, optional
         The approximation; zero by default.
     linear : bool
         True: `A` is linear, so the state shall carry its residual and no `f`.
@@ -139,6 +154,8 @@ def start(f, u=None, linear=False):
     State(u=array([0., 0., 0.]), f=array([1., 1., 1.]), r=array([1., 1., 1.]), added=None)
     >>> start(5.0, 1.0, linear=True)  # 5 is the residual of zero
     State(u=1.0, f=None, r=5.0, added=1.0)
+
+    Book: mgnet, tab-mgnet-applications
     """
     if u is not None:
         return State(u, None, f, u) if linear else State(u, f)
@@ -150,12 +167,19 @@ def start(f, u=None, linear=False):
 def with_residual(A, s):
     """Return `s` with a current residual; apply `A`, once, only if it was not current.
 
+    Parameters
+    ----------
+    A : callable
+    s : State
+
     Examples
     --------
     >>> with_residual(lambda u: 2 * u, State(u=1.0, f=5.0)).r
     3.0
     >>> with_residual(lambda u: 2 * u, State(u=1.0, f=None, r=4.0, added=0.5)).r
     3.0
+
+    Book: smoothing, eq-residual
     """
     if s.f is None:
         return s if s.added is None else State(s.u, None, s.r - A(s.added))
@@ -169,6 +193,8 @@ def with_right_hand_side(A, s):
     --------
     >>> with_right_hand_side(lambda u: 2 * u, State(u=1.0, f=None, r=3.0))
     State(u=1.0, f=5.0, r=3.0, added=None)
+
+    Book: fas, fas-carried
     """
     if s.f is not None:
         return s
@@ -195,6 +221,8 @@ def changed(s, u, by=None):
     State(u=1.5, f=5.0, r=None, added=None)
     >>> changed(State(u=1.0, f=None, r=3.0), 1.5)
     State(u=1.5, f=None, r=3.0, added=0.5)
+
+    Book: fas, fas-carried
     """
     if s.f is not None:
         return State(u, s.f)
@@ -222,6 +250,8 @@ def correct(A, B):
     State(u=2.0, f=6.0, r=None, added=None)
     >>> step(State(u=1.0, f=None, r=4.0))
     State(u=2.0, f=None, r=4.0, added=1.0)
+
+    Book: smoothing, eq-step
     """
 
     def step(s):
@@ -233,7 +263,16 @@ def correct(A, B):
 
 
 def relax(steps, s):
-    """Apply smoothing steps in order."""
+    """Apply smoothing steps, from a state to a state, in order.
+
+    Examples
+    --------
+    >>> halve = correct(lambda u: 2 * u, lambda r: r / 4)
+    >>> relax([halve, halve], State(u=1.0, f=0.0)).u
+    0.25
+
+    Book: smoothing, eq-step
+    """
     for step in steps:
         s = step(s)
     return s
@@ -253,10 +292,23 @@ def coarsen(fine, coarse, s):
     s : State
         On the fine level.
 
+    Returns
+    -------
+    State, State
+        Of the fine level, with its residual, and of the coarse one; both residuals are current.
+
     Raises
     ------
     InvalidValue
         If `fine` has no restriction.
+
+    Examples
+    --------
+    >>> fine = Level(lambda u: 2 * u, R=lambda r: r / 2, Pi=lambda u: u)
+    >>> coarsen(fine, Level(lambda u: 3 * u), State(u=1.0, f=6.0))
+    (State(u=1.0, f=6.0, r=4.0, added=None), State(u=1.0, f=5.0, r=2.0, added=None))
+
+    Book: fas, eq-fas
     """
     if fine.R is None:
         raise InvalidValue("the fine level has no restriction: give its Level an R.")
@@ -285,6 +337,15 @@ def backslash(levels, s):
     -------
     State
         On the coarsest level.
+
+    Examples
+    --------
+    >>> fine = Level(lambda u: 2 * u, R=lambda r: r / 2, Pi=lambda u: u)
+    >>> coarse = Level(lambda u: 3 * u, pre=[correct(lambda u: 3 * u, lambda r: r / 3)])
+    >>> backslash([fine, coarse], State(u=1.0, f=4.0))
+    State(u=1.3333333333333333, f=4.0, r=None, added=None)
+
+    Book: mgnet, mgnet-algorithm
     """
     for fine, coarse in pairwise(levels):
         _, s = coarsen(fine, coarse, relax(fine.pre, s))
@@ -321,6 +382,8 @@ def cycle(levels, s, gamma=1):
     >>> exact = correct(two, lambda r: r / 2)
     >>> cycle([Level(two, R=same, Pi=same, P=same), Level(two, pre=[exact])], State(1.0, 6.0)).u
     3.0
+
+    Book: fas, eq-fas
     """
     fine, *coarser = levels
     s = relax(fine.pre, s)
@@ -333,49 +396,3 @@ def cycle(levels, s, gamma=1):
         e = fine.P(w.u - c.u if fine.Pi is not None and fine.difference else w.u)
         s = changed(s, fine.add(s.u, e), e)
     return relax(fine.post, s)
-
-
-def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None):
-    r"""Full multigrid: solve on the coarsest level, then interpolate and cycle, level by level.
-
-    Each level starts from the solution of the next coarser one, so its cycles have only the
-    difference of two discretisations left to remove. The work is that of `cycles` V-cycles
-    times :math:`1 + 2^{-d} + 4^{-d} + \dots` once more.
-
-    Parameters
-    ----------
-    levels : sequence of Level
-        From fine to coarse.
-    f : array
-        The right-hand side on the finest level. The coarser ones get ``f' = restrict(f)``.
-    cycles : int
-        Cycles on each level.
-    gamma : int
-        1 for V-cycles, 2 for W-cycles.
-    restrict, interpolate : callable, optional
-        For right-hand sides and for approximations; each level's `R` and `P` by default.
-        Approximations deserve a better interpolation than corrections do:
-        :func:`mgtutorial.linalg.transfers.cubic_interpolation`.
-
-    Returns
-    -------
-    State
-        On the finest level.
-
-    Examples
-    --------
-    >>> two, same = (lambda u: 2 * u), (lambda v: v)
-    >>> exact = correct(two, lambda r: r / 2)
-    >>> full_multigrid([Level(two, R=same, P=same), Level(two, pre=[exact])], np.float64(6.0)).u
-    np.float64(3.0)
-    """
-    sides = [f]
-    for fine in levels[:-1]:
-        sides.append((restrict or fine.R)(sides[-1]))
-    s = cycle(levels[-1:], start(sides[-1]))
-    for i in reversed(range(len(levels) - 1)):
-        u = (interpolate or levels[i].P)(s.u)
-        s = State(levels[i].add(start(sides[i]).u, u), sides[i])
-        for _ in range(cycles):
-            s = cycle(levels[i:], s, gamma)
-    return s

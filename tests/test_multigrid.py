@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue
-from mgtutorial.linalg.solvers import poisson_levels, solve
+from mgtutorial.linalg.solvers import full_multigrid, poisson_levels, solve
 from mgtutorial.multigrid import (
     Level,
     State,
@@ -18,7 +18,6 @@ from mgtutorial.multigrid import (
     coarsen,
     correct,
     cycle,
-    full_multigrid,
     relax,
     start,
     with_residual,

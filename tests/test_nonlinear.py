@@ -11,9 +11,9 @@ from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.linalg.nonlinear import NonlinearPoisson, newton_red_black, nonlinear_levels
 from mgtutorial.linalg.problems import poisson
 from mgtutorial.linalg.smoothers import red_black_sweep
-from mgtutorial.linalg.solvers import poisson_levels, solve
+from mgtutorial.linalg.solvers import full_multigrid, poisson_levels, solve
 from mgtutorial.linalg.transfers import cubic_interpolation
-from mgtutorial.multigrid import Level, State, cycle, full_multigrid
+from mgtutorial.multigrid import Level, State, cycle
 
 
 def randoms(n, seed=0):

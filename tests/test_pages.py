@@ -27,7 +27,9 @@ def load(monkeypatch):
     return loaded
 
 
-@pytest.mark.parametrize("name", ["_ext/accessible", "_ext/printing", "figures/map"])
+@pytest.mark.parametrize(
+    "name", ["_ext/accessible", "_ext/in_the_code", "_ext/printing", "figures/map"]
+)
 def test_examples_in_the_docstrings_run(load, name):
     found = doctest.testmod(load(name))
     assert found.attempted and not found.failed

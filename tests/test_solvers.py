@@ -15,7 +15,13 @@ from mgtutorial.linalg.problems import (
     poisson,
 )
 from mgtutorial.linalg.smoothers import gauss_seidel, jacobi, red_black
-from mgtutorial.linalg.solvers import convergence_factor, linear_levels, poisson_levels, solve
+from mgtutorial.linalg.solvers import (
+    convergence_factor,
+    full_multigrid,
+    linear_levels,
+    poisson_levels,
+    solve,
+)
 from mgtutorial.linalg.stencils import Stencil
 from mgtutorial.linalg.transfers import (
     cubic_interpolation,
@@ -27,7 +33,6 @@ from mgtutorial.multigrid import (
     State,
     correct,
     cycle,
-    full_multigrid,
     start,
     with_residual,
 )

@@ -57,7 +57,14 @@ from .smoothers import (
     red_black_sweep,
     richardson,
 )
-from .solvers import Result, convergence_factor, linear_levels, poisson_levels, solve
+from .solvers import (
+    Result,
+    convergence_factor,
+    full_multigrid,
+    linear_levels,
+    poisson_levels,
+    solve,
+)
 from .stencils import BOUNDARIES, Stencil, slice_pairs
 from .transfers import (
     Prolongation,
@@ -110,6 +117,7 @@ __all__ = [
     "extremes",
     "factors",
     "fine_shape",
+    "full_multigrid",
     "full_weighting",
     "galerkin",
     "gauss_seidel",

@@ -29,6 +29,14 @@ class Fit(NamedTuple):
         The greatest ``|q|`` over the points.
     bound : float
         No polynomial of the same degree has a smaller maximum than this.
+
+    Examples
+    --------
+    >>> fit = minimax([1.0, 2.0], degree=1)
+    >>> fit.roots.round(6), round(fit.maximum, 6), fit.bound <= fit.maximum
+    (array([1.5]), 0.333333, True)
+
+    Book: polynomial_smoothers, eq-poly-minimax
     """
 
     roots: np.ndarray
@@ -76,6 +84,8 @@ def minimax(spectrum, degree, tolerance=1e-9):
     (array([2.]), 0.707107)
     >>> minimax([1 + 1j], degree=2).roots
     array([1.+1.j, 1.-1.j])
+
+    Book: polynomial_smoothers, eq-poly-minimax
     """
     check_degree(degree)
     z = points("eigenvalue", spectrum)
@@ -165,6 +175,8 @@ class Choice(NamedTuple):
     roots : array
     maximum : float
         The greatest ``|q|`` over the spectrum.
+
+    Book: symbols, symbols-smoothing
     """
 
     roots: np.ndarray
@@ -196,6 +208,8 @@ def root_choices(spectrum):
     >>> disc = 2 + np.exp(2j * np.pi * np.arange(12) / 12)
     >>> {name: round(choice.maximum, 4) for name, choice in root_choices(disc).items()}
     {'extremes': 0.1155, 'minimax': 0.0625}
+
+    Book: symbols, symbols-smoothing
     """
     spectrum = np.asarray(spectrum).ravel()
     outer = extremes(spectrum)

@@ -33,6 +33,8 @@ def coarsenings(n, depth=None):
     --------
     >>> coarsenings(48), coarsenings(64, depth=2)
     ([48, 24, 12, 6, 3], [64, 32])
+
+    Book: coarsening, coarsening-v-cycles
     """
     if depth is not None and depth < 1:
         raise InvalidValue(f"depth = {depth!r}: a hierarchy has 1 level or more.")
@@ -54,6 +56,30 @@ def check_coarsest(sizes, d, depth=None):
     """Raise :class:`InvalidValue` if a chosen depth leaves too many unknowns to the coarsest level.
 
     Nothing is said about a `depth` that was asked for: a two-grid method wants a large one.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Mesh cells along an axis of all levels, from fine to coarse.
+    d : int
+        Dimensions of the grid.
+    depth : int, optional
+        The number of levels that was asked for, if one was.
+
+    Raises
+    ------
+    InvalidValue
+        If the depth was left to the mesh, and more than ``COARSEST`` unknowns are left.
+
+    Examples
+    --------
+    >>> check_coarsest([64, 32, 16, 8, 4, 2], d=2)
+    >>> check_coarsest([1023], d=2)
+    Traceback (most recent call last):
+    ...
+    mgtutorial.errors.InvalidValue: n = 1023 mesh cells can be halved to 1023 only, ...
+
+    Book: coarsening, coarsening-v-cycles
     """
     unknowns = sizes[-1] ** d
     if depth is None and unknowns > COARSEST:
@@ -86,6 +112,8 @@ def direct(problem):
     >>> from mgtutorial.linalg.problems import poisson
     >>> direct(poisson(4, d=1))(np.array([16.0, 0.0, 16.0]))
     array([1., 1., 1.])
+
+    Book: coarsening, coarsening-v-cycles
     """
     matrix = problem.sparse()
     size = matrix.shape[0]
@@ -147,6 +175,8 @@ def galerkin(R, A, P):
     >>> A = poisson(8, d=1).A
     >>> galerkin(full_weighting(d=1), A, linear_interpolation(d=1)) == poisson(4, d=1).A
     True
+
+    Book: coarsening, coarsening-problem
     """
     if not isinstance(A, Stencil):
         return R @ A @ P

@@ -28,10 +28,10 @@ from itertools import pairwise
 import numpy as np
 
 from ..errors import InvalidValue
-from ..multigrid import Level, State, correct, full_multigrid
+from ..multigrid import Level, State, correct
 from .coarsening import check_coarsest, coarsenings, direct
 from .problems import poisson
-from .solvers import solve
+from .solvers import full_multigrid, solve
 
 RED, BLACK = 0, 1
 #: Points in a block of rows, about: three arrays of that size fit into the cache.
@@ -42,6 +42,27 @@ def split(u, out=None):
     """Return an array of unknowns, shape ``(n - 1, n - 1)`` with even `n`, in the layout above.
 
     The result is written to `out` where that is given.
+
+    Parameters
+    ----------
+    u : array, shape (n - 1, n - 1)
+        `n` even.
+    out : array, shape (2, n + 1, n / 2 + 1), optional
+
+    Returns
+    -------
+    array, shape (2, n + 1, n / 2 + 1)
+        `out` where that is given.
+
+    Examples
+    --------
+    >>> red, black = split(np.arange(9.0).reshape(3, 3))
+    >>> red[1:-1]
+    array([[0., 2., 0.],
+           [0., 4., 0.],
+           [6., 8., 0.]])
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     n = u.shape[0] + 1
     out = np.zeros((2, n + 1, n // 2 + 1)) if out is None else out
@@ -53,11 +74,20 @@ def split(u, out=None):
 def merge(s, out=None, scale=1.0):
     """Return the unknowns of an array in the layout above, shape ``(n - 1, n - 1)``, times `scale`.
 
+    Parameters
+    ----------
+    s : array, shape (2, n + 1, n / 2 + 1)
+    out : array, shape (n - 1, n - 1), optional
+        The result is written to it where it is given.
+    scale : float
+
     Examples
     --------
     >>> u = np.arange(9.0).reshape(3, 3)
     >>> np.array_equal(merge(split(u)), u)
     True
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     n = s.shape[1] - 1
     out = np.empty((n - 1, n - 1)) if out is None else out
@@ -77,7 +107,7 @@ _PLACES = (
 )
 
 
-class Grid:
+class _Grid:
     """The arrays of one level and what is done with them. `n` is even.
 
     Each method is one of the callables of a :class:`~mgtutorial.multigrid.Level`.
@@ -206,7 +236,7 @@ class Grid:
         return R
 
 
-class Coarsest:
+class _Coarsest:
     """The last level: a few unknowns, not split, and solved exactly."""
 
     def __init__(self, n):
@@ -258,6 +288,8 @@ class PoissonSolver:
     >>> result = solver.solve(np.ones((63, 63)), tol=1e-10)
     >>> bool(abs(poisson(64).A(result.u) - 1).max() < 1e-8)
     True
+
+    Book: coarsening, coarsening-full-multigrid
     """
 
     def __init__(self, n, nu=(1, 1)):
@@ -270,7 +302,7 @@ class PoissonSolver:
                 f"n = {n} mesh cells do not coarsen: give an even number, 4 or more."
             )
         self.n = n
-        grids = [Grid(m) for m in sizes[:-1]] + [Coarsest(sizes[-1])]
+        grids = [_Grid(m) for m in sizes[:-1]] + [_Coarsest(sizes[-1])]
         self.levels = []
         for fine, coarse in pairwise(grids):
             pre = [fine.sweep] * nu[0] + [fine.with_red_residual]

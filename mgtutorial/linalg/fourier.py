@@ -46,6 +46,11 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
         From `d` arrays of low frequencies, not all zero, to an array with two more axes of
         length :math:`2^d`.
 
+    Raises
+    ------
+    InvalidValue
+        From the function, if the number of frequencies is not that of the dimensions.
+
     Examples
     --------
     >>> from mgtutorial.linalg.problems import poisson
@@ -56,6 +61,8 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
     >>> M = two_grid_symbol(A, coarse, *transfers, jacobi_symbol(A, 2 / 3), nu=(1, 0))
     >>> np.abs(np.linalg.eigvals(M(np.pi / 2))).max().round(12)
     np.float64(0.333333333333)
+
+    Book: coarsening, eq-two-grid-symbol
     """
     d = A.d
     before, after = smoother if isinstance(smoother, tuple) else (smoother, smoother)
@@ -122,6 +129,8 @@ def two_grid_factor(A, coarse, R, P, smoother, nu=(1, 1), samples=64):
     >>> E = red_black_symbol(A)
     >>> round(two_grid_factor(A, coarse, full_weighting(), linear_interpolation(), E), 3)
     0.074
+
+    Book: coarsening, eq-two-grid-symbol
     """
     M = two_grid_symbol(A, coarse, R, P, smoother, nu)
     theta = (np.arange(samples) + 0.5) * np.pi / samples - np.pi / 2
@@ -129,7 +138,28 @@ def two_grid_factor(A, coarse, R, P, smoother, nu=(1, 1), samples=64):
 
 
 def richardson_symbol(A, omega):
-    r"""Return the symbol :math:`\tilde E(\theta) = 1 - \omega \tilde A(\theta)` as a function."""
+    r"""Return the symbol :math:`\tilde E(\theta) = 1 - \omega \tilde A(\theta)` as a function.
+
+    Parameters
+    ----------
+    A : Stencil
+    omega : float
+        The damping.
+
+    Returns
+    -------
+    callable
+        From `d` arrays of frequencies to an array.
+
+    Examples
+    --------
+    >>> from mgtutorial.linalg.problems import poisson
+    >>> E = richardson_symbol(poisson(8, d=1).A, omega=1 / 4 / 8**2)
+    >>> E(np.array([0.0, np.pi])).real
+    array([1., 0.])
+
+    Book: smoothing, eq-symbol
+    """
     return lambda *theta: 1 - omega * A.symbol(*theta)
 
 
@@ -138,11 +168,19 @@ def jacobi_symbol(A, omega=1.0):
 
     Here `d` is the diagonal of `A`.
 
+    Parameters
+    ----------
+    A : Stencil
+    omega : float
+        The damping; 1 is Jacobi's method.
+
     Examples
     --------
     >>> from mgtutorial.linalg.problems import poisson
     >>> smoothing_factor(jacobi_symbol(poisson(8).A, omega=4 / 5), d=2)  # 3/5
     0.6...
+
+    Book: smoothing, eq-jacobi-symbol
     """
     return richardson_symbol(A, omega / A.diagonal)
 
@@ -154,11 +192,17 @@ def gauss_seidel_symbol(A):
 
     .. math:: \tilde E(\theta) = 1 - \frac{\tilde A(\theta)}{\widetilde{(D + L)}(\theta)}.
 
+    Parameters
+    ----------
+    A : Stencil
+
     Examples
     --------
     >>> from mgtutorial.linalg.problems import poisson
     >>> round(smoothing_factor(gauss_seidel_symbol(poisson(8).A), d=2), 12)
     0.5
+
+    Book: smoothing, eq-gs-symbol
     """
     return lambda *theta: 1 - A.symbol(*theta) / A.lower.symbol(*theta)
 
@@ -178,16 +222,31 @@ def red_black_symbol(A, order="red-black"):
     when red comes first. With black first the second column and then the second row
     change sign.
 
+    Parameters
+    ----------
+    A : Stencil
+        Coupling points of different colours only.
+    order : {"red-black", "black-red"}
+
     Returns
     -------
     callable
         From `d` arrays of frequencies to an array with two more axes, of length 2.
+
+    Raises
+    ------
+    InvalidValue
+        If the stencil couples points of one colour, or its diagonal is zero.
+    UnknownName
+        For another order.
 
     Examples
     --------
     >>> from mgtutorial.linalg.problems import poisson
     >>> round(smoothing_factor(red_black_symbol(poisson(8).A), d=2), 12)
     0.25
+
+    Book: smoothing, eq-rb-symbol
     """
     first, _ = _colours(A, order)
     sign = -1 if first == RED else 1
@@ -229,6 +288,8 @@ def smoothing_factor(symbol, d, nu=1):
     --------
     >>> smoothing_factor(lambda theta: np.cos(theta / 2), d=1)  # at pi/2
     0.7071067811...
+
+    Book: smoothing, eq-paired-smoothing-factor
     """
     half = np.pi / 2 - 1e-12
 

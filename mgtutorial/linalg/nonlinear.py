@@ -51,6 +51,8 @@ def newton_red_black(problem, order="red-black"):
     ...     s = step(s)
     >>> float(abs(problem(s.u) - s.f).max()) < 1e-12
     True
+
+    Book: fas, eq-fas-smoother
     """
     choose("order", order, ORDERS)
     colours = (RED, BLACK) if order == "red-black" else (BLACK, RED)
@@ -105,6 +107,11 @@ def nonlinear_levels(n, gamma, depth=None, nu=(2, 1), coarsest_steps=20):
     -------
     list of Level
 
+    Raises
+    ------
+    InvalidValue
+        For a mesh that does not coarsen to the depth, a negative `gamma`, and no coarsest step.
+
     Examples
     --------
     >>> from mgtutorial.linalg.solvers import solve
@@ -112,6 +119,8 @@ def nonlinear_levels(n, gamma, depth=None, nu=(2, 1), coarsest_steps=20):
     >>> result = solve(nonlinear_levels(32, gamma=100.0), problem.right_hand_side(), tol=1e-10)
     >>> result.converged, bool(abs(result.u - problem.solution()).max() < 2 * problem.h**2)
     (True, True)
+
+    Book: fas, eq-fas
     """
     if coarsest_steps < 1:
         raise InvalidValue(f"coarsest_steps = {coarsest_steps!r}: give 1 or more.")
@@ -143,12 +152,19 @@ class NonlinearPoisson:
     gamma : float
         Strength of the nonlinearity, not negative; 0 is Poisson's equation.
 
+    Raises
+    ------
+    InvalidValue
+        If `n` is no whole number from 2 on, or `gamma` is negative or not finite.
+
     Examples
     --------
     >>> problem = NonlinearPoisson(32, gamma=10.0)
     >>> residual = problem.right_hand_side() - problem(problem.solution())
     >>> bool(abs(residual).max() < 100 * problem.h**2)
     True
+
+    Book: fas, eq-fas-operator
     """
 
     n: int

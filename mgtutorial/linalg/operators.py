@@ -20,6 +20,8 @@ def error_propagation(A, B):
     >>> E = error_propagation(lambda u: 2 * u, lambda r: 0.25 * r)
     >>> E(np.array([1.0]))
     array([0.5])
+
+    Book: smoothing, eq-error-propagation
     """
     return lambda e: e - B(A(e))
 
@@ -41,6 +43,8 @@ def as_matrix(operator, shape, dtype=float):
     >>> as_matrix(lambda u: np.cumsum(u, axis=-1), (2,))
     array([[1., 0.],
            [1., 1.]])
+
+    Book: smoothing, eq-error-propagation
     """
     size = int(np.prod(shape))
     columns = operator(np.eye(size, dtype=dtype).reshape(size, *shape))
@@ -63,10 +67,17 @@ def spectral_radius(E, shape=None):
         By all eigenvalues up to 1,000 unknowns, by Arnoldi's method (ARPACK, to
         rounding) above.
 
+    Raises
+    ------
+    InvalidValue
+        For a callable without a `shape`.
+
     Examples
     --------
     >>> spectral_radius(np.array([[0.5, 1.0], [0.0, -0.75]]))
     0.75
+
+    Book: smoothing, eq-error-propagation
     """
     if callable(E):
         if shape is None:

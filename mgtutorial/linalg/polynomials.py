@@ -5,18 +5,9 @@ A step :math:`u \leftarrow u + p_d(A)(f - A u)` maps the error, and the residual
 .. math:: q_{d+1}(A) = I - A\, p_d(A), \qquad q_{d+1}(z) = 1 - z\, p_d(z).
 
 A polynomial with :math:`q(0) = 1` is the product of its factors :math:`1 - z / x` over its roots,
-and each factor is a step by itself:
-
-====================  =========================================  ==================
-factor                q                                          p: its step's B
-====================  =========================================  ==================
-:func:`linear`        :math:`1 - z/x`                            :math:`1/x`
-:func:`pair`          :math:`(1 - z/x)(1 - z/\bar x)`            :math:`(2a - z) / (a^2 + b^2)`
-:func:`double`        :math:`1 - z^2/x^2`                        :math:`z / x^2`
-====================  =========================================  ==================
-
-with :math:`x = a + ib` in the second line. All are :math:`q = 1 - s z + t z^2` and
-:math:`p = s - t z` with real `s` and `t`: a :class:`Factor`.
+and each factor is a step by itself: :func:`linear` for a real root, :func:`pair` for a conjugate
+pair, :func:`double` for the roots :math:`\pm x`. All are :math:`q = 1 - s z + t z^2` with a step
+:math:`p = s - t z`, `s` and `t` real: a :class:`Factor`.
 
 Wherever a function takes `roots`, it takes an array of roots, which it puts into Leja order, or
 a sequence of factors, which it takes as they are. Operators are callables on arrays or tensors.
@@ -47,6 +38,8 @@ class Factor(NamedTuple):
     s, t : float or scalar tensor
         Complex for a complex root of a complex operator. Tensors keep their graph, so that
         roots can be trained.
+
+    Book: polynomial_smoothers, polynomial-smoothers-factors
     """
 
     s: Any
@@ -87,6 +80,8 @@ def linear(x):
     --------
     >>> linear(4.0)
     Factor(s=0.25, t=0.0)
+
+    Book: polynomial_smoothers, eq-poly-roots
     """
     _check(x)
     return Factor(1 / x)
@@ -106,6 +101,8 @@ def pair(a, b):
     Factor(s=0.4, t=0.2)
     >>> pair(1.0, 2.0).q(1 + 2j)
     0j
+
+    Book: polynomial_smoothers, eq-poly-pair
     """
     size = a**2 + b**2
     _check(size)
@@ -125,6 +122,8 @@ def double(x):
     --------
     >>> double(2.0).q(np.array([-2.0, 1.0, 2.0]))
     array([0.  , 0.75, 0.  ])
+
+    Book: polynomial_smoothers, polynomial-smoothers-factors
     """
     _check(x)
     return Factor(0.0, -1 / x**2)
@@ -157,6 +156,8 @@ def factors(roots, real=True, order="leja"):
     --------
     >>> factors([4, 1 - 2j, 1 + 2j])
     (Factor(s=0.25, t=0.0), Factor(s=0.4, t=0.2))
+
+    Book: polynomial_smoothers, polynomial-smoothers-factors
     """
     made = [isinstance(x, Factor) for x in roots]
     if made and all(made):
@@ -190,6 +191,8 @@ def steps(A, roots):
     >>> A = lambda u: eigenvalues * u
     >>> relax(steps(A, eigenvalues), start(np.array([3.0, 2.0, 4.0]))).u
     array([3., 1., 1.])
+
+    Book: polynomial_smoothers, polynomial-smoothers-factors
     """
     return [correct(A, factor.B(A)) for factor in factors(roots)]
 
@@ -205,6 +208,8 @@ def correction(A, roots):
     >>> A = lambda u: np.array([1.0, 2.0, 4.0]) * u
     >>> correction(A, [1.0, 2.0, 4.0])(np.ones(3))  # the inverse
     array([1.  , 0.5 , 0.25])
+
+    Book: polynomial_smoothers, eq-poly-step
     """
     made = steps(A, roots)
     return lambda r: relax(made, start(r)).u
@@ -218,6 +223,8 @@ def propagation(A, roots):
     >>> E = propagation(lambda u: 2 * u, [4.0, -1.0])
     >>> E(np.array([1.0]))  # (1 - 2/4) (1 + 2/1)
     array([1.5])
+
+    Book: polynomial_smoothers, eq-poly-propagation
     """
     made = factors(roots)
 
@@ -242,6 +249,8 @@ def q(z, roots):
     --------
     >>> q(np.array([0.0, 1.0, 3.0]), [1.0, 2.0])
     array([1., 0., 1.])
+
+    Book: polynomial_smoothers, eq-poly-roots
     """
     value = 1 + 0 * z
     for factor in factors(roots):
@@ -258,6 +267,8 @@ def p(z, roots):
     --------
     >>> p(np.array([0.0, 1.0, 2.0]), [1.0, 2.0])
     array([1.5, 1. , 0.5])
+
+    Book: polynomial_smoothers, eq-poly-q
     """
     value, head = 0 * z, 1 + 0 * z
     for factor in factors(roots):
@@ -285,6 +296,8 @@ def polynomial_symbol(A, roots):
     >>> roots = chebyshev(A.diagonal / 2, 2 * A.diagonal, degree=2)
     >>> round(41 * smoothing_factor(polynomial_symbol(A, roots), d=2), 9)
     9.0
+
+    Book: polynomial_smoothers, eq-poly-propagation
     """
     made = factors(roots)
     return lambda *theta: q(A.symbol(*theta), made)
@@ -305,6 +318,8 @@ def coefficients(roots):
     --------
     >>> coefficients([1.0, 2.0])  # q = 1 - 1.5 z + 0.5 z^2
     array([ 1.5, -0.5])
+
+    Book: polynomial_smoothers, polynomial-smoothers-coefficients
     """
     product = np.ones(1)
     for factor in factors(roots):
@@ -326,6 +341,8 @@ def horner(A, a):
     --------
     >>> horner(lambda u: 2 * u, [1.5, -0.5])(np.array([1.0]))
     array([0.5])
+
+    Book: polynomial_smoothers, polynomial-smoothers-coefficients
     """
     *lower, last = (number.item() if hasattr(number, "item") else number for number in a)
 
@@ -341,9 +358,8 @@ def horner(A, a):
 def amplification(z, roots):
     r"""Return how much the order of the factors may amplify rounding errors.
 
-    After `k` factors the iterate is as large as the solution, or as what the factors have
-    made of the start's error. It is rounded, and the factors that follow multiply the rounding
-    error. Relative to the solution, from a start that is no further away than zero is:
+    An iterate is rounded, and the factors that follow multiply the rounding error. Relative to the
+    solution, from a start that is no further away than zero, that is
 
     .. math:: \max_k \; \max(1, G_k)\, \bar G_k, \qquad
         G_k = \max_z \prod_{i \le k} |q_i(z)|, \quad \bar G_k = \max_z \prod_{i > k} |q_i(z)| .
@@ -367,6 +383,8 @@ def amplification(z, roots):
     >>> x, z = chebyshev(0.01, 1, degree=30), np.linspace(0.01, 1, 500)
     >>> amplification(z, x) < 1e3 < 1e12 < amplification(z, factors(x, order="given"))
     True
+
+    Book: polynomial_smoothers, eq-poly-amplification
     """
     values = [np.abs(factor.q(np.asarray(z))) for factor in factors(roots)]
     ones = np.ones_like(values[0])

@@ -37,6 +37,11 @@ class Problem:
     n : int
         Number of mesh cells along each axis.
 
+    Raises
+    ------
+    InvalidValue
+        If `n` is no whole number, 2 or more.
+
     Examples
     --------
     >>> problem = poisson(4, d=1)
@@ -44,6 +49,8 @@ class Problem:
     ((3,), 0.25)
     >>> problem.A(np.ones(problem.shape))
     array([16.,  0., 16.])
+
+    Book: smoothing, eq-stencil-1d
     """
 
     A: Stencil
@@ -172,6 +179,8 @@ def poisson(n, d=2, boundary="dirichlet"):
     array([[ 0., -1.,  0.],
            [-1.,  4., -1.],
            [ 0., -1.,  0.]])
+
+    Book: smoothing, eq-stencils
     """
     if d not in (1, 2, 3):
         raise InvalidValue(f"Poisson's equation in d = {d!r} dimensions: give 1, 2 or 3.")
@@ -210,6 +219,8 @@ def anisotropic_diffusion(n, epsilon, angle=0.0, boundary="dirichlet"):
     array([[ 0.  , -1.  ,  0.  ],
            [-0.01,  2.02, -0.01],
            [ 0.  , -1.  ,  0.  ]])
+
+    Book: smoothing, eq-anisotropic
     """
     _positive("epsilon", epsilon)
     # cos and sin with the exact values on the axes, where no mixed term may be left over
@@ -254,6 +265,8 @@ def convection_diffusion(n, velocity, epsilon=1.0, scheme="upwind", boundary="di
     array([-32.,  32.,   0.])
     >>> convection_diffusion(4, velocity=[8.0], scheme="upwind").A.kernel()
     array([-48.,  64., -16.])
+
+    Book: polynomial_smoothers, eq-poly-convection
     """
     _positive("epsilon", epsilon)
     choose("scheme", scheme, ("upwind", "central"))

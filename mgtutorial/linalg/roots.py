@@ -57,6 +57,8 @@ def units(roots, real=True):
     --------
     >>> units([3, 1 - 2j, 2, 1 + 2j])
     [3.0, (1+2j), 2.0]
+
+    Book: polynomial_smoothers, polynomial-smoothers-factors
     """
     roots = points("root", roots)
     if (roots == 0).any():
@@ -113,6 +115,8 @@ def leja(roots, real=True):
     array([8., 1., 4., 2.])
     >>> leja([1, 2 + 1j, 2 - 1j, 3])
     array([3.+0.j, 1.+0.j, 2.+1.j, 2.-1.j])
+
+    Book: polynomial_smoothers, eq-poly-leja
     """
     rest = np.array(units(roots, real))
     size = np.log(np.abs(rest))  # for the first; logarithms, since products over- and underflow
@@ -156,6 +160,8 @@ def chebyshev(a, b, degree):
     --------
     >>> chebyshev(1, 3, degree=2)
     array([1.29289322, 2.70710678])
+
+    Book: polynomial_smoothers, eq-poly-chebyshev
     """
     if not (np.isfinite(a) and np.isfinite(b) and a <= b):
         raise InvalidValue(f"[{a}, {b}] is no interval: give finite ends, the lesser one first.")
@@ -172,10 +178,24 @@ def chebyshev_maximum(a, b, degree):
 
     Parameters and errors are those of :func:`chebyshev`.
 
+    Parameters
+    ----------
+    a, b : float
+        Ends of an interval without zero.
+    degree : int
+        1 or more.
+
+    Raises
+    ------
+    InvalidValue
+        As for :func:`chebyshev`.
+
     Examples
     --------
     >>> round(chebyshev_maximum(1 / 2, 2, degree=2) * 41, 12)  # 9/41
     9.0
+
+    Book: polynomial_smoothers, eq-poly-chebyshev-maximum
     """
     chebyshev(a, b, degree)
     if a == b:
@@ -217,6 +237,8 @@ def chebyshev_ellipse(centre, along, across, degree):
     array([2., 2.])
     >>> chebyshev_ellipse(2, along=0, across=1, degree=2).imag
     array([-0.70710678,  0.70710678])
+
+    Book: polynomial_smoothers, eq-poly-chebyshev-ellipse
     """
     if not (np.isfinite([centre, along, across]).all() and along >= 0 and across >= 0):
         raise InvalidValue(
@@ -256,6 +278,8 @@ def extremes(spectrum):
     --------
     >>> extremes([1, 4, 2 + 3j, 2 - 3j])
     array([1.+0.j, 4.+0.j, 2.+3.j, 2.-3.j])
+
+    Book: polynomial_smoothers, polynomial-smoothers-networks
     """
     z = points("eigenvalue", spectrum)
     roots = np.array([z.real.min(), z.real.max()])
@@ -272,7 +296,24 @@ def _cosines(degree):
 
 
 def check_degree(degree):
-    """Raise :class:`InvalidValue` unless `degree` is a whole number, 1 or more."""
+    """Raise :class:`InvalidValue` unless `degree` is a whole number, 1 or more.
+
+    Parameters
+    ----------
+    degree : int
+
+    Raises
+    ------
+    InvalidValue
+        If it is not.
+
+    Examples
+    --------
+    >>> check_degree(2.5)
+    Traceback (most recent call last):
+    ...
+    mgtutorial.errors.InvalidValue: degree = 2.5: give a whole number, 1 or more.
+    """
     if isinstance(degree, bool) or not isinstance(degree, int | np.integer) or degree < 1:
         raise InvalidValue(f"degree = {degree!r}: give a whole number, 1 or more.")
 
@@ -280,7 +321,25 @@ def check_degree(degree):
 def points(kind, values):
     """Return `values` as a complex array with one axis, if there are any and all are finite.
 
-    `kind` is what the sentence of the :class:`InvalidValue` calls one of them.
+    Parameters
+    ----------
+    kind : str
+        What the sentence of the error calls one of them.
+    values : array_like of float or complex
+
+    Returns
+    -------
+    array of complex, shape (count,)
+
+    Raises
+    ------
+    InvalidValue
+        If there are none, or one is not finite.
+
+    Examples
+    --------
+    >>> points("eigenvalue", [1, 2 + 1j])
+    array([1.+0.j, 2.+1.j])
     """
     values = np.asarray(values).astype(complex).ravel()
     if not len(values):

@@ -50,10 +50,22 @@ def richardson(omega):
         It converges for symmetric positive definite `A` iff
         :math:`0 < \omega < 2 / \lambda_{\max}(A)`.
 
+    Returns
+    -------
+    callable
+        From a residual, an array or a tensor, to a correction.
+
+    Raises
+    ------
+    InvalidValue
+        If `omega` is not finite.
+
     Examples
     --------
     >>> richardson(0.25)(np.array([4.0, 8.0]))
     array([1., 2.])
+
+    Book: smoothing, eq-richardson-jacobi
     """
     _finite(omega)
     return lambda r: omega * r
@@ -70,6 +82,11 @@ def jacobi(diagonal, omega=1.0):
     omega : float
         1 is Jacobi's method; 2/3 smooths best for Poisson's equation in 1D, 4/5 in 2D.
 
+    Returns
+    -------
+    callable
+        From a residual, an array or a tensor, to a correction.
+
     Raises
     ------
     InvalidValue
@@ -79,6 +96,8 @@ def jacobi(diagonal, omega=1.0):
     --------
     >>> jacobi(diagonal=4.0, omega=0.5)(np.array([8.0]))
     array([1.])
+
+    Book: smoothing, eq-richardson-jacobi
     """
     _finite(omega)
     _nonzero(diagonal)
@@ -113,6 +132,8 @@ def gauss_seidel(A, shape):
     >>> B = gauss_seidel(problem.A, problem.shape)
     >>> B(np.array([32.0, 0.0, 0.0]))
     array([1.  , 0.5 , 0.25])
+
+    Book: smoothing, eq-gauss-seidel
     """
     shape = tuple(shape)
     matrix = A if scipy.sparse.issparse(A) else A.sparse(shape)
@@ -173,6 +194,8 @@ def red_black(A, order="red-black"):
     >>> from mgtutorial.linalg.problems import poisson
     >>> red_black(poisson(4, d=1).A)(np.array([0.0, 32.0, 0.0]))  # red: first and last
     array([0., 1., 0.])
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     colours = _colours(A, order)
 
@@ -196,10 +219,24 @@ def red_black_sweep(A, u, f, order="red-black"):
     f : array or tensor, shape (..., *grid)
     order : {"red-black", "black-red"}
 
+    Returns
+    -------
+    array or tensor
+        `u`.
+
     Raises
     ------
     InvalidValue
         As :func:`red_black`.
+
+    Examples
+    --------
+    >>> from mgtutorial.linalg.problems import poisson
+    >>> A = poisson(4, d=1).A
+    >>> red_black_sweep(A, np.zeros(3), np.array([0.0, 32.0, 0.0]))
+    array([0., 1., 0.])
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     for colour in _colours(A, order):
         half_sweep(A, u, f, colour)
@@ -224,6 +261,16 @@ def half_sweep(A, u, f, colour):
     InvalidValue
         On a periodic grid with an odd number of points along an axis, which has no
         checkerboard.
+
+    Examples
+    --------
+    >>> from mgtutorial.linalg.problems import poisson
+    >>> A, u = poisson(4, d=1).A, np.ones(3)
+    >>> half_sweep(A, u, np.zeros(3), RED)
+    >>> u
+    array([0.5, 1. , 0.5])
+
+    Book: smoothing, smoothing-gauss-seidel
     """
     shape = tuple(u.shape[u.ndim - A.d :])
     if A.boundary == "periodic" and any(m % 2 for m in shape):

@@ -74,6 +74,8 @@ def linear_levels(
     5
     >>> solve(levels, np.ones((31, 31)), tol=1e-10).cycles
     11
+
+    Book: coarsening, coarsening-v-cycles
     """
     choose("coarse operator", coarse, ("rediscretised", "galerkin"))
     problem = make(n)
@@ -105,10 +107,22 @@ def linear_levels(
 def poisson_levels(n, d=2, boundary="dirichlet", **options):
     """Return the levels for :func:`~mgtutorial.linalg.poisson`; options as `linear_levels`.
 
+    Parameters
+    ----------
+    n : int
+        Mesh cells along each axis on the finest level.
+    d : int
+        Dimensions: 1, 2 or 3.
+    boundary : {"dirichlet", "periodic"}
+    **options
+        As for :func:`linear_levels`.
+
     Examples
     --------
     >>> [level.A.diagonal for level in poisson_levels(16, depth=3)]
     [1024.0, 256.0, 64.0]
+
+    Book: coarsening, coarsening-v-cycles
     """
     return linear_levels(lambda m: poisson(m, d, boundary), n, **options)
 
@@ -126,6 +140,14 @@ class Result:
     converged : bool
     reason : str
         Why the iteration ended, in a sentence.
+
+    Examples
+    --------
+    >>> result = solve(poisson_levels(16), np.ones((15, 15)), tol=1e-8)
+    >>> result.converged, result.cycles == len(result.factors)
+    (True, True)
+
+    Book: coarsening, eq-attainable
     """
 
     u: Any
@@ -183,6 +205,8 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
     >>> result = solve(poisson_levels(16), np.ones((15, 15)), max_cycles=3)
     >>> result.converged, result.reason
     (False, 'not converged: 3 cycles left a relative residual of ...')
+
+    Book: coarsening, eq-attainable
     """
     norm = norm or _norm
     A = levels[0].A
@@ -259,6 +283,8 @@ def convergence_factor(levels, u, cycles=60, gamma=1, project=None):
     >>> u = np.random.default_rng(0).standard_normal((31, 31))
     >>> round(convergence_factor(poisson_levels(32), u), 2)
     0.12
+
+    Book: coarsening, coarsening-prediction
     """
     logs = []
     for _ in range(cycles):
@@ -282,3 +308,53 @@ def _red_black(problem):
 
 def _norm(r):
     return math.sqrt(float((abs(r) ** 2).sum()))
+
+
+def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None):
+    r"""Full multigrid: solve on the coarsest level, then interpolate and cycle, level by level.
+
+    Each level starts from the solution of the next coarser one, so its cycles have only the
+    difference of two discretisations left to remove. The work is that of `cycles` V-cycles
+    times :math:`1 + 2^{-d} + 4^{-d} + \dots` once more.
+
+    Parameters
+    ----------
+    levels : sequence of Level
+        From fine to coarse.
+    f : array
+        The right-hand side on the finest level. The coarser ones get ``f' = restrict(f)``.
+    cycles : int
+        Cycles on each level.
+    gamma : int
+        1 for V-cycles, 2 for W-cycles.
+    restrict, interpolate : callable, optional
+        For right-hand sides and for approximations; each level's `R` and `P` by default.
+        Approximations deserve a better interpolation than corrections do:
+        :func:`mgtutorial.linalg.cubic_interpolation`.
+
+    Returns
+    -------
+    State
+        On the finest level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mgtutorial.multigrid import Level, correct
+    >>> two, same = (lambda u: 2 * u), (lambda v: v)
+    >>> exact = correct(two, lambda r: r / 2)
+    >>> full_multigrid([Level(two, R=same, P=same), Level(two, pre=[exact])], np.float64(6.0)).u
+    np.float64(3.0)
+
+    Book: coarsening, coarsening-full-multigrid
+    """
+    sides = [f]
+    for fine in levels[:-1]:
+        sides.append((restrict or fine.R)(sides[-1]))
+    s = cycle(levels[-1:], start(sides[-1]))
+    for i in reversed(range(len(levels) - 1)):
+        u = (interpolate or levels[i].P)(s.u)
+        s = State(levels[i].add(start(sides[i]).u, u), sides[i])
+        for _ in range(cycles):
+            s = cycle(levels[i:], s, gamma)
+    return s

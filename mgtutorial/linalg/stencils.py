@@ -47,6 +47,8 @@ def slice_pairs(shape, offset, boundary, start=None, step=1):
     (((Ellipsis, slice(0, 4, 1)), (Ellipsis, slice(1, 5, 1))),)
     >>> [targets[1] for targets, _ in slice_pairs((5,), (1,), "periodic")]
     [slice(0, 4, 1), slice(4, 5, 1)]
+
+    Book: smoothing, eq-symbol
     """
     start = start or (0,) * len(shape)
 
@@ -70,6 +72,13 @@ class Stencil:
     r"""The operator :math:`(A u)_j = \sum_k c_k\, u_{j+k}` with constant coefficients.
 
     Calling it applies it: ``A(u)``, with `u` of shape ``(..., *grid)``.
+
+    Take a stencil where the coefficients come from an equation: one unknown a point, mesh widths
+    and boundary values, smoothers that ask for the diagonal, Fourier analysis on an infinite grid.
+    Where they are a layer's weights, with channels, strides, groups or gradients,
+    ``mgtutorial.spectra.convolutions.Convolution`` is the operator. :meth:`kernel` leads from here
+    to there: with one channel the two are the same operator, "dirichlet" being the padding "zeros"
+    and "periodic" the padding "circular".
 
     Attributes
     ----------
@@ -96,6 +105,8 @@ class Stencil:
     array([[ 2., -1.,  0.],
            [-1.,  2., -1.],
            [ 0., -1.,  2.]])
+
+    Book: smoothing, eq-stencils
     """
 
     offsets: tuple[tuple[int, ...], ...]

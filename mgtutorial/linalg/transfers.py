@@ -45,6 +45,8 @@ def coarse_shape(shape, boundary="dirichlet"):
     --------
     >>> coarse_shape((31, 31)), coarse_shape((32,), "periodic")
     ((15, 15), (16,))
+
+    Book: coarsening, coarsening-grids
     """
     dirichlet = boundary == "dirichlet"
     if any(m < 2 + dirichlet or m % 2 != dirichlet for m in shape):
@@ -60,10 +62,18 @@ def coarse_shape(shape, boundary="dirichlet"):
 def fine_shape(shape, boundary="dirichlet"):
     """Return the shape of the grid of halved mesh width.
 
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the unknowns on the coarse grid.
+    boundary : {"dirichlet", "periodic"}
+
     Examples
     --------
     >>> fine_shape((15, 15)), fine_shape((16,), "periodic")
     ((31, 31), (32,))
+
+    Book: coarsening, coarsening-grids
     """
     return tuple(2 * m + (boundary == "dirichlet") for m in shape)
 
@@ -89,6 +99,8 @@ def sublattice_pairs(shape, offset, boundary, first):
     --------
     >>> sublattice_pairs((7,), (1,), "dirichlet", (1,))
     (((Ellipsis, slice(0, 3, None)), (Ellipsis, slice(2, 7, 2))),)
+
+    Book: coarsening, coarsening-grids
     """
     pairs = slice_pairs(shape, offset, boundary, first, 2)
     halved = [
@@ -179,6 +191,8 @@ class Restriction(_Transfer):
     >>> R = full_weighting(d=1)
     >>> R(np.array([0.0, 4.0, 0.0, 0.0, 8.0, 0.0, 0.0]))
     array([2., 2., 2.])
+
+    Book: coarsening, eq-full-weighting-2d
     """
 
     def __call__(self, r):
@@ -217,6 +231,8 @@ class Prolongation(_Transfer):
     >>> P = linear_interpolation(d=1)
     >>> P(np.array([2.0, 4.0]))
     array([1., 2., 3., 4., 2.])
+
+    Book: coarsening, eq-interpolation
     """
 
     def __call__(self, e):
@@ -242,12 +258,19 @@ def full_weighting(d=2, boundary="dirichlet"):
 
     It is :math:`2^{-d} P^T` with :math:`P` linear interpolation.
 
+    Parameters
+    ----------
+    d : int
+    boundary : {"dirichlet", "periodic"}
+
     Examples
     --------
     >>> full_weighting(d=2).stencil.kernel() * 16
     array([[1., 2., 1.],
            [2., 4., 2.],
            [1., 2., 1.]])
+
+    Book: coarsening, eq-full-weighting-2d
     """
     return Restriction(_tensor((0.25, 0.5, 0.25), d, boundary))
 
@@ -255,12 +278,18 @@ def full_weighting(d=2, boundary="dirichlet"):
 def half_weighting(boundary="dirichlet"):
     """Half weighting in 2D: 1/2 for the point, 1/8 for each of its four neighbours.
 
+    Parameters
+    ----------
+    boundary : {"dirichlet", "periodic"}
+
     Examples
     --------
     >>> half_weighting().stencil.kernel() * 8
     array([[0., 1., 0.],
            [1., 4., 1.],
            [0., 1., 0.]])
+
+    Book: coarsening, coarsening-transfers
     """
     return Restriction(
         Stencil.from_kernel(np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 8, boundary)
@@ -270,10 +299,17 @@ def half_weighting(boundary="dirichlet"):
 def injection(d=2, boundary="dirichlet"):
     """Injection: the value at the coarse point, the neighbours unread.
 
+    Parameters
+    ----------
+    d : int
+    boundary : {"dirichlet", "periodic"}
+
     Examples
     --------
     >>> injection(d=1)(np.array([1.0, 2.0, 3.0]))
     array([2.])
+
+    Book: coarsening, coarsening-transfers
     """
     return Restriction(_tensor((0.0, 1.0, 0.0), d, boundary))
 
@@ -281,12 +317,19 @@ def injection(d=2, boundary="dirichlet"):
 def linear_interpolation(d=2, boundary="dirichlet"):
     """Linear interpolation along each axis: bilinear for ``d = 2``.
 
+    Parameters
+    ----------
+    d : int
+    boundary : {"dirichlet", "periodic"}
+
     Examples
     --------
     >>> linear_interpolation(d=2).stencil.kernel() * 4
     array([[1., 2., 1.],
            [2., 4., 2.],
            [1., 2., 1.]])
+
+    Book: coarsening, eq-interpolation
     """
     return Prolongation(_tensor((0.5, 1.0, 0.5), d, boundary))
 
@@ -309,6 +352,8 @@ def cubic_interpolation(d=2, boundary="dirichlet"):
     >>> fine = cubic_interpolation(d=1)((x * (1 - x) ** 2)[1::2])
     >>> bool(abs(fine - x * (1 - x) ** 2).max() < 1e-15)
     True
+
+    Book: coarsening, coarsening-full-multigrid
     """
     choose("boundary", boundary, BOUNDARIES)
 

@@ -9,6 +9,18 @@ from ..errors import InvalidValue, choose
 def conv(c_in, c_out, kernel=3, stride=1, groups=1):
     """Return a convolution without bias that keeps the size up to its stride (zero padding).
 
+    Parameters
+    ----------
+    c_in, c_out : int
+        Channels.
+    kernel : int
+        Its size along both axes, odd.
+    stride, groups : int
+
+    Returns
+    -------
+    torch.nn.Conv2d
+
     Raises
     ------
     InvalidValue
@@ -18,6 +30,8 @@ def conv(c_in, c_out, kernel=3, stride=1, groups=1):
     --------
     >>> conv(16, 32, stride=2).weight.shape
     torch.Size([32, 16, 3, 3])
+
+    Book: from_multigrid_to_networks, eq-networks-convolution
     """
     if c_in % groups or c_out % groups:
         raise InvalidValue(
@@ -28,13 +42,49 @@ def conv(c_in, c_out, kernel=3, stride=1, groups=1):
 
 
 def norm(kind, c):
-    """Return batch norm over `c` channels, or the identity for ``"none"``."""
+    """Return batch norm over `c` channels, or the identity for ``"none"``.
+
+    Parameters
+    ----------
+    kind : {"batch", "none"}
+    c : int
+        Channels.
+
+    Raises
+    ------
+    UnknownName
+        For another kind.
+
+    Examples
+    --------
+    >>> norm("batch", 8), norm("none", 8)
+    (BatchNorm2d(8, ...), Identity())
+
+    Book: mgnet, eq-mgnet-b
+    """
     choose("norm", kind, ("batch", "none"))
     return nn.BatchNorm2d(c) if kind == "batch" else nn.Identity()
 
 
 def activation(kind):
-    """Return ReLU, or the identity for ``"none"``: the linear network, which a solver is."""
+    """Return ReLU, or the identity for ``"none"``: the linear network, which a solver is.
+
+    Parameters
+    ----------
+    kind : {"relu", "none"}
+
+    Raises
+    ------
+    UnknownName
+        For another kind.
+
+    Examples
+    --------
+    >>> activation("relu"), activation("none")
+    (ReLU(), Identity())
+
+    Book: mgnet, eq-mgnet-b
+    """
     choose("activation", kind, ("relu", "none"))
     return nn.ReLU() if kind == "relu" else nn.Identity()
 
@@ -44,6 +94,26 @@ def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
 
     ``"3x3"`` keeps the size; ``"7x7"`` is ImageNet's, a quarter of it: a 7x7
     convolution with stride 2 and a 3x3 max pool with stride 2.
+
+    Parameters
+    ----------
+    kind : {"3x3", "7x7"}
+    c_in, c_out : int
+        Channels of the image and of the data.
+    norm_kind : {"batch", "none"}
+    act : {"relu", "none"}
+
+    Raises
+    ------
+    UnknownName
+        For another kind of stem, norm or activation.
+
+    Examples
+    --------
+    >>> [stem(kind, 3, 16)(torch.zeros(2, 3, 32, 32)).shape[1:] for kind in ("3x3", "7x7")]
+    [torch.Size([16, 32, 32]), torch.Size([16, 8, 8])]
+
+    Book: mgnet, mgnet-algorithm
     """
     choose("stem", kind, ("3x3", "7x7"))
     if kind == "3x3":
@@ -57,7 +127,20 @@ def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
 
 
 class Head(nn.Module):
-    """Global average pool, then a linear layer with bias."""
+    """Global average pool, then a linear layer with bias.
+
+    Parameters
+    ----------
+    c, num_classes : int
+        It takes features of shape ``(n, c, height, width)`` to ``(n, num_classes)``.
+
+    Examples
+    --------
+    >>> Head(16, 10)(torch.zeros(2, 16, 7, 7)).shape
+    torch.Size([2, 10])
+
+    Book: mgnet, mgnet-algorithm
+    """
 
     def __init__(self, c, num_classes):
         super().__init__()
@@ -72,6 +155,23 @@ def initialise(module):
 
     The papers do not print theirs; this is the usual start of a residual
     network, and it draws from torch's global generator alone.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    torch.nn.Module
+        `module`.
+
+    Examples
+    --------
+    >>> weight = initialise(conv(64, 64)).weight
+    >>> bool(abs(weight.var() * 9 * 64 / 2 - 1) < 0.1)  # the variance is 2 / (9 c)
+    True
+
+    Book: spectra, eq-spectra-disc
     """
     for m in module.modules():
         if isinstance(m, nn.Conv2d) and not m.weight.is_meta:  # meta has no values
@@ -80,7 +180,28 @@ def initialise(module):
 
 
 def check_images(x, c_in):
-    """Raise if `x` is no batch of images with `c_in` channels."""
+    """Raise if `x` is no batch of images with `c_in` channels.
+
+    Parameters
+    ----------
+    x : tensor
+    c_in : int
+
+    Returns
+    -------
+    tensor
+        `x`, as floating-point numbers.
+
+    Raises
+    ------
+    InvalidValue
+        If `x` has not the shape ``(n, c_in, height, width)``.
+
+    Examples
+    --------
+    >>> check_images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), 3).dtype
+    torch.float32
+    """
     if x.ndim != 4 or x.shape[1] != c_in:
         raise InvalidValue(
             f"the network takes images of shape (n, {c_in}, height, width), "
@@ -92,6 +213,12 @@ def check_images(x, c_in):
 def check_size(f, levels):
     """Return `f`; raise if its size cannot be halved once a level.
 
+    Parameters
+    ----------
+    f : tensor, shape (..., height, width)
+    levels : int
+        Of resolution; each has half the size of the one before, rounded up.
+
     Raises
     ------
     InvalidValue
@@ -101,6 +228,8 @@ def check_size(f, levels):
     --------
     >>> check_size(torch.zeros(1, 3, 5, 4), levels=4).shape  # 5 x 4, 3 x 2, 2 x 1, 1 x 1
     torch.Size([1, 3, 5, 4])
+
+    Book: from_multigrid_to_networks, networks-points
     """
     size = tuple(f.shape[-2:])
     most = 1 + (max(size) - 1).bit_length()  # a side of s pixels halves ceil(log2 s) times

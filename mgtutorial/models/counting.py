@@ -19,13 +19,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..errors import InvalidValue
 from .mgiad import MGiaDConfig
 from .mgnet import MgNetConfig
+from .registry import built
 
 #: Roles in the order in which tables show them.
 ROLES = ("stem", "A", "B", "R", "Pi", "P", "blocks", "roots", "norms", "head", "unused", "other")
 
 
 class Part(NamedTuple):
-    """A part of a network; levels count from 1, the finest, and None is outside of them."""
+    """A part of a network; levels count from 1, the finest, and None is outside of them.
+
+    Book: mgnet, eq-mgnet-weights
+    """
 
     level: int | None
     channel_level: int | None
@@ -43,6 +47,8 @@ def count_weights(network):
     --------
     >>> count_weights(nn.Conv2d(16, 16, 3, bias=False))
     2304
+
+    Book: mgnet, eq-mgnet-weights
     """
     return sum(p.numel() for p in built(network).parameters() if p.requires_grad)
 
@@ -52,19 +58,25 @@ def weights_by_part(network):
 
     What several steps share counts once, at the place where it is met first.
 
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+
     Examples
     --------
     >>> from mgtutorial import models
     >>> parts = weights_by_part(models.named("mgnet-20"))
     >>> parts[Part(3, None, "A")], sum(parts.values())
     (36864, 101242)
+
+    Book: mgnet, eq-mgnet-weights
     """
     parts, seen = Counter(), set()
     for name, module in built(network).named_modules():
         for p in module.parameters(recurse=False):
             if p.requires_grad and id(p) not in seen:
                 seen.add(id(p))
-                parts[part_of(name, module)] += p.numel()
+                parts[_part_of(name, module)] += p.numel()
     return _ordered(parts)
 
 
@@ -86,6 +98,8 @@ def count_macs(network, size, in_channels=None):
     --------
     >>> count_macs(nn.Conv2d(3, 16, 3, padding=1, bias=False), 32, in_channels=3)
     442368
+
+    Book: mgnet, tab-mgnet-applications
     """
     return sum(macs_by_part(network, size, in_channels).values())
 
@@ -107,10 +121,12 @@ def macs_by_part(network, size, in_channels=None):
     >>> parts = macs_by_part(models.named("mgnet-20"), 32)
     >>> parts[Part(1, None, "A")], parts[Part(1, None, "B")]  # nu = 3: its first step is free
     (7077888, 7077888)
+
+    Book: mgnet, tab-mgnet-applications
     """
     macs = Counter()
     for call in _calls(built(network), size, in_channels):
-        macs[part_of(call.name, call.module)] += call.macs
+        macs[_part_of(call.name, call.module)] += call.macs
     return _ordered(+macs)  # without what multiplies nothing
 
 
@@ -140,13 +156,15 @@ def literal_macs(network, size, in_channels=None):
     >>> from mgtutorial import models
     >>> literal_macs(models.named("mgnet"), 32), count_macs(models.named("mgnet"), 32)
     (701082112, 484026880)
+
+    Book: mgnet, tab-mgnet-applications
     """
     module = built(network)
     written = applications_written(module.config)
     total, executed, cost = 0, Counter(), {}
     for call in _calls(module, size, in_channels):
         total += call.macs
-        part = part_of(call.name, call.module)
+        part = _part_of(call.name, call.module)
         if part.role == "A":
             level = part.level, part.channel_level or 1
             executed[level] += 1
@@ -163,16 +181,27 @@ def applications_written(config):
     level if there is one, and for :math:`k > 1` the term :math:`\hat A_k \hat u_k`; the finest one
     also serves the resolution's transfer.
 
+    Parameters
+    ----------
+    config : MgNetConfig or MGiaDConfig
+
     Returns
     -------
     dict
         (level, channel level), from 1 -> applications.
+
+    Raises
+    ------
+    InvalidValue
+        For a config of another kind.
 
     Examples
     --------
     >>> from mgtutorial import models
     >>> applications_written(models.named("mgnet-20"))
     {(1, 1): 4, (2, 1): 5, (3, 1): 5}
+
+    Book: mgnet, tab-mgnet-applications
     """
     if isinstance(config, MGiaDConfig):
         smoothing, both = config.eta_pre + config.eta_post, True
@@ -193,7 +222,10 @@ def applications_written(config):
 
 
 class Activations(NamedTuple):
-    """What autograd holds between forward and backward pass."""
+    """What autograd holds between forward and backward pass.
+
+    Book: mgic, mgic-memory
+    """
 
     elements: int
     bytes: int
@@ -231,6 +263,8 @@ def activations_held(network, batch_size, size, in_channels=None):
 
     >>> activations_held(nn.Sequential(nn.Conv2d(3, 16, 3)), 4, 32, in_channels=3)
     Activations(elements=12288, bytes=49152)
+
+    Book: mgic, mgic-memory
     """
     if not isinstance(batch_size, int) or batch_size < 2:
         raise InvalidValue(f"batch_size={batch_size!r}: give a whole number, at least 2.")
@@ -257,14 +291,14 @@ def activations_held(network, batch_size, size, in_channels=None):
     return Activations(sum(n // e for n, e in sizes), sum(n for n, _ in sizes))
 
 
-def part_of(name, module):
+def _part_of(name, module):
     """Return the part of a network that a module belongs to, by its qualified name.
 
     Examples
     --------
-    >>> tuple(part_of("levels.0.channel_levels.1.R.0", nn.Conv2d(8, 4, 1)))
+    >>> tuple(_part_of("levels.0.channel_levels.1.R.0", nn.Conv2d(8, 4, 1)))
     (1, 2, 'R')
-    >>> part_of("levels.2.smoothers.0.norm_in", nn.BatchNorm2d(8)).role
+    >>> _part_of("levels.2.smoothers.0.norm_in", nn.BatchNorm2d(8)).role
     'norms'
     """
     path = name.split(".")
@@ -350,30 +384,6 @@ def _images(module, n, size, in_channels):
 
 def _storage(t):
     return t.untyped_storage()._cdata  # on the meta device every address of data is 0
-
-
-def built(network):
-    """Return a module as it is, and of a config its network without values, to count from.
-
-    Parameters
-    ----------
-    network : torch.nn.Module or config
-
-    Returns
-    -------
-    torch.nn.Module
-        On the device "meta" if it was built here.
-
-    Examples
-    --------
-    >>> from mgtutorial import models
-    >>> next(built(models.named("mgnet-20")).parameters()).device
-    device(type='meta')
-    """
-    if isinstance(network, nn.Module):
-        return network
-    with torch.device("meta"):
-        return network.build()
 
 
 def _ordered(parts):

@@ -52,6 +52,8 @@ class ImplicitConfig:
     >>> from mgtutorial.models.counting import count_weights
     >>> [count_weights(ImplicitConfig(0.6, block)) for block in BLOCKS]
     [84161, 22721, 40385]
+
+    Book: mgic, mgic-few-channels
     """
 
     alpha: float = 0.6
@@ -101,6 +103,8 @@ class ImplicitNetwork(nn.Module):
     >>> import torch
     >>> ImplicitConfig(0.8, "dense").build()(torch.rand(5, 2)).shape
     torch.Size([5])
+
+    Book: mgic, mgic-few-channels
     """
 
     def __init__(self, config):

@@ -68,6 +68,8 @@ class MGiaDConfig:
     1020106
     >>> MGiaDConfig(lam=3).channel_widths
     ((192, 96), (384, 192, 96), (768, 384, 192, 96), (768, 384, 192, 96))
+
+    Book: mgiad, mgiad-network
     """
 
     channels: tuple = (64, 128, 256, 256)
@@ -119,6 +121,13 @@ class MGiaDConfig:
 def halve(c, coarsest):
     r"""Return the widths of the channel levels: halved while :math:`c_k / 2 \ge c_K`.
 
+    Parameters
+    ----------
+    c : int
+        Channels of the finest level.
+    coarsest : int
+        :math:`c_K`: the least width that a level may have.
+
     Raises
     ------
     InvalidValue
@@ -128,6 +137,8 @@ def halve(c, coarsest):
     --------
     >>> halve(256, 64), halve(192, 64), halve(64, 64)
     ((256, 128, 64), (192, 96), (64,))
+
+    Book: mgiad, eq-mgiad-widths
     """
     if coarsest > c:
         raise InvalidValue(
@@ -155,7 +166,24 @@ def _transfer(convolution, c, normed, config):
 
 
 class ChannelLevel(nn.Module):
-    """The operators of one channel level, grouped; without a next one, fully coupled."""
+    """The operators of one channel level, grouped; without a next one, fully coupled.
+
+    Parameters
+    ----------
+    c : int
+        Channels.
+    c_next : int or None
+        Those of the next channel level, ``c / 2``; None on the coarsest.
+    config : MGiaDConfig
+
+    Examples
+    --------
+    >>> fine, coarse = (ChannelLevel(64, c, MGiaDConfig()) for c in (32, None))
+    >>> fine.A.groups > 1, coarse.A.groups, coarse.R is None
+    (True, 1, True)
+
+    Book: mgiad, eq-mgiad-transfers
+    """
 
     def __init__(self, c, c_next, config):
         super().__init__()
@@ -182,7 +210,24 @@ class ChannelLevel(nn.Module):
 
 
 class ResolutionLevel(nn.Module):
-    """One resolution level: its channel levels, whose cycle is its one smoothing step."""
+    """One resolution level: its channel levels, whose cycle is its one smoothing step.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Channels of the channel levels, from fine to coarse.
+    c_next : int or None
+        Those of the next resolution level; None on the last one.
+    config : MGiaDConfig
+
+    Examples
+    --------
+    >>> level = ResolutionLevel((64, 32, 16), None, MGiaDConfig())
+    >>> len(level.channel_levels), len(level.level().pre)
+    (3, 1)
+
+    Book: mgiad, mgiad-network
+    """
 
     def __init__(self, widths, c_next, config):
         super().__init__()
@@ -218,6 +263,8 @@ class MGiaD(mgnet.MgNet):
     torch.Size([5, 10])
     >>> len(net.levels), len(net.levels[1].channel_levels)
     (2, 3)
+
+    Book: mgiad, mgiad-network
     """
 
     def _levels(self, config):
@@ -256,6 +303,8 @@ def for_data(config, name):
     >>> config = for_data(NAMED["mgiad-lam3-c64-g64"], "imagenet")
     >>> config.transfer_norms, config.stem
     ('all', '7x7')
+
+    Book: mgiad, mgiad-network
     """
     return replace(config, **BY_DATA.get(name, {}))
 

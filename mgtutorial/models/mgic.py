@@ -60,6 +60,8 @@ def halvings(c, s_c, until="<="):
     --------
     >>> halvings(64, 16), halvings(64, 16, until="<"), halvings(16, 16)
     ((64, 32, 16), (64, 32, 16, 8), (16, 8))
+
+    Book: mgic, eq-mgic-widths
     """
     choose("stopping rule until", until, ("<=", "<"))
     if s_c < 1 or (until == "<" and s_c < 2):
@@ -97,6 +99,8 @@ def group_numbers(widths, s_g):
     --------
     >>> group_numbers((64, 32, 16, 8), s_g=16)
     (4, 2, 1, 1)
+
+    Book: mgic, eq-mgic-widths
     """
     if s_g < 1:
         raise InvalidValue(f"s_g={s_g}: a group has at least one channel.")
@@ -139,6 +143,14 @@ class ChannelLevel(nn.Module):
         Of the transfers.
     norm_R, norm_P : bool
         Batch norm after the transfer?
+
+    Examples
+    --------
+    >>> level = ChannelLevel(nn.Identity(), 64, 32, groups=8)
+    >>> level.R.weight.shape
+    torch.Size([32, 8, 1, 1])
+
+    Book: mgic, eq-mgic-transfers
     """
 
     def __init__(self, block, c, c_coarse, groups, norm_R=False, norm_P=True):
@@ -205,6 +217,8 @@ class MGIC(nn.Module):
     torch.Size([2, 64, 8, 8])
     >>> count_weights(net), count_weights(dense(64, 1))  # with 192 weights of batch norms
     (17856, 36864)
+
+    Book: mgic, eq-mgic-up
     """
 
     def __init__(self, block, channels, groups, norm_R=False):
@@ -244,6 +258,8 @@ class TransferChain(nn.Module):
     >>> widths = halvings(64, s_c=8)
     >>> [count_weights(TransferChain(widths, group_numbers(widths, s))) for s in (32, 16, 8, 4)]
     [3328, 1792, 896, 448]
+
+    Book: mgic, eq-mgic-moments
     """
 
     def __init__(self, channels, groups):
@@ -269,7 +285,25 @@ class TransferChain(nn.Module):
 
 
 def initialise(network):
-    """He's initial weights everywhere, then means in the transfers between channel levels."""
+    """He's initial weights everywhere, then means in the transfers between channel levels.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+
+    Returns
+    -------
+    torch.nn.Module
+        `network`.
+
+    Examples
+    --------
+    >>> chain = initialise(TransfersConfig(s_g=4).build())
+    >>> chain.channel_levels[0].R.weight.unique()
+    tensor([0.2500], grad_fn=<Unique2Backward0>)
+
+    Book: mgic, eq-mgic-transfers
+    """
     blocks.initialise(network)
     for m in network.modules():
         if isinstance(m, ChannelLevel):
@@ -279,7 +313,23 @@ def initialise(network):
 
 @dataclass(frozen=True)
 class TransfersConfig:
-    """The transfers of MGIC alone, from `c` channels to `s_c` and back: Table 1 of that paper."""
+    """The transfers of MGIC alone, from `c` channels to `s_c` and back: Table 1 of that paper.
+
+    Attributes
+    ----------
+    s_g : int
+        Channels in a group.
+    s_c, c : int
+        Channels of the coarsest and of the finest level.
+
+    Examples
+    --------
+    >>> import torch
+    >>> TransfersConfig(s_g=32).build()(torch.zeros(1, 64, 4, 4)).shape
+    torch.Size([1, 64, 4, 4])
+
+    Book: mgic, mgic-few-channels
+    """
 
     s_g: int
     s_c: int = 8

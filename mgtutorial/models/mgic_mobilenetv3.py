@@ -107,6 +107,8 @@ class MGICMobileNetV3Config:
     [2309836, 5049516, 6988924]
     >>> count_weights(MGICMobileNetV3Config(connector="depthwise"))
     5021836
+
+    Book: mgic, mgic-networks
     """
 
     width: float = 1.0
@@ -188,7 +190,10 @@ class MGICMobileNetV3Config:
 
 
 class Bneck(nn.Module):
-    """A connector ``Pi`` where width or resolution changes, then the MGIC block."""
+    """A connector ``Pi`` where width or resolution changes, then the MGIC block.
+
+    Book: mgic, mgic-networks
+    """
 
     def __init__(self, config, row, c_in):
         super().__init__()
@@ -219,7 +224,23 @@ class Bneck(nn.Module):
 
 
 class MobileHead(nn.Module):
-    """``K2 act mean act BN K1``, with a linear layer for the classes after it."""
+    """``K2 act mean act BN K1``, with a linear layer for the classes after it.
+
+    Parameters
+    ----------
+    c, features, hidden, num_classes : int
+        Channels that come in, after ``K1``, after ``K2``, and classes.
+    act : callable
+        Makes the activation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> MobileHead(16, 96, 128, 10, nn.Hardswish)(torch.zeros(2, 16, 7, 7)).shape
+    torch.Size([2, 10])
+
+    Book: mgic, mgic-networks
+    """
 
     def __init__(self, c, features, hidden, num_classes, act):
         super().__init__()
@@ -242,6 +263,8 @@ class MGICMobileNetV3(nn.Module):
     >>> net = MGICMobileNetV3Config(0.6, in_channels=1, num_classes=10).build().eval()
     >>> net(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
+
+    Book: mgic, mgic-networks
     """
 
     def __init__(self, config):

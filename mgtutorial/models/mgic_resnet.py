@@ -46,6 +46,8 @@ class MGICResNetConfig:
     534394
     >>> count_weights(NAMED["mgic-resnet50-g32"])
     9198248
+
+    Book: mgic, mgic-networks
     """
 
     blocks: tuple = (9, 9, 9)
@@ -106,6 +108,8 @@ class MGICResNet(nn.Module):
     >>> config = MGICResNetConfig((1, 1), (8, 16), s_g=4, s_c=8, until="<=", in_channels=1)
     >>> config.build()(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 10])
+
+    Book: mgic, mgic-networks
     """
 
     def __init__(self, config):

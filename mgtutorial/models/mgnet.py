@@ -52,6 +52,8 @@ class MgNetConfig:
     >>> from mgtutorial.models.counting import count_weights
     >>> count_weights(MgNetConfig(channels=(16, 32, 64), steps=3).build())
     101242
+
+    Book: mgnet, mgnet-algorithm
     """
 
     channels: tuple = (64, 128, 256, 256)
@@ -105,10 +107,24 @@ def check_widths(name, widths):
 
     A depthwise transfer from ``c`` channels to ``c'`` needs ``c'`` to be a multiple of ``c``.
 
+    Parameters
+    ----------
+    name : str
+        What the sentence of the error calls them.
+    widths : sequence of int
+        Channels of the levels, from fine to coarse.
+
+    Raises
+    ------
+    InvalidValue
+        If there is no width, one below 1, or one that is no multiple of the one before.
+
     Examples
     --------
     >>> check_widths("channels", [16, 32, 32])
     (16, 32, 32)
+
+    Book: mgnet, eq-mgnet-transfer
     """
     widths = tuple(widths)
     if not widths or min(widths) < 1:
@@ -125,10 +141,21 @@ def check_widths(name, widths):
 def check_group_size(g_s, c):
     """Return the number of groups of `g_s` among `c` channels; raise if `g_s` does not divide `c`.
 
+    Parameters
+    ----------
+    g_s, c : int
+
+    Raises
+    ------
+    InvalidValue
+        If `g_s` does not divide `c`.
+
     Examples
     --------
     >>> check_group_size(8, 64)
     8
+
+    Book: mgic, eq-mgic-grouped
     """
     if g_s < 1 or c % g_s:
         allowed = ", ".join(str(g) for g in range(1, c + 1) if c % g == 0)
@@ -139,7 +166,24 @@ def check_group_size(g_s, c):
 
 
 class Smoother(nn.Module):
-    """``B(r) = ReLU BN B ReLU BN r``: one step's norms around a ``B`` that steps may share."""
+    """``B(r) = ReLU BN B ReLU BN r``: one step's norms around a ``B`` that steps may share.
+
+    Parameters
+    ----------
+    B : torch.nn.Module
+    c : int
+        Channels of the level.
+    config : MgNetConfig or another with its norm and activation
+
+    Examples
+    --------
+    >>> import torch
+    >>> smoother = Smoother(blocks.conv(8, 8), 8, MgNetConfig())
+    >>> bool((smoother(torch.randn(2, 8, 4, 4)) >= 0).all())
+    True
+
+    Book: mgnet, eq-mgnet-b
+    """
 
     def __init__(self, B, c, config):
         super().__init__()
@@ -153,7 +197,25 @@ class Smoother(nn.Module):
 
 
 class ResolutionLevel(nn.Module):
-    """The operators of one level; :meth:`level` shows them to the multigrid algorithm."""
+    """The operators of one level; :meth:`level` shows them to the multigrid algorithm.
+
+    Parameters
+    ----------
+    c : int
+        Channels.
+    c_next : int or None
+        Those of the next level; None on the last one, which has no transfers.
+    steps : int
+    config : MgNetConfig
+
+    Examples
+    --------
+    >>> level = ResolutionLevel(8, 16, 3, MgNetConfig()).level()
+    >>> len(level.pre), len(level.post), level.P is None
+    (3, 0, True)
+
+    Book: mgnet, eq-mgnet-step
+    """
 
     def __init__(self, c, c_next, steps, config):
         super().__init__()
@@ -174,7 +236,29 @@ class ResolutionLevel(nn.Module):
 
 
 def transfer(c, c_next):
-    """Return an ``R`` or ``Pi`` of resolution: depthwise, 3x3, to half the size."""
+    """Return an ``R`` or ``Pi`` of resolution: depthwise, 3x3, to half the size.
+
+    Parameters
+    ----------
+    c, c_next : int
+        Channels; the second a multiple of the first.
+
+    Returns
+    -------
+    torch.nn.Conv2d
+
+    Raises
+    ------
+    InvalidValue
+        If `c_next` is no multiple of `c`.
+
+    Examples
+    --------
+    >>> transfer(8, 16).weight.shape
+    torch.Size([16, 1, 3, 3])
+
+    Book: mgnet, eq-mgnet-transfer
+    """
     return blocks.conv(c, c_next, stride=2, groups=c)
 
 
@@ -187,6 +271,8 @@ class MgNet(nn.Module):
     >>> net = MgNetConfig(channels=(8, 16), in_channels=1).build()
     >>> net(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 10])
+
+    Book: mgnet, mgnet-algorithm
     """
 
     def __init__(self, config):
@@ -227,10 +313,23 @@ class MgNet(nn.Module):
 def scaled(scale, **changes):
     """Return MgNet with its four widths scaled: ``b, 2b, 4b, 4b`` with ``b = int(64 scale)``.
 
+    Parameters
+    ----------
+    scale : float
+        Of the widths of the large MgNet: 64, 128, 256, 256.
+    **changes
+        Other fields of the config.
+
+    Returns
+    -------
+    MgNetConfig
+
     Examples
     --------
     >>> scaled(0.5).channels
     (32, 64, 128, 128)
+
+    Book: poly_mgnet, eq-polynet-weights
     """
     b = int(64 * scale)
     return MgNetConfig(channels=(b, 2 * b, 4 * b, 4 * b), **changes)

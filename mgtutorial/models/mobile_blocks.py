@@ -15,10 +15,17 @@ from . import blocks
 def round_width(c):
     """Return the multiple of 8 nearest to `c`, at least 8 and at least 90 % of `c`.
 
+    Parameters
+    ----------
+    c : float
+        A number of channels, times a multiplier.
+
     Examples
     --------
     >>> [round_width(c) for c in (9.6, 14.4, 24, 100)]
     [16, 16, 24, 104]
+
+    Book: mgic, mgic-networks
     """
     nearest = max(8, int(c + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * c else nearest
@@ -31,6 +38,19 @@ def group_number(c, m, s_g, grouping="size"):
     a group of the `c`. ``"number"``: the least number of groups that divides both widths and
     ``c/2``, and leaves at most `s_g` of the `c` in each.
 
+    Parameters
+    ----------
+    c, m : int
+        Channels, and hidden channels.
+    s_g : int
+        Channels of the `c` in a group, at most.
+    grouping : {"size", "number"}
+
+    Raises
+    ------
+    InvalidValue
+        If no number of groups does what `grouping="number"` asks for.
+
     Examples
     --------
     The example of the paper's Table 6 is one group of 40 channels; but 10 groups of 8, as the
@@ -38,6 +58,8 @@ def group_number(c, m, s_g, grouping="size"):
 
     >>> group_number(40, 120, 64), group_number(80, 184, 64), group_number(80, 184, 64, "number")
     (1, 10, 2)
+
+    Book: mgic, mgic-networks
     """
     if grouping == "size":
         return c // max(s for s in range(1, s_g + 1) if not (c % s or m % s))
@@ -64,6 +86,8 @@ class UnevenPointwise(nn.Module):
     (1472, 1472)
     >>> conv(torch.zeros(1, 80, 4, 4)).shape
     torch.Size([1, 184, 4, 4])
+
+    Book: mgic, mgic-networks
     """
 
     def __init__(self, c_in, c_out, groups):
@@ -81,14 +105,45 @@ class UnevenPointwise(nn.Module):
 
 
 def pointwise(c_in, c_out, groups):
-    """Return a 1x1 convolution in `groups` groups, which may be uneven on one side."""
+    """Return a 1x1 convolution in `groups` groups, which may be uneven on one side.
+
+    Parameters
+    ----------
+    c_in, c_out, groups : int
+        `groups` divides one of the two at least.
+
+    Returns
+    -------
+    torch.nn.Conv2d or UnevenPointwise
+
+    Examples
+    --------
+    >>> pointwise(16, 32, 4).weight.shape, type(pointwise(80, 184, 10)).__name__
+    (torch.Size([32, 4, 1, 1]), 'UnevenPointwise')
+
+    Book: mgic, mgic-networks
+    """
     if c_in % groups or c_out % groups:
         return UnevenPointwise(c_in, c_out, groups)
     return blocks.conv(c_in, c_out, kernel=1, groups=groups)
 
 
 class SqueezeExcite(nn.Module):
-    """Weigh each channel by what the means of all channels say."""
+    """Weigh each channel by what the means of all channels say.
+
+    Parameters
+    ----------
+    c : int
+    bias : bool
+        Whether the two 1x1 convolutions have one; if so, the inner width is a multiple of 8.
+
+    Examples
+    --------
+    >>> SqueezeExcite(40, bias=False)(torch.zeros(1, 40, 4, 4)).shape
+    torch.Size([1, 40, 4, 4])
+
+    Book: mgic, mgic-networks
+    """
 
     def __init__(self, c, bias):
         super().__init__()
@@ -107,6 +162,25 @@ class InvertedBottleneck(nn.Module):
 
     ``S`` is the squeeze-and-excitation, if `squeeze` makes one. ``K1`` and its norm and
     activation are left out if ``m = c``.
+
+    Parameters
+    ----------
+    c, m : int
+        Channels, and hidden channels.
+    kernel : int
+        Of the depthwise convolution.
+    groups : int
+        Of the two pointwise ones.
+    squeeze, act : callable
+        Make a module: of the number of hidden channels, and of nothing. `squeeze` may be None.
+
+    Examples
+    --------
+    >>> block = InvertedBottleneck(16, 64, 3, 1, None, nn.ReLU)
+    >>> block(torch.zeros(1, 16, 8, 8)).shape
+    torch.Size([1, 16, 8, 8])
+
+    Book: mgic, mgic-networks
     """
 
     def __init__(self, c, m, kernel, groups, squeeze, act):
@@ -129,6 +203,17 @@ class DepthwiseConnector(nn.Module):
 
     Where the new width is a multiple of the old one, this is the usual depthwise
     convolution; from 16 to 24 channels, say, every other channel is read twice.
+
+    Parameters
+    ----------
+    c_in, c_out, stride : int
+
+    Examples
+    --------
+    >>> DepthwiseConnector(16, 24, stride=2).source.tolist()[:6]
+    [0, 0, 1, 2, 2, 3]
+
+    Book: mgic, mgic-networks
     """
 
     def __init__(self, c_in, c_out, stride):

@@ -33,6 +33,8 @@ def narrowed(config, by=(4, 2)):
     >>> small = narrowed(named("mgiad-lam1-c64-g8"))
     >>> small.channels, small.coarsest, small.group_size
     ((16, 32, 64, 64), 16, 2)
+
+    Book: reproduction, tab-budgets
     """
     if getattr(config, "stem", None) == "7x7":
         config = replace(config, stem="3x3")

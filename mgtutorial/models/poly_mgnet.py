@@ -72,6 +72,8 @@ class PolyMgNetConfig:
     >>> from mgtutorial.models.counting import count_weights
     >>> count_weights(PolyMgNetConfig().build()), count_weights(PolyMgNetConfig(steps="g6").build())
     (1386706, 1389526)
+
+    Book: poly_mgnet, poly-mgnet-public
     """
 
     channels: tuple = (64, 128, 256, 256)
@@ -133,7 +135,24 @@ class PolyMgNetConfig:
 
 
 class ResolutionLevel(nn.Module):
-    """The operators of one level; :meth:`level` shows them to the multigrid algorithm."""
+    """The operators of one level; :meth:`level` shows them to the multigrid algorithm.
+
+    Parameters
+    ----------
+    c : int
+        Channels.
+    c_next : int or None
+        Those of the next level; None on the last one, which has no transfers.
+    config : PolyMgNetConfig
+
+    Examples
+    --------
+    >>> level = ResolutionLevel(8, 16, PolyMgNetConfig()).level()
+    >>> len(level.pre), len(level.post), level.P is None
+    (2, 0, True)
+
+    Book: poly_mgnet, eq-polynet-end
+    """
 
     def __init__(self, c, c_next, config):
         super().__init__()
@@ -178,6 +197,8 @@ class PolyMgNet(nn.Module):
     >>> config = PolyMgNetConfig(channels=(8, 16), steps=("linear", "pair"), in_channels=1)
     >>> config.build()(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 10])
+
+    Book: poly_mgnet, eq-polynet-q
     """
 
     def __init__(self, config):

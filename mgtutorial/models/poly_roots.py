@@ -64,6 +64,8 @@ def factor(kind, parametrisation, numbers):
     Factor(s=tensor(0.2500), t=0.0)
     >>> factor("pair", "root", torch.tensor([1.0, 2.0])).q(1 + 2j)  # a root
     tensor(0.+0.j)
+
+    Book: poly_mgnet, poly-mgnet-numbers
     """
     x = numbers[0]
     if kind == "linear":
@@ -107,6 +109,8 @@ def numbers(kind, parametrisation, root):
     --------
     >>> numbers("double", "coefficients", torch.tensor([2.0]))
     tensor([-0.2500])
+
+    Book: poly_mgnet, poly-mgnet-numbers
     """
     if not root.is_meta:
         shown = " + i ".join(f"{v:.6g}" for v in root.tolist())
@@ -152,6 +156,8 @@ def spectrum(weight, samples=4):
     --------
     >>> spectrum(torch.tensor([-1.0, 2.0, -1.0]).view(1, 1, 3)).real
     array([0., 2., 4., 2.])
+
+    Book: poly_mgnet, poly-mgnet-spectrum
     """
     from ..spectra.symbols import (
         eigenvalues,  # it brings SciPy; networks with other starts need none
@@ -168,6 +174,12 @@ def check_law(law, kinds):
     ``("uniform", a, b)`` from U(a, b); ``"spectrum"`` takes eigenvalues of ``A``'s initial
     weights; ``("fixed", x, ...)`` gives one number a root, two for a pair.
 
+    Parameters
+    ----------
+    law : str or sequence
+    kinds : sequence of str
+        Of the steps on a level.
+
     Raises
     ------
     UnknownName, InvalidValue
@@ -176,6 +188,8 @@ def check_law(law, kinds):
     --------
     >>> check_law(("fixed", 1.0, 0.5, 2.0), ("linear", "pair"))
     ('fixed', 1.0, 0.5, 2.0)
+
+    Book: poly_mgnet, poly-mgnet-spectrum
     """
     name, *values = (law,) if isinstance(law, str) else tuple(law) or ("",)
     choose("law of the initial roots", name, ("xavier", "spectrum", "uniform", "fixed"))
@@ -193,12 +207,27 @@ def check_law(law, kinds):
 def check_start(kinds, parametrisation, law):
     """Raise :class:`InvalidValue` if steps of these kinds cannot start from the roots of a law.
 
+    Parameters
+    ----------
+    kinds : sequence of str
+    parametrisation : str
+        Which numbers are trained.
+    law : tuple
+        Of :func:`check_law`.
+
+    Raises
+    ------
+    InvalidValue
+        For a root at zero, and for a start that the parametrisation cannot represent.
+
     Examples
     --------
     >>> check_start(("linear",), "root", ("fixed", 0.0))
     Traceback (most recent call last):
     ...
     mgtutorial.errors.InvalidValue: a root at 0: give a finite one that is not zero, since q(0) = 1.
+
+    Book: poly_mgnet, poly-mgnet-numbers
     """
     if law[0] == "fixed":  # needs no weights
         start(kinds, parametrisation, law, torch.empty(0, device="cpu"))
@@ -231,6 +260,8 @@ def initial_roots(law, kinds, weight):
     >>> laplace = torch.tensor([-1.0, 2.0, -1.0]).view(1, 1, 3)
     >>> initial_roots(("fixed", 1.0, 0.5, 2.0), ("linear", "pair"), laplace)
     [tensor([1.]), tensor([0.5000, 2.0000])]
+
+    Book: poly_mgnet, poly-mgnet-spectrum
     """
     counts = [KINDS[kind] for kind in kinds]
     name, *values = law
@@ -280,6 +311,8 @@ def start(kinds, parametrisation, law, weight):
     --------
     >>> start(("linear",), "reciprocal", ("fixed", 4.0), torch.zeros(1, 1, 3, 3))
     [tensor([0.2500])]
+
+    Book: poly_mgnet, poly-mgnet-numbers
     """
     roots = initial_roots(law, kinds, weight)
     if parametrisation == "public" and law[0] in ("xavier", "uniform"):

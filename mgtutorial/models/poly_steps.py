@@ -45,6 +45,10 @@ _PUBLIC = {  # placement and residual of the public code
 def resolve(kind, placement, residual):
     """Return placement and residual of a step, with ``"public"`` replaced.
 
+    Parameters
+    ----------
+    kind, placement, residual : str
+
     Raises
     ------
     UnknownName
@@ -56,6 +60,8 @@ def resolve(kind, placement, residual):
     --------
     >>> resolve("linear", "public", "public")
     ('outside', 'norm')
+
+    Book: poly_mgnet, eq-polynet-placement
     """
     choose("kind of step", kind, KINDS)
     choose("placement", placement, ("public", *PLACEMENTS))
@@ -91,6 +97,8 @@ class PolyStep(nn.Module):
     >>> _ = step.numbers.data.fill_(2.0)
     >>> step(lambda u: 3 * u)(multigrid.start(torch.ones(1))).u  # from zero: f / x
     tensor([0.5000], grad_fn=<AddBackward0>)
+
+    Book: poly_mgnet, eq-polynet-placement
     """
 
     def __init__(

@@ -6,6 +6,9 @@ MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
 
 from dataclasses import asdict, fields, replace
 
+import torch
+from torch import nn
+
 from ..errors import InvalidValue, choose
 from . import mgiad, mgic_mobilenetv3, mgic_resnet, mgnet, poly_mgnet, resnet
 from .mgiad import MGiaDConfig
@@ -41,6 +44,13 @@ _KINDS = {
 def named(name, **changes):
     """Return the config of a named network, with some of its fields changed.
 
+    Parameters
+    ----------
+    name : str
+        One of ``CONFIGS``.
+    **changes
+        Fields, by name, and their new values.
+
     Raises
     ------
     UnknownName
@@ -50,6 +60,8 @@ def named(name, **changes):
     --------
     >>> named("resnet20", num_classes=100).num_classes
     100
+
+    Book: reproduction, reproduction-statements
     """
     config = CONFIGS[choose("network", name, CONFIGS)]
     for key in changes:
@@ -63,10 +75,17 @@ def as_dict(config):
     A field that came later, ``field(default=..., metadata={"later": True})``, is left out at
     its default: so the digests of older runs stay what they were.
 
+    Parameters
+    ----------
+    config : dataclass
+        Of a kind that ``CONFIGS`` has.
+
     Examples
     --------
     >>> from_dict(as_dict(CONFIGS["mgnet-20"])) == CONFIGS["mgnet-20"]
     True
+
+    Book: reproduction, reproduction-statements
     """
     values = asdict(config)
     kept = [
@@ -81,10 +100,22 @@ def as_dict(config):
 def from_dict(d):
     """Return the config that :func:`as_dict` wrote.
 
+    Parameters
+    ----------
+    d : dict
+        With the kind, the name of the config's class, under ``"kind"``.
+
     Raises
     ------
     UnknownName, InvalidValue
         If the kind or a field is unknown.
+
+    Examples
+    --------
+    >>> from_dict({"kind": "MgNetConfig", "channels": [8, 16]}).channels
+    (8, 16)
+
+    Book: reproduction, reproduction-statements
     """
     d = dict(d)
     kind = _KINDS[choose("kind of network", d.pop("kind", None), _KINDS)]
@@ -92,3 +123,30 @@ def from_dict(d):
     if unknown:
         raise InvalidValue(f"{kind.__name__} has no field {', '.join(sorted(unknown))}.")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})
+
+
+def built(network):
+    """Return a module as it is, and of a config its network without values.
+
+    It is built on the ``meta`` device: shapes to count from, no memory and no random numbers.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+
+    Returns
+    -------
+    torch.nn.Module
+        On the device "meta" if it was built here.
+
+    Examples
+    --------
+    >>> next(built(named("mgnet-20")).parameters()).device
+    device(type='meta')
+
+    Book: reproduction, reproduction-statements
+    """
+    if isinstance(network, nn.Module):
+        return network
+    with torch.device("meta"):
+        return network.build()

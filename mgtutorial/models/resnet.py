@@ -41,6 +41,8 @@ class ResNetConfig:
     269722
     >>> count_weights(NAMED["resnet50"])
     25557032
+
+    Book: smoothing, smoothing-networks
     """
 
     blocks: tuple = (2, 2, 2, 2)
@@ -80,7 +82,22 @@ class ResNetConfig:
 
 
 class Shortcut(nn.Module):
-    """The way around a block: nothing, or what changes width and resolution as the block does."""
+    """The way around a block: nothing, or what changes width and resolution as the block does.
+
+    Parameters
+    ----------
+    c_in, c_out, stride : int
+    kind : {"projection", "padding"}
+        A 1x1 convolution with norm, or every `stride`-th pixel and channels of zeros around.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Shortcut(16, 32, 2, "padding")(torch.zeros(1, 16, 8, 8)).shape
+    torch.Size([1, 32, 4, 4])
+
+    Book: smoothing, smoothing-networks
+    """
 
     def __init__(self, c_in, c_out, stride, kind):
         super().__init__()
@@ -112,6 +129,14 @@ class BasicBlock(nn.Module):
     shortcut : {"projection", "padding"}
     groups : int
         Of both convolutions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> BasicBlock(16, 32, stride=2)(torch.zeros(1, 16, 8, 8)).shape
+    torch.Size([1, 32, 4, 4])
+
+    Book: smoothing, smoothing-networks
     """
 
     expansion = 1
@@ -135,6 +160,14 @@ class Bottleneck(nn.Module):
     The result has four times `width` channels. The stride is that of the 3x3 convolution,
     as the weights and operations of ResNet50 are quoted today; in the first paper it was
     that of the first 1x1. Parameters as in :class:`BasicBlock`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Bottleneck(64, 32)(torch.zeros(1, 64, 8, 8)).shape
+    torch.Size([1, 128, 8, 8])
+
+    Book: smoothing, smoothing-networks
     """
 
     expansion = 4
@@ -160,7 +193,23 @@ BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 class ResolutionLevel(nn.Module):
-    """One level of a residual network: the map that leads to it, if it has one, and its blocks."""
+    """One level of a residual network: the map that leads to it, if it has one, and its blocks.
+
+    Parameters
+    ----------
+    members : iterable of torch.nn.Module
+        The blocks.
+    Pi : torch.nn.Module, optional
+
+    Examples
+    --------
+    >>> import torch
+    >>> level = ResolutionLevel([BasicBlock(8, 8)], Pi=nn.MaxPool2d(2))
+    >>> level(torch.zeros(1, 8, 8, 8)).shape
+    torch.Size([1, 8, 4, 4])
+
+    Book: smoothing, smoothing-networks
+    """
 
     def __init__(self, members, Pi=None):
         super().__init__()
@@ -180,6 +229,8 @@ class ResNet(nn.Module):
     >>> net = ResNetConfig(blocks=(1, 1), channels=(8, 16), in_channels=1).build()
     >>> net(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 10])
+
+    Book: smoothing, smoothing-networks
     """
 
     def __init__(self, config):

@@ -11,7 +11,7 @@ from functools import cache
 from .. import _paths
 from ..data.catalogue import DATA
 from ..errors import InvalidValue, choose
-from ..models import counting
+from ..models import counting, registry
 from .tables import TABLES
 
 
@@ -70,7 +70,7 @@ def check(table, rows=None, network=None):
     found = {}
     for row in rows or described.rows:
         config = described.config(row)
-        built = counting.built(config if network is None else network(config))
+        built = registry.built(config if network is None else network(config))
         size, channels = DATA[described.data].size, DATA[described.data].channels
         ours = counting.count_weights(built), counting.count_macs(built, size, channels)
         if ours != counts(table, row):

@@ -30,6 +30,13 @@ class Convolution:
 
     Calling it applies it: ``A(u)``, with `u` of shape ``(..., c_in, *grid)``, a tensor or an array.
 
+    Take a convolution where the weights are a layer's: it has channels, groups, strides and torch's
+    paddings, gradients go through its kernel, and its symbol is a matrix at each frequency. Where
+    the coefficients come from an equation, with one unknown a point, a
+    :class:`~mgtutorial.linalg.stencils.Stencil` is simpler, and it is what the smoothers,
+    transfers and problems work with. ``Convolution(stencil.kernel()[None, None])`` is the same
+    operator as the stencil.
+
     Attributes
     ----------
     kernel : array or tensor, shape (c_out, c_in / groups, *sizes)
@@ -62,6 +69,16 @@ class Convolution:
            [-1.,  2., -1.,  0.],
            [ 0., -1.,  2., -1.],
            [-1.,  0., -1.,  2.]])
+
+    A stencil's kernel as that of a convolution with one channel:
+
+    >>> from mgtutorial.linalg.problems import poisson
+    >>> stencil = poisson(4, d=1).A
+    >>> A, u = Convolution(stencil.kernel()[None, None]), np.array([1.0, 2.0, 5.0])
+    >>> np.array_equal(A(u[None])[0], stencil(u))
+    True
+
+    Book: symbols, eq-sym-convolution
     """
 
     kernel: Any
@@ -271,7 +288,21 @@ class Convolution:
 
 
 def double(kernel):
-    """Return a kernel as an array in double precision, without its graph, wherever it was."""
+    """Return a kernel as an array in double precision, without its graph, wherever it was.
+
+    Parameters
+    ----------
+    kernel : array or tensor
+
+    Returns
+    -------
+    array of float or complex, in double precision
+
+    Examples
+    --------
+    >>> double(np.ones(2, dtype=np.float32)).dtype
+    dtype('float64')
+    """
     kernel = kernel.detach().cpu().numpy() if hasattr(kernel, "detach") else np.asarray(kernel)
     return kernel.astype(np.result_type(kernel.dtype, np.float64), copy=False)
 

@@ -52,6 +52,8 @@ def extremal_eigenvalues(operator, shape=None, k=6, which="LM"):
     --------
     >>> extremal_eigenvalues([[[-1.0, 2.0, -1.0]]], (7,), k=2).real.round(3)
     array([3.848, 3.414])
+
+    Book: symbols, symbols-padding
     """
     choose("end of the spectrum", which, ("LM", "SM", "LR", "SR", "LI"))
     matrix = _operator(operator, shape, assemble=which == "SM")
@@ -113,6 +115,8 @@ def extremal_singular_values(operator, shape=None, k=6, which="LM"):
     >>> laplace = [[[-1.0, 2.0, -1.0]]]
     >>> extremal_singular_values(laplace, (7,), k=1, which="SM").round(4)  # 2 - 2 cos(pi/8)
     array([0.1522])
+
+    Book: symbols, symbols-padding
     """
     choose("end of the spectrum", which, ("LM", "SM"))
     matrix = _operator(operator, shape, assemble=which == "SM")

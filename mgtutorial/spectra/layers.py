@@ -33,6 +33,8 @@ def as_convolution(layer, **options):
     >>> A = as_convolution(torch.nn.Conv2d(16, 32, 3, stride=2, padding=1))
     >>> A.c_in, A.c_out, A.stride, A.output_shape((8, 6))
     (16, 32, (2, 2), (4, 3))
+
+    Book: symbols, eq-sym-convolution
     """
     if isinstance(layer, Convolution):
         return replace(layer, **options) if options else layer
@@ -71,6 +73,8 @@ def convolutions_in(module):
     >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 1))
     >>> {name: A.sizes for name, A in convolutions_in(net).items()}
     {'0': (3, 3), '2': (1, 1)}
+
+    Book: symbols, symbols-own
     """
     found = {}
     for name, layer in module.named_modules():
@@ -107,6 +111,8 @@ def input_grids(module, x):
     >>> net = torch.nn.Sequential(first, torch.nn.MaxPool2d(2), second)
     >>> input_grids(net, torch.zeros(1, 1, 8, 6))
     {'0': (8, 6), '2': (4, 3)}
+
+    Book: symbols, symbols-own
     """
     import torch
 
@@ -155,6 +161,8 @@ def fold_norm(layer, norm, before=False):
     >>> _ = norm.running_var.fill_(4.0)
     >>> torch.equal(fold_norm(conv, norm).kernel, conv.weight / 2)
     True
+
+    Book: symbols, symbols-smoothing
     """
     A = as_convolution(layer)
     channels = A.c_in if before else A.c_out

@@ -30,6 +30,13 @@ class NumericalRange(NamedTuple):
     support : array of float
         The greatest real part of :math:`e^{-i \varphi} z` over the set, for each direction: the
         half planes that it allows contain the set.
+
+    Examples
+    --------
+    >>> numerical_range(np.diag([1.0, -2.0])).radius
+    2.0
+
+    Book: symbols, symbols-nonnormal
     """
 
     points: np.ndarray
@@ -70,6 +77,8 @@ def numerical_range(matrices, count=128):
     >>> disc = numerical_range([[0.0, 1.0], [0.0, 0.0]], count=8)
     >>> np.abs(disc.points).round(12)
     array([0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
+
+    Book: symbols, symbols-nonnormal
     """
     stack = _square(matrices)
     angles = 2 * np.pi * np.arange(count) / count
@@ -110,6 +119,8 @@ def pseudospectrum(matrices, z):
     array([1. , 0.5])
     >>> pseudospectrum(np.array([[1.0, 100.0], [0.0, 3.0]]), [2.0]).round(3)
     array([0.01])
+
+    Book: symbols, eq-sym-pseudospectrum
     """
     stack, z = _square(matrices), np.asarray(z, dtype=complex)
     eye, out = np.eye(stack.shape[-1]), np.empty(z.size)
@@ -139,6 +150,8 @@ def power_norms(matrices, count):
     --------
     >>> power_norms([[0.5, 3.0], [0.0, 0.5]], 3).round(2)
     array([1.  , 3.08, 3.02, 2.26])
+
+    Book: symbols, eq-sym-transport
     """
     stack = _square(matrices)
     power, norms = np.broadcast_to(np.eye(stack.shape[-1]), stack.shape), []
@@ -161,6 +174,13 @@ class Normality(NamedTuple):
     skew : float
         :math:`\|A - A^*\| / (2 \|A\|)`: 0 for a Hermitian operator, 1 for a skew one; about
         :math:`1/\sqrt 2` for random entries.
+
+    Examples
+    --------
+    >>> normality(np.array([[0.0, 1.0], [0.0, 0.0]])).henrici
+    1.0
+
+    Book: spectra, eq-spectra-normal
     """
 
     commutator: float
@@ -185,6 +205,8 @@ def normality(matrices):
     1.0
     >>> normality(np.diag([1.0, 1j]))
     Normality(commutator=0.0, henrici=0.0, skew=0.70710678...)
+
+    Book: spectra, eq-spectra-normal
     """
     stack = _square(matrices)
     adjoint = stack.conj().swapaxes(-1, -2)

@@ -38,6 +38,8 @@ class LayerSpectrum(NamedTuple):
         None where the layer maps into another space: other channels, a stride.
     singular_values : array of float, shape (*shape / stride, k)
         Descending at each frequency.
+
+    Book: spectra, spectra-own
     """
 
     name: str
@@ -102,6 +104,8 @@ def spectra(network, layers=None, size=16, eigenvalues=True):
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(4, 4, 3))
     >>> [(s.name, s.radius is None) for s in spectra(net, size=4)]
     [('0', True), ('1', False)]
+
+    Book: spectra, spectra-own
     """
     found = network if isinstance(network, dict) else convolutions_in(network)
     chosen = _choose(found, layers)
@@ -157,6 +161,8 @@ def frequencies(found):
     >>> index, theta, multiplicity = frequencies(found)
     >>> theta[:, 0], multiplicity
     (array([0. , 1.57079633, 3.14159265]), array([1, 2, 1]))
+
+    Book: symbols, symbols-channels
     """
     grid = found.singular_values.shape[:-1]
     m = np.array(list(np.ndindex(*grid)))
@@ -182,6 +188,16 @@ def write_csv(found, path):
     ----------
     found : sequence of LayerSpectrum
     path : path
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_csv(spectra(torch.nn.Conv2d(1, 1, 1), size=2), Path(folder, "a.csv"))
+    ...     Path(folder, "a.csv").read_text().split(",")[:2]
+    ['layer', 'kind']
+
+    Book: spectra, spectra-own
     """
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -212,6 +228,14 @@ def draw(found):
     -------
     list of matplotlib.figure.Figure
         Five layers each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> len(draw(spectra(torch.nn.Conv2d(2, 2, 3), size=4)))
+    1
+
+    Book: spectra, spectra-own
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -259,12 +283,18 @@ def _draw_layer(layer, left, right):
 def table(found):
     """Return a line for each layer as text: its shape, radius, norm and departure from normality.
 
+    Parameters
+    ----------
+    found : iterable of LayerSpectrum
+
     Examples
     --------
     >>> import torch
     >>> text = table(spectra(torch.nn.Conv2d(2, 3, 3), size=4))
     >>> text.splitlines()[0].split()
     ['layer', 'channels', 'kernel', 'stride', 'groups', 'radius', 'norm', 'least', 'departure']
+
+    Book: spectra, spectra-own
     """
     from .._text import aligned
 
@@ -294,10 +324,24 @@ def write(found, folder, stem, form="svg"):
         What their names begin with.
     form : {"svg", "png"}
 
+    Returns
+    -------
+    list of Path
+
     Raises
     ------
     RecordsUnwritable
         If the folder cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> found = list(spectra(torch.nn.Conv2d(2, 2, 3), size=4))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write(found, folder, "conv")]
+    ['conv-spectrum.csv', 'conv-spectrum.svg']
+
+    Book: spectra, spectra-own
     """
     from ..figures import images
 
@@ -329,6 +373,11 @@ def choose_format(form):
 
 def stem_of(source):
     """Return a name for files about a source.
+
+    Parameters
+    ----------
+    source : str
+        A path, or ``module:callable``.
 
     Examples
     --------

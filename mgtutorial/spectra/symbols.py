@@ -72,6 +72,8 @@ def symbol(convolution, shape):
     >>> symbol(every_second, (4,))[:, 0, 0].real * np.sqrt(2)  # 0, pi; pi/2, 3pi/2
     array([[0., 4.],
            [2., 2.]])
+
+    Book: symbols, eq-sym-symbol
     """
     A = as_convolution(convolution)
     grid = output_grid(A, shape)
@@ -103,6 +105,8 @@ def eigenvalues(convolution, shape):
     --------
     >>> eigenvalues(np.array([[[-1.0, 2.0, -1.0]]]), (4,))[:, 0].real
     array([0., 2., 4., 2.])
+
+    Book: symbols, eq-sym-symbol
     """
     A = as_convolution(convolution)
     _check_square(A)
@@ -142,6 +146,8 @@ def singular_values(convolution, shape, fast=True):
     --------
     >>> singular_values(np.array([[[-1.0, 0.0, 1.0]]]), (4,))[:, 0]
     array([0., 2., 0., 2.])
+
+    Book: symbols, eq-sym-stride
     """
     frequencies = Frequencies(as_convolution(convolution), shape)
     A, w = frequencies.A, weights(frequencies.A)
@@ -202,6 +208,8 @@ def operator_norm(convolution, shape, padding_mode="circular"):
     >>> laplace = np.array([[[-1.0, 2.0, -1.0]]])
     >>> operator_norm(laplace, (8,)), round(operator_norm(laplace, (7,), "zeros"), 9)
     (4.0, 3.847759065)
+
+    Book: symbols, eq-sym-norms
     """
     A = as_convolution(convolution, padding_mode=padding_mode)
     if padding_mode != "circular":
@@ -249,6 +257,8 @@ def smoothing_symbol(A, B, shape):
     >>> step = smoothing_symbol(np.array([[[-1.0, 2.0, -1.0]]]), np.array([[[1 / 3]]]), (4,))
     >>> step[:, 0, 0, 0].real.round(3)  # 1 - (2/3) (1 - cos)
     array([ 1.   ,  0.333, -0.333,  0.333])
+
+    Book: symbols, eq-sym-step
     """
     A, B = as_convolution(A), as_convolution(B)
     if (A.c_in, A.c_out) != (B.c_out, B.c_in) or max(A.stride + B.stride) > 1:
@@ -288,6 +298,8 @@ def propagation_symbol(A, roots, shape):
     >>> laplace = np.array([[[-1.0, 2.0, -1.0]]])
     >>> propagation_symbol(laplace, [2.0, 4.0], (4,))[:, 0, 0, 0].real
     array([1., 0., 0., 0.])
+
+    Book: symbols, eq-sym-step
     """
     A = as_convolution(A)
     _check_square(A)
@@ -328,6 +340,8 @@ def convolution_symbol(kernel, shape):
     >>> laplace = np.array([-1.0, 2.0, -1.0]).reshape(1, 1, 3)
     >>> convolution_symbol(laplace, (4,))[:, 0, 0].real
     array([0., 2., 4., 2.])
+
+    Book: symbols, eq-sym-symbol
     """
     sizes = tuple(kernel.shape[2:])
     if len(sizes) != len(shape) or not sizes or any(s % 2 == 0 for s in sizes):
