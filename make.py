@@ -367,10 +367,8 @@ def check_book(args=()):
     book()
     in_ci = {"MGTUTORIAL_REQUIRE_BROWSER": "1"} if os.environ.get("CI") else {}  # never skipped
     with step("Checking the pages", "2 to 4 min"):
-        tests = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("tests/test_book*.py"))
-        failed = run(
-            PYTHON, "-m", "pytest", *tests, "-m", "book", "--durations", "5", *args, **in_ci
-        )
+        options = ("tests/book", "-m", "book", "--durations", "5")
+        failed = run(PYTHON, "-m", "pytest", *options, *args, **in_ci)
     for what, measured in read(BUILD / "check-book.json").items():
         say(f"{what}: {measured}")
     if failed:
@@ -384,7 +382,7 @@ def pdf(args=()):
     if not have(*needed):
         install("what printing needs", "5 s", needed)
     with step("Printing the book", "1 to 3 min"):
-        failed = run(PYTHON, "book/_ext/printing.py", *args)
+        failed = run(PYTHON, "-m", "tools.print_book", *args)
     if failed:
         raise Stop("The book was not printed, for the reason above.", failed)
 
@@ -392,8 +390,7 @@ def pdf(args=()):
 def colab(args=()):
     """run notebooks as Colab would (--all; else what changed, and two more)"""
     setup()
-    sys.path.insert(0, str(ROOT / "tests"))
-    from colab import environment, wheel
+    from tools.colab import environment, wheel
 
     which = "all" if "--all" in args else "some"
     with one_at_a_time("colab"):
@@ -404,7 +401,7 @@ def colab(args=()):
         ):
             options = ("-rA", "--show-capture", "no", "--durations", "0")
             rest = [arg for arg in args if arg != "--all"]
-            tests = ("tests/test_colab.py", *options, *rest)
+            tests = ("tests/project/test_colab.py", *options, *rest)
             failed = run(PYTHON, "-m", "pytest", *tests, MGTUTORIAL_COLAB=which)
     if failed:
         raise Stop("A notebook does not run as Colab would run it.", failed)
