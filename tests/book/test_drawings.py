@@ -4,6 +4,7 @@ import runpy
 from importlib import metadata
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 from mgtutorial.figures import images, style
@@ -33,5 +34,6 @@ def test_a_picture_is_what_its_program_draws(program):
     with matplotlib.rc_context({"backend": "agg", **matplotlib.rcParamsDefault}):
         style.use_style()
         drawn = images.to_svg(runpy.run_path(str(program))["draw"]())
+    plt.close("all")
     kept = program.with_suffix(".svg").read_text(encoding="utf-8")
     assert drawn + "\n" == kept, f"draw it anew: python book/figures/{program.name}"

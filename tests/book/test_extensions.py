@@ -14,11 +14,11 @@ from .built import ROOT
 
 @pytest.fixture
 def load(monkeypatch):
-    """Return a function that imports a module of the book, which is not on the path."""
+    """Return a function that imports a file of the book, which is not on the path."""
 
     def loaded(name):
-        title = f"book_{name.replace('/', '_')}"
-        spec = importlib.util.spec_from_file_location(title, ROOT / f"book/{name}.py")
+        title = f"loaded_{name.replace('/', '_')}"
+        spec = importlib.util.spec_from_file_location(title, ROOT / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, title, module)  # where dataclasses look it up
         monkeypatch.setattr(sys, "path", list(sys.path))
@@ -28,7 +28,7 @@ def load(monkeypatch):
     return loaded
 
 
-@pytest.mark.parametrize("name", ["_ext/accessible", "../tools/print_book", "figures/map"])
+@pytest.mark.parametrize("name", ["book/_ext/accessible", "tools/print_book", "book/figures/map"])
 def test_examples_in_the_docstrings_run(load, name):
     found = doctest.testmod(load(name))
     assert found.attempted and not found.failed
@@ -59,7 +59,7 @@ def book_of(tmp_path, needs):
 
 def test_map_has_the_chapters_and_needs_of_the_pages(load, tmp_path):
     needs = {"a": [], "b": ["a"], "c": ["a", "b"], "d": ["c", "gone"], "e": ["a"]}
-    captions, chapters = load("figures/map").read(book_of(tmp_path, needs))
+    captions, chapters = load("book/figures/map").read(book_of(tmp_path, needs))
     assert captions == ["First", "Second"]
     assert {name: c.needs for name, c in chapters.items()} == {**needs, "d": ["c"]}
     assert [c.part for c in chapters.values()] == [0, 0, 1, 1, 1]
@@ -68,7 +68,7 @@ def test_map_has_the_chapters_and_needs_of_the_pages(load, tmp_path):
 
 def test_map_is_drawn_without_overlap_and_downwards(load, tmp_path):
     needs = {"a": [], "b": ["a"], "c": ["b"], "d": ["c", "a"], "e": ["a"], "f": ["e", "d"]}
-    drawing = load("figures/map")
+    drawing = load("book/figures/map")
     captions, chapters = drawing.read(book_of(tmp_path, needs))
     svg = ET.fromstring(drawing.draw(captions, chapters, address=lambda name: f"{name}.html"))
     name = "{http://www.w3.org/2000/svg}"
@@ -90,7 +90,7 @@ def test_map_is_drawn_without_overlap_and_downwards(load, tmp_path):
 
 
 def test_circle_of_needs_is_named(load, tmp_path):
-    drawing = load("figures/map")
+    drawing = load("book/figures/map")
     _, chapters = drawing.read(book_of(tmp_path, {"a": ["c"], "b": ["a"], "c": ["b"]}))
     with pytest.raises(ValueError, match="in a circle: a, b, c"):
         drawing.layers({name: chapter.needs for name, chapter in chapters.items()})
@@ -98,7 +98,7 @@ def test_circle_of_needs_is_named(load, tmp_path):
 
 def test_map_of_this_book_has_no_chapter_that_nothing_leads_to(load):
     """A chapter without the paragraph "What you need" would stand apart."""
-    _, chapters = load("figures/map").read()
+    _, chapters = load("book/figures/map").read()
     alone = [c.name for c in chapters.values() if not c.needs]
     assert alone == ["smoothing"]
 
@@ -110,7 +110,7 @@ def test_summary_is_the_question_of_a_chapter_in_plain_words(load):
     docutils = pytest.importorskip("docutils.core")
     pytest.importorskip("sphinx")
     text = "Title\n=====\n\nA paragraph.\n\n    What does :math:`\\rho(E) < 1` say?\n\nMore."
-    say = load("_ext/sharing").summary
+    say = load("book/_ext/sharing").summary
     assert say(docutils.publish_doctree(text)) == "What does (E) < 1 say?"
     assert say(docutils.publish_doctree("Only a paragraph.")) == "Only a paragraph."
     long = say(docutils.publish_doctree("many words " * 60))
@@ -120,14 +120,14 @@ def test_summary_is_the_question_of_a_chapter_in_plain_words(load):
 
 def test_entry_of_the_index_of_figures_is_a_sentence_that_says_something(load):
     pytest.importorskip("sphinx")
-    end = load("_ext/overviews").sentence_end
+    end = load("book/_ext/overviews").sentence_end
     words = "Left. The error before any sweep, at 0.5 of its size. The rest is more."
     assert words[: end(words)] == "Left. The error before any sweep, at 0.5 of its size."
     assert end("No stop at all") == len("No stop at all")
 
 
 def test_mended_page_stays_as_it_is(load):
-    mend = load("_ext/accessible").mend
+    mend = load("book/_ext/accessible").mend
     page = (
         '<a class="reference internal" href="a.html">1. <em>A</em> "b"</a><details><summary>'
         '<button class="btn search-button-field x" title="Search" aria-label="Search" data-x>'
