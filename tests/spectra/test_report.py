@@ -1,8 +1,7 @@
-"""The command ``mgtutorial spectrum``, the files that it reads, the snapshots and their figures."""
+"""The command ``mgtutorial spectrum``, the files that it reads, and its figures."""
 
 import csv
 import sys
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,16 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from mgtutorial import _paths, models
+from mgtutorial import models
 from mgtutorial.cli import main
-from mgtutorial.errors import DataDamaged, InvalidValue, UnknownName
-from mgtutorial.figures import images, style
-from mgtutorial.figures.complex_plane import DENSITY, REDUCTION, Plane, Relief
-from mgtutorial.linalg.polynomials import q
+from mgtutorial.errors import InvalidValue, UnknownName
+from mgtutorial.figures import images
 from mgtutorial.spectra.layers import of
 from mgtutorial.spectra.report import draw, frequencies, spectra, table, write_csv
-from mgtutorial.spectra.symbols import eigenvalues, singular_values
-from mgtutorial.training import loop, protocols, records, snapshots
+from mgtutorial.spectra.symbols import eigenvalues
+from mgtutorial.training import loop, protocols
 from mgtutorial.training.weights import convolutions_of
 
 
@@ -220,153 +217,6 @@ def test_a_layer_of_zeros_is_drawn():
     nn.init.zeros_(net.weight)
     (fig,) = draw(found := list(spectra(net, size=4)))
     assert found[0].departure is None and images.to_svg(fig)
-
-
-# The trained weights that come with the package.
-
-NAMES = ["mgiad-20-g4", "mgnet-20", "poly-mgnet-20-g4", "poly-mgnet-20-q2", "poly-mgnet-skeleton"]
-
-
-def test_the_snapshots_are_there_and_small():
-    assert snapshots.available() == NAMES
-    sizes = [(_paths.shipped() / "spectra" / f"{name}.npz").stat().st_size for name in NAMES]
-    assert max(sizes) < 600_000 and sum(sizes) < 1_500_000
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_snapshots_fit_their_network_and_their_record(name):
-    run = snapshots.load(name)
-    assert run.epochs[0] == 0 and run.epochs[-1] == run.about["config"]["epochs"]
-    record = next(r for r in records.all_runs() if r["digest"] == run.about["record"])
-    assert record["config"] == run.about["config"]
-    assert record["test_accuracy"] == run.about["test_accuracy"]
-    end = run.end.state_dict()  # the whole network loads
-    for epoch in run.epochs:
-        kernels = run.operators(epoch)
-        assert kernels.keys() == {n.removesuffix(".weight") for n in end if ".A." in n}
-        assert all(np.isfinite(k).all() for k in kernels.values())
-    for name, kernel in run.operators(run.epochs[-1]).items():
-        np.testing.assert_array_equal(kernel, end[f"{name}.weight"].numpy().astype(float))
-
-
-def test_half_precision_moves_a_spectrum_by_no_more_than_rounding():
-    torch.manual_seed(0)
-    kernel = torch.randn(16, 16, 3, 3).numpy() / 12
-    stored = kernel.astype(np.float16)
-    a, b = (singular_values(k.astype(float), (8, 8)) for k in (kernel, stored))
-    assert np.abs(a - b).max() < 2e-3 * a.max()  # Weyl: at most the norm of the difference
-
-
-def test_the_start_is_that_of_the_training(tmp_path):
-    """What a snapshot calls its start is what train starts from."""
-    run = snapshots.load("poly-mgnet-20-q2")
-    first, again = run.start.state_dict(), snapshots.load("poly-mgnet-20-q2").start.state_dict()
-    assert all(torch.equal(first[n], again[n]) for n in first)
-    about = {**run.about, "start": {n: 1.01 * v for n, v in run.about["start"].items()}}
-    with pytest.raises(InvalidValue, match="cannot be made again"):
-        _ = snapshots.Snapshots(about, run.arrays).start
-
-
-def test_roots_come_with_their_epochs():
-    run = snapshots.load("poly-mgnet-skeleton")
-    for epoch in run.epochs:
-        for x in run.roots(epoch):
-            assert x.shape == (4,) and Counter(x.imag > 0)[True] == Counter(x.imag < 0)[True]
-    a, b = (np.concatenate(run.roots(e)) for e in (0, run.epochs[-1]))
-    assert np.abs(a - b).max() > 0.1
-
-
-def test_what_is_saved_is_read(tmp_path):
-    net = models.named("mgnet-20", in_channels=1).build()
-    about = {"config": {"model": models.as_dict(net.config), "seed": 0}, "start": {}}
-    snapshots.save(tmp_path / "a.npz", about, {1: net.state_dict()})
-    run = snapshots.read(tmp_path / "a.npz")
-    for name, value in net.state_dict().items():
-        np.testing.assert_allclose(run.end.state_dict()[name], value, rtol=1e-3, atol=1e-6)
-    with pytest.raises(InvalidValue, match="epoch 2 was not kept: give one of 0, 1"):
-        run.operators(2)
-
-
-def test_damaged_snapshots_and_unknown_names(tmp_path):
-    (tmp_path / "a.npz").write_bytes(b"PK no zip")
-    with pytest.raises(DataDamaged, match="train_spectra"):
-        snapshots.read(tmp_path / "a.npz")
-    np.savez(tmp_path / "b.npz", about=np.array([{}], dtype=object))  # a pickle: refused
-    with pytest.raises(DataDamaged):
-        snapshots.read(tmp_path / "b.npz")
-    with pytest.raises(UnknownName, match="did you mean 'mgnet-20'"):
-        snapshots.load("mgnet20")
-
-
-# The figures that are dragged.
-
-
-def test_a_plane_has_each_eigenvalue_in_its_pixel():
-    plane = Plane(2.0, centre=1.0, pixels=41)
-    z = plane.z[[3, 20], [7, 40]]
-    plane(np.append(z, 99.0))  # the last one is outside
-    black = plane.pixels.sum(-1) == 0
-    assert black.sum() == 2 and black[3, 7] and black[20, 40]
-
-
-def test_bands_and_title_change_with_the_values():
-    plane = Plane(2.0, bands=REDUCTION, pixels=21)
-    fig = plane([], np.full((21, 21), 0.9), roots=[1.0], title="one")
-    below = plane.pixels[0, 0]
-    assert plane(np.array([]), np.full((21, 21), 1.1), title="two") is fig
-    above = plane.pixels[0, 0]
-    assert below[2] > below[0] and above[0] > above[2]  # blue, orange
-    assert fig.axes[0].get_title() == "two" and 1.0 in REDUCTION.edges
-
-
-def test_each_value_has_the_colour_of_its_band():
-    for bands in (REDUCTION, DENSITY):
-        assert len(bands.edges) == len(bands.colours) and bands.edges[0] == 0
-        colours = bands(np.array(bands.edges))
-        assert len(np.unique(colours, axis=0)) == len(colours)
-        np.testing.assert_array_equal(bands(np.array(bands.edges[1:]) - 1e-9), colours[:-1])
-
-
-def test_a_density_has_the_mass_of_what_is_inside_and_is_flat_in_an_even_disc():
-    plane, radius = Plane(2.0), 1.4
-    n = np.arange(20_000)  # an even disc, by the golden angle
-    z = radius * np.sqrt((n + 0.5) / len(n)) * np.exp(1j * np.pi * (3 - np.sqrt(5)) * n)
-    side = 4 / len(plane.z)
-    density = plane.density(np.append(z, [5.0] * len(n)), width=0.1)  # half is outside
-    assert abs(density.sum() * side**2 - 0.5) < 1e-3
-    middle = 2 * np.pi * radius**2 * density[np.abs(plane.z) < 1]
-    assert np.abs(middle - 1).max() < 0.05
-
-
-def test_a_peak_reaches_its_root_even_between_the_points_of_the_mesh():
-    relief = Relief(2.0, slices=6, points=8)
-    relief(lambda z: q(z, [0.123, 1 + 0.9j, 1 - 0.9j]), [0.123, 1 + 0.9j, 1 - 0.9j])
-    top = [path.vertices for path in relief._slices.get_paths()]
-    for x, y in np.transpose(relief._roots.get_data()):
-        assert min(np.abs(v - (x, y)).max(axis=1).min() for v in top) < 1e-12
-
-
-def test_the_frames_of_a_figure_do_not_depend_on_what_was_drawn_before():
-    plane, relief = Plane(2.0), Relief(2.0, slices=5, points=9)
-    first = images.to_svg(plane([1.0], circle=1.0, title="a"))
-    plane([1j], roots=[1.0], title="b")
-    assert images.to_svg(plane([1.0], circle=1.0, title="a")) == first
-    first = images.to_svg(relief(lambda z: q(z, [1.0]), [1.0], "a"))
-    relief(lambda z: q(z, [0.5]), [0.5], "b")
-    assert images.to_svg(relief(lambda z: q(z, [1.0]), [1.0], "a")) == first
-
-
-def test_axes_stay_where_they_are_when_saved_in_the_house_style():
-    import matplotlib
-
-    with matplotlib.rc_context():
-        style.use_style()
-        plane = Plane(2.0)
-        place = plane.ax.get_position().bounds
-        for _ in range(2):
-            images.to_svg(plane([1.0]))
-        assert plane.ax.get_position().bounds == place
-        assert plane.figure.get_layout_engine() is None  # else each frame is drawn twice
 
 
 def test_mgnet_computes_the_same_with_permuted_data_but_its_eigenvalues_change():

@@ -1,7 +1,5 @@
 """Symbols against dense matrices of operators on small periodic grids."""
 
-from itertools import product
-
 import numpy as np
 import pytest
 import torch
@@ -11,28 +9,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.linalg.fourier import (
-    jacobi_symbol,
-    red_black_symbol,
-    two_grid_factor,
-    two_grid_symbol,
-)
 from mgtutorial.linalg.operators import as_matrix
 from mgtutorial.linalg.polynomials import double, propagation, q
-from mgtutorial.linalg.problems import anisotropic_diffusion, poisson
-from mgtutorial.linalg.smoothers import jacobi, red_black
-from mgtutorial.linalg.solvers import linear_levels
 from mgtutorial.linalg.stencils import Stencil
-from mgtutorial.linalg.transfers import (
-    full_weighting,
-    half_weighting,
-    injection,
-    linear_interpolation,
-)
-from mgtutorial.multigrid import State, cycle
-from mgtutorial.spectra import symbols
-from mgtutorial.spectra._frequencies import Frequencies
-from mgtutorial.spectra._squares import Squares, worthwhile
 from mgtutorial.spectra.layers import of
 from mgtutorial.spectra.symbols import (
     convolution_symbol,
@@ -98,101 +77,11 @@ def test_channels_are_mapped_from_input_to_output():
             np.testing.assert_allclose(row(wave), symbol[m, o, i] * wave, atol=1e-13)
 
 
-CASES = {
-    "jacobi": ((lambda p: jacobi(p.A.diagonal, 0.7)), (lambda A: jacobi_symbol(A, 0.7))),
-    "red-black": ((lambda p: red_black(p.A)), red_black_symbol),
-}
-
-
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize(
-    ("d", "restriction"),
-    [
-        (1, full_weighting(1, "periodic")),
-        (1, injection(1, "periodic")),
-        (2, full_weighting(2, "periodic")),
-        (2, injection(2, "periodic")),
-        (2, half_weighting("periodic")),
-    ],
-)
-def test_two_grid_symbols_hold_the_whole_spectrum_on_a_periodic_grid(name, d, restriction):
-    """Every eigenvalue of the dense error propagation, except for those of frequency zero."""
-    R, P, n, nu = restriction, linear_interpolation(d, "periodic"), 8, (2, 1)
-
-    def make(m):
-        return poisson(m, d, "periodic")
-
-    smoother, symbol_of = CASES[name]
-    levels = linear_levels(make, n, depth=2, smoother=smoother, nu=nu, R=R)
-    A, coarse = make(n).A, make(n // 2).A
-    E = as_matrix(lambda e: cycle(levels, State(e, 0 * e)).u, make(n).shape)
-    M = two_grid_symbol(A, coarse, R, P, symbol_of(A), nu)
-    low = 2 * np.pi * np.arange(-(n // 4), n // 4) / n
-    theta = [t for t in np.stack(np.meshgrid(*[low] * d), -1).reshape(-1, d) if t.any()]
-    assert len(theta) == (n // 2) ** d - 1
-    blocks = [M(*t) for t in theta]
-    for power in (1, 2, 3):
-        # frequency zero and its harmonics: without a coarse correction, so a power of S alone
-        S = symbol_of(A)
-        zero = on_zero(S, d)
-        expected = sum(np.trace(np.linalg.matrix_power(b, power)) for b in blocks)
-        expected += np.trace(np.linalg.matrix_power(zero, power * sum(nu)))
-        got = np.trace(np.linalg.matrix_power(E, power))
-        np.testing.assert_allclose(got, expected, atol=1e-11)
-
-
-def on_zero(S, d):
-    """The smoother on the harmonics of frequency zero, where the coarse problem is singular.
-
-    They are one coarse constant (or nothing), which the pseudoinverse maps to zero: no correction.
-    """
-    out = []
-    for alpha in product((0, 1), repeat=d):
-        value = np.asarray(S(*(np.pi * a for a in alpha)))
-        if value.ndim == 0:
-            out.append(np.diag([value]))
-        elif alpha[0] == 0:
-            out.append(value)
-    size = sum(len(b) for b in out)
-    matrix, at = np.zeros((size, size), complex), 0
-    for b in out:
-        matrix[at : at + len(b), at : at + len(b)] = b
-        at += len(b)
-    return matrix
-
-
-def test_known_two_grid_factors():
-    """Exact values in one dimension, the literature's three digits in two."""
-    A, coarse = poisson(8, 1).A, poisson(4, 1).A
-    line = full_weighting(1), linear_interpolation(1)
-    for nu, factor in [((1, 0), 1 / 3), ((1, 1), 1 / 9)]:
-        got = two_grid_factor(A, coarse, *line, jacobi_symbol(A, 2 / 3), nu, samples=512)
-        assert abs(got - factor) < 1e-4
-    # relaxing the points between the coarse ones last leaves an error that P represents exactly
-    got = two_grid_factor(A, coarse, *line, red_black_symbol(A, "black-red"), (1, 0))
-    assert got < 1e-7
-    A, coarse = poisson(8).A, poisson(4).A
-    square = full_weighting(), linear_interpolation()
-    for nu, factor in [((1, 0), 0.250), ((1, 1), 0.074), ((2, 1), 0.053), ((2, 2), 0.041)]:
-        assert abs(two_grid_factor(A, coarse, *square, red_black_symbol(A), nu) - factor) < 6e-4
-
-
-def test_a_point_smoother_fails_for_strong_anisotropy():
-    A, coarse = anisotropic_diffusion(8, 0.01).A, anisotropic_diffusion(4, 0.01).A
-    symbol = red_black_symbol(A)
-    assert two_grid_factor(A, coarse, full_weighting(), linear_interpolation(), symbol) > 0.9
-
-
 def test_bad_input_is_one_sentence():
     with pytest.raises(InvalidValue, match="one odd size"):
         convolution_symbol(np.ones((1, 1, 2, 2)), (4, 4))
     with pytest.raises(InvalidValue, match="one odd size"):
         convolution_symbol(np.ones((1, 1, 3, 3)), (4,))
-    M = two_grid_symbol(
-        poisson(8).A, poisson(4).A, full_weighting(), linear_interpolation(), lambda *t: 1.0
-    )
-    with pytest.raises(InvalidValue, match="one for each axis"):
-        M(0.1)
 
 
 # ------------------------------------------------------------ any stride, dilation, groups
@@ -408,127 +297,6 @@ def test_a_central_difference_is_skew_and_a_laplacian_of_channels_is_the_identit
     np.testing.assert_allclose(values, expected[:, None].repeat(3, 1), rtol=0, atol=1e-14)
 
 
-# --------------------------------------------------- half the work, and how it is done
-
-
-def test_a_real_kernel_takes_half_the_frequencies_and_a_complex_one_all(monkeypatch):
-    counted, plain = [], symbols.symbol_blocks
-
-    def counting(A, weights, shape, index):
-        counted.append(len(index))
-        return plain(A, weights, shape, index)
-
-    monkeypatch.setattr(symbols, "symbol_blocks", counting)
-    rng = np.random.default_rng(0)
-    kernel = rng.standard_normal((2, 2, 3, 3))
-    twice = rng.standard_normal((2, 2, 3, 3)) * 1j + kernel
-    for A, shape, number in [
-        (of(kernel), (8, 6), (48 + 4) // 2),  # four frequencies are their own opposites
-        (of(kernel), (7, 5), (35 + 1) // 2),
-        (of(kernel, stride=2), (8, 6), (12 + 2) // 2),
-        (of(twice), (8, 6), 48),
-    ]:
-        counted.clear()
-        values = singular_values(A, shape)
-        assert sum(counted) == number
-        every = np.linalg.svd(symbol(A, shape), compute_uv=False)
-        np.testing.assert_allclose(values, every.reshape(values.shape), atol=1e-12)
-
-
-@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e150])
-def test_the_fast_way_keeps_twelve_digits_of_the_greatest(scale):
-    """Also for kernels of low rank, graded ones, and ones whose squares are near the ends."""
-    rng = np.random.default_rng(3)
-    c = 24
-    full = rng.standard_normal((c, c, 2, 2))
-    low = np.einsum("or,rikl->oikl", rng.standard_normal((c, 5)), rng.standard_normal((5, c, 2, 2)))
-    graded = full * np.logspace(0, -14, c)[:, None, None, None]
-    identity = np.eye(c)[..., None, None] * np.array([[1.0, 0], [0, 0]])
-    smooth = identity * 0.25 + 0.25 * np.eye(c)[..., None, None] + 1e-5 * full  # small at pi
-    cases = [full, low, graded, identity, identity + 1e-3 * full, smooth, full[:20], full[:, :20]]
-    for kernel in cases:
-        exact = np.linalg.svd(symbol(kernel, (10, 9)), compute_uv=False)[..., 0, :]
-        A = of(scale * kernel)
-        assert worthwhile(Frequencies(A, (10, 9)))
-        got = singular_values(A, (10, 9)) / scale
-        assert np.abs(got - exact).max() < 1e-12 * exact.max()
-        slow = singular_values(A, (10, 9), fast=False) / scale
-        assert np.abs(slow - exact).max() < 1e-13 * exact.max()
-        assert abs(operator_norm(A, (10, 9)) / scale / exact.max() - 1) < 1e-13
-
-
-@pytest.mark.parametrize("shape", [(12, 24, 2, 1), (24, 12, 2, 1), (24, 24, 1, 2)])
-@pytest.mark.parametrize("stride", [1, 2, (1, 3)])
-@pytest.mark.parametrize("groups", [1, 2])
-def test_the_symbol_of_a_times_its_transposed(shape, stride, groups):
-    """The squares without a product of matrices at each frequency, with stride and groups."""
-    kernel = np.random.default_rng(8).standard_normal(shape)
-    A = of(kernel, stride=stride, groups=groups, dilation=(1, 2))
-    frequencies = Frequencies(A, (12, 6))
-    if not worthwhile(frequencies):  # tall blocks with a stride: A^T A is no convolution
-        assert shape[0] // groups > shape[1] and stride != 1
-        return
-    squares = Squares(frequencies)
-    found = squares.scale**2 * squares(frequencies.index)
-    blocks = symbol(A, (12, 6)).reshape(
-        -1, groups, shape[0] // groups, A.stride[0] * A.stride[1] * shape[1]
-    )
-    at = np.ravel_multi_index(tuple(frequencies.index.T), frequencies.grid)
-    exact = np.linalg.svd(blocks[at], compute_uv=False) ** 2
-    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-13 * exact.max())
-
-
-def test_tensors_give_tensors_of_their_precision_with_or_without_a_graph():
-    rng = np.random.default_rng(2)
-    array = rng.standard_normal((6, 4, 3, 3))
-    exact = singular_values(array, (6, 9))
-    for dtype, eps in ((torch.float64, 1e-13), (torch.float32, 1e-5)):
-        weight = torch.tensor(array, dtype=dtype, requires_grad=True)
-        for kernel in (weight, weight.detach()):
-            values = singular_values(kernel, (6, 9))
-            assert values.dtype == dtype and values.requires_grad == kernel.requires_grad
-            assert np.abs(values.detach().numpy() - exact).max() < eps * exact.max()
-            norm = operator_norm(kernel, (6, 9))
-            assert norm.dtype == dtype and norm.requires_grad == kernel.requires_grad
-            assert abs(norm.item() - exact.max()) < eps * exact.max()
-        with torch.no_grad():
-            assert not singular_values(weight, (6, 9)).requires_grad
-    assert symbol(weight, (6, 9)).dtype == torch.complex64
-
-
-@pytest.mark.parametrize(
-    ("stride", "groups", "c_out"), [(1, 1, 2), (2, 1, 3), (1, 2, 2), (2, 2, 4)]
-)
-def test_gradients_are_those_of_finite_differences(stride, groups, c_out):
-    torch.manual_seed(1)
-    weight = torch.randn(c_out, 2 // groups, 3, 2, dtype=torch.float64, requires_grad=True)
-    shape = (4, 6)
-
-    def operator(w):
-        return of(w, stride=stride, groups=groups)
-
-    check = torch.autograd.gradcheck
-    assert check(lambda w: symbol(operator(w), shape), weight)
-    assert check(lambda w: singular_values(operator(w), shape), weight)
-    assert check(lambda w: operator_norm(operator(w), shape), weight)
-    if stride == 1 and c_out == 2:
-        # sums over each frequency, as the eigenvalues themselves have no order
-        assert check(lambda w: eigenvalues(operator(w), shape).abs().square().sum(-1), weight)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_a_gpu_gives_what_the_cpu_gives_and_keeps_it():
-    weight = torch.randn(6, 2, 3, 3, dtype=torch.float64)
-    A = {"stride": 2, "groups": 2}
-    here, there = of(weight, **A), of(weight.cuda(), **A)
-    for function in (symbol, singular_values, operator_norm):
-        found, exact = function(there, (6, 8)), function(here, (6, 8))
-        assert found.is_cuda and (found.cpu() - exact).abs().max() < 1e-12
-    square = torch.randn(4, 4, 3, 3, dtype=torch.float64)
-    found, exact = eigenvalues(square.cuda(), (6, 5)), eigenvalues(square, (6, 5))
-    assert found.is_cuda and matched(found.cpu().numpy().ravel(), exact.numpy().ravel()) < 1e-10
-
-
 # ----------------------------------------------------------- smoothing steps, polynomials
 
 
@@ -569,58 +337,6 @@ def test_the_propagation_symbol_is_the_polynomial_of_the_convolution(roots):
     )
     tensor = propagation_symbol(of(torch.from_numpy(kernel), groups=2), roots, (5, 4))
     np.testing.assert_allclose(tensor.numpy(), step, atol=1e-14)
-
-
-# ------------------------------------------------------------------------------ traps
-
-
-def test_the_norm_of_the_flattened_weight_is_not_the_operator_norm():
-    """For 3 x 3 weights the operator norm is between it and three times it."""
-    spread = np.ones((1, 1, 3, 3))  # all entries push a constant the same way: 9 against 3
-    point = np.zeros((1, 1, 3, 3))
-    point[0, 0, 1, 1] = 1
-    rng = np.random.default_rng(0)
-    for kernel, ratio in ((spread, 3.0), (point, 1.0)):
-        flat = np.linalg.norm(kernel.reshape(1, -1), 2)
-        assert abs(operator_norm(kernel, (8, 8)) / flat - ratio) < 1e-14
-    for _ in range(20):
-        kernel = rng.standard_normal((4, 4, 3, 3))
-        flat = np.linalg.norm(kernel.reshape(4, -1), 2)
-        norm = operator_norm(kernel, (8, 8))
-        assert 1.2 * flat < norm <= 3 * flat
-        strided = operator_norm(of(kernel, stride=2), (8, 8))
-        assert flat * (1 - 1e-13) <= strided <= norm
-        # where patches do not overlap, the two agree
-        assert abs(operator_norm(of(kernel, stride=3), (9, 9)) / flat - 1) < 1e-13
-        # with groups it is not even a bound: it puts side by side what never meets
-        depthwise = np.abs(kernel[:, :1])
-        groups = [np.linalg.norm(w) for w in depthwise]
-        norm = operator_norm(of(depthwise, groups=4, stride=3), (9, 9))
-        assert abs(norm - max(groups)) < 1e-13 < np.linalg.norm(depthwise.reshape(4, -1), 2) - norm
-
-
-def test_periodic_bounds_zero_padding_and_the_bulk_approaches_like_one_over_n():
-    """The padded operator is a part of a periodic one on a larger grid: its norm is no greater.
-
-    Means over all singular values differ by the share of the boundary, O(1/n).
-    """
-    kernel = np.random.default_rng(5).standard_normal((3, 3, 3, 3))
-    gaps = []
-    for n in (8, 16):
-        zero = np.linalg.svd(of(kernel).sparse((n, n)).toarray(), compute_uv=False)
-        periodic = np.sort(singular_values(kernel, (n, n)).ravel())[::-1]
-        assert zero[0] <= operator_norm(kernel, (n + 2, n + 2)) * (1 + 1e-12)
-        assert abs(operator_norm(kernel, (n, n), "zeros") - zero[0]) < 1e-9 * zero[0]
-        gaps.append(np.abs(zero - periodic).mean() / zero[0])
-    assert 1.5 < gaps[0] / gaps[1] < 3
-
-
-def test_the_smallest_singular_values_of_the_paddings_differ_by_orders_of_magnitude():
-    """2 u_{j-1} + u_j / 2 enlarges every wave by 3/2 or more; a wall stops what was shifted."""
-    kernel, n = np.array([[[2.0, 0.5, 0.0]]]), 40
-    periodic = singular_values(kernel, (n,)).min()
-    zero = np.linalg.svd(of(kernel).sparse((n,)).toarray(), compute_uv=False)[-1]
-    assert periodic >= 1.5 and zero < 1e-10
 
 
 def test_unknown_spectra_are_refused_in_one_sentence():

@@ -6,22 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from itertools import pairwise
 
 import pytest
 import torch
 
-from mgtutorial import _text, cli, models
+from mgtutorial import models
 from mgtutorial.errors import (
     CheckpointMismatch,
     DeviceUnavailable,
     InvalidValue,
     RecordsUnwritable,
-    Unfinished,
     UnknownName,
 )
-from mgtutorial.training import protocols, records, schedules, time_limits
+from mgtutorial.training import protocols, records
 from mgtutorial.training.devices import pick_device
 from mgtutorial.training.loop import train
 
@@ -47,15 +44,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(tmp_path
     a, b, c = (weights(only_checkpoint(tmp_path / n / "checkpoints")) for n in "abc")
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not all(torch.equal(a[k], c[k]) for k in a)
-
-
-@pytest.fixture
-def one_thread():
-    """As many threads as the processes have that are compared with this one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 # Trains slowly enough to be killed inside an epoch that the parent chooses.
@@ -117,81 +105,6 @@ def test_ctrl_c_keeps_the_finished_epochs(tmp_path, monkeypatch):
         train(configure(), runs=tmp_path / "runs")
     state = torch.load(only_checkpoint(tmp_path / "checkpoints"), weights_only=True)
     assert len(state["curve"]) == 1
-
-
-_STOPPABLE = """
-import sys, torch
-torch.set_num_threads(1)
-from mgtutorial import cli, models
-models.CONFIGS["small"] = models.MgNetConfig(channels=(4, 8), steps=1)
-sys.exit(cli.main(sys.argv[1:]))
-"""
-
-
-def test_sigterm_stops_after_the_epoch_with_code_75_and_the_same_command_goes_on(
-    tmp_path, one_thread, monkeypatch
-):
-    def command(folder):
-        return ["train", "--model", "small", "--epochs", "15", "--runs", str(folder / "runs")]
-
-    broken, whole = tmp_path / "broken", tmp_path / "whole"
-    process = [sys.executable, "-c", _STOPPABLE, *command(broken)]
-    with subprocess.Popen(process, stderr=subprocess.PIPE, text=True) as victim:
-        while not list((broken / "checkpoints").glob("*.pt")):
-            assert victim.poll() is None
-            time.sleep(0.01)
-        victim.terminate()
-        said = victim.communicate(timeout=60)[1]
-    assert victim.returncode == 75
-    assert "SIGTERM was received" in said and "the same command goes on" in said
-    assert "Traceback" not in said and records.read(broken / "runs") == []
-    done = len(torch.load(only_checkpoint(broken / "checkpoints"), weights_only=True)["curve"])
-    assert 1 <= done < 15
-    monkeypatch.setitem(models.CONFIGS, "small", SMALL)
-    for folder in (broken, whole):
-        assert cli.main(command(folder)) == 0
-    (a,), (b,) = records.read(broken / "runs"), records.read(whole / "runs")
-    assert [row["loss"] for row in a["curve"]] == [row["loss"] for row in b["curve"]]
-
-
-class Clock(time_limits.Limit):
-    """A limit whose time passes only when an epoch is done, ten seconds each."""
-
-    @property
-    def left(self):
-        return self.seconds - 10 * self.epochs
-
-
-def ten_seconds_an_epoch(monkeypatch):
-    monkeypatch.setattr("mgtutorial.training.loop._expected", lambda *a: 10)
-
-
-def test_a_time_limit_stops_before_an_epoch_that_would_not_fit(tmp_path, monkeypatch):
-    ten_seconds_an_epoch(monkeypatch)
-    with pytest.raises(Unfinished, match="10 s and 5 s of the time limit are left") as caught:
-        train(configure(epochs=4), runs=tmp_path / "runs", time_limit=Clock(25))
-    assert caught.value.code == 75
-    state = torch.load(only_checkpoint(tmp_path / "checkpoints"), weights_only=True)
-    assert len(state["curve"]) == 2 and records.read(tmp_path / "runs") == []
-    record = train(configure(epochs=4), runs=tmp_path / "runs", time_limit=Clock(25))
-    assert [row["epoch"] for row in record["curve"]] == [1, 2, 3, 4]
-
-
-def test_a_time_limit_too_short_for_one_epoch_is_refused_before_it(tmp_path):
-    with pytest.raises(InvalidValue, match="too short for one epoch"):
-        train(configure(), runs=tmp_path / "runs", time_limit=1e-6)
-    assert not list(tmp_path.rglob("*.pt"))
-
-
-def test_a_run_with_time_enough_says_nothing_of_it(tmp_path):
-    record = train(configure(epochs=1), runs=tmp_path / "runs", time_limit=3600)
-    assert "time_limit" not in record["config"] and record["epochs"] == 1
-
-
-@pytest.mark.parametrize("text", ["", "0", "-5m", "9x", "m", "1h-3m", "nan"])
-def test_a_time_that_is_none_is_a_sentence(text):
-    with pytest.raises(InvalidValue, match="such as 9m"):
-        _text.seconds(text)
 
 
 def test_what_a_killed_process_left_beside_the_checkpoint_is_removed(tmp_path):
@@ -366,41 +279,6 @@ def test_unknown_budget_and_data_come_with_the_nearest_names():
         protocols.configure(SMALL, "digits", "smok")
     with pytest.raises(UnknownName, match="did you mean 'digits'"):
         protocols.configure(SMALL, "digit", "smoke")
-
-
-def rates(schedule, epochs, **changes):
-    config = configure(schedule=schedule, epochs=epochs, lr=0.05, **changes)
-    return [schedules.learning_rate(config, e, 0.0) for e in range(epochs)]
-
-
-def test_cosine_annealing_goes_from_the_initial_rate_towards_zero_per_epoch():
-    got = rates("cosine", 400)
-    assert got[0] == 0.05 and got[200] == pytest.approx(0.025) and 0 < got[-1] < 1e-6
-    assert all(a > b for a, b in pairwise(got))
-
-
-def test_the_step_schedule_of_fashion_mnist_is_below_1e_7_after_150_epochs():
-    got = rates("step", 151, step_epochs=25)
-    assert got[24] == 0.05 and got[25] == pytest.approx(0.005) and got[150] < 1e-7 < got[149]
-
-
-def test_one_cycle_rises_to_its_peak_and_falls_to_zero():
-    config = configure(schedule="one-cycle", epochs=8, lr=0.05)
-    times = [(e, i / 100) for e in range(8) for i in range(100)]
-    got = [schedules.learning_rate(config, *t) for t in times]
-    assert max(got) == pytest.approx(0.05) and times[got.index(max(got))] == (2, 0.0)
-    assert got[0] == 0 and got[-1] < 1e-6
-    # linear up, then half a cosine: its mean over the fall is half the peak
-    assert math.fsum(got[200:]) / 600 == pytest.approx(0.025, rel=5e-3)
-
-
-def test_the_paper_budget_is_the_printed_protocol():
-    config = protocols.configure("mgnet", "synthetic", "paper")
-    assert (config.batch_size, config.epochs, config.momentum) == (128, 400, 0.9)
-    assert (config.lr, config.schedule, config.weight_decay) == (0.05, "cosine", 1e-4)
-    chosen = protocols.settings("paper", "fashion-mnist")
-    assert (chosen["schedule"], chosen["step_epochs"], chosen["lr"]) == ("step", 25, 0.05)
-    assert protocols.settings("paper", "cifar10")["augmentation"] == "cifar10"
 
 
 def test_bfloat16_trains_too(tmp_path):
