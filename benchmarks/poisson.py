@@ -2,9 +2,8 @@
 
 The task is -Laplace u = f with 1025 x 1025 points (boundary counted), a random right-hand
 side, and a relative residual of 1e-10 in the 2-norm. All solvers take the same right-hand side,
-stop at the same tolerance, and are asked for the true residual afterwards. They take turns, and
-of each the fastest of the repetitions counts, so that what else the machine does disturbs all
-alike. Beside the wall time stands the processor time of the same repetition.
+stop at the same tolerance, and are asked for the true residual afterwards. How the clock is read
+is said in side_by_side.py.
 
     python benchmarks/poisson.py               # needs pip install pyamg
     python benchmarks/poisson.py --check       # exit code 1 if a PyAMG solver was faster
@@ -12,17 +11,14 @@ alike. Beside the wall time stands the processor time of the same repetition.
 """
 
 import argparse
-import gc
 import math
-import os
-import platform
 import sys
-import time
 from functools import partial
 
 import numpy as np
 import scipy
 from scipy.fft import dstn, idstn
+from side_by_side import circumstances, timed
 from threadpoolctl import threadpool_limits
 
 from mgtutorial.linalg.fast_poisson import PoissonSolver
@@ -103,14 +99,6 @@ def methods(n):
             table[label] = partial(amg, source, accel)
     table["SciPy, sine transform"] = sine_transform
     return table, pyamg.__version__
-
-
-def timed(function, *arguments):
-    """Return the result, the wall time and the processor time."""
-    gc.collect()
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = function(*arguments)
-    return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def compare(n, repeat, seed):
@@ -196,10 +184,7 @@ def main():
     parser.add_argument("--check", action="store_true", help="exit code 1 if PyAMG was faster")
     parser.add_argument("--scaling", action="store_true", help="sizes 129 to 2049 instead")
     args = parser.parse_args()
-    print(
-        f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
-    )
+    print(circumstances(np, scipy))
     if args.scaling:
         scaling([128, 256, 512, 1024, 2048], args.repeat, args.seed)
         return 0

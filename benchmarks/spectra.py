@@ -1,8 +1,7 @@
 """All singular values of a periodic convolution: mgtutorial beside NumPy, in one run; and sliders.
 
-The sides take turns, and of each the fastest of the repetitions counts, so that what else the
-machine does disturbs all alike. Beside the wall time stands the processor time of the same
-repetition. The dense matrix is decomposed where it fits, and its time extrapolated by the third
+How the clock is read is said in side_by_side.py; of each side, the fastest of the repetitions
+counts. The dense matrix is decomposed where it fits, and its time extrapolated by the third
 power of its size. A slider's redraw is what a kernel does from the new value to the picture: the
 function, the drawing, and the SVG for the browser.
 
@@ -14,12 +13,11 @@ function, the drawing, and the SVG for the browser.
 import argparse
 import gc
 import os
-import platform
 import sys
-import time
 import tracemalloc
 
 import numpy as np
+from side_by_side import circumstances, timed
 from threadpoolctl import threadpool_limits
 
 from mgtutorial.figures.complex_plane import REDUCTION, Plane, Relief
@@ -87,14 +85,6 @@ SIDES = {
     "NumPy, loop over frequencies": plain,
 }
 REFERENCE = "NumPy, loop over frequencies"
-
-
-def timed(function, *arguments):
-    """Return the result, the wall time and the processor time."""
-    gc.collect()
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = function(*arguments)
-    return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def memory(function, *arguments):
@@ -196,10 +186,7 @@ def main():
     parser.add_argument("--no-dense", action="store_true", help="leave out the dense matrix")
     parser.add_argument("--check", action="store_true", help="exit code 1 if a bar is missed")
     args = parser.parse_args()
-    print(
-        f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores, "
-        f"load {os.getloadavg()[0]:.1f} at the start"
-    )
+    print(circumstances(np))
     rows = compare(64, args.repeat)
     mine = rows["mgtutorial"]
     bars = {

@@ -1,6 +1,6 @@
 """Mends what the theme's pages lack for readers with a keyboard or a screen reader.
 
-axe-core finds these faults in sphinx-book-theme 1.2 (tests/test_book.py runs it on every
+axe-core finds these faults in sphinx-book-theme 1.2 (tests/book/test_in_browser.py runs it on every
 page). They are in HTML that no template of ours writes, so they are mended in the text. So
 is a line that would begin with the comma after a formula.
 """

@@ -3,6 +3,11 @@
 - The address of the pages follows from that of the repository (``_config.yml``).
 - Each page has Open Graph metadata; the picture is drawn by the book's own code.
 - ``404.html`` finds the root of the book from any depth, without a request.
+
+Two extensions do nearly this. sphinxext-opengraph 0.13 leaves TeX in the sentence that it takes
+from a page (``A quote:\\alpha_1 \\le 2``), and takes the first words, not a page's question.
+sphinx-notfound-page 1.1 writes one fixed prefix before every address of ``404.html``, which leads
+nowhere where the book is read from disk or under another address.
 """
 
 import json

@@ -2,7 +2,7 @@
 
 ``results/spectra/NAME.npz`` holds the operators `A` at a few epochs and the whole network at the
 last one: convolutions in half precision, all else in single precision, no pickled object.
-``benchmarks/train_spectra.py`` makes the files.
+``experiments/train_spectra.py`` makes the files.
 """
 
 import json
@@ -55,7 +55,7 @@ def read(path):
     except Exception as error:  # zip, numpy and json raise many types for a damaged file
         raise DataDamaged(
             f"{path} holds no snapshots ({type(error).__name__}): restore it, or make it again "
-            "with benchmarks/train_spectra.py."
+            "with experiments/train_spectra.py."
         ) from error
     return Snapshots(about, arrays)
 

@@ -1,0 +1,175 @@
+"""The book's own Sphinx extensions and drawings: what they make of small pages."""
+
+import doctest
+import importlib.util
+import re
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+import yaml
+
+from .built import ROOT
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Return a function that imports a file of the book, which is not on the path."""
+
+    def loaded(name):
+        title = f"loaded_{name.replace('/', '_')}"
+        spec = importlib.util.spec_from_file_location(title, ROOT / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, title, module)  # where dataclasses look it up
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        spec.loader.exec_module(module)
+        return module
+
+    return loaded
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["book/_ext/accessible", "book/_ext/in_the_code", "tools/print_book", "book/figures/map"],
+)
+def test_examples_in_the_docstrings_run(load, name):
+    found = doctest.testmod(load(name))
+    assert found.attempted and not found.failed
+
+
+# ------------------------------------------------------------------------------ the map
+
+
+def book_of(tmp_path, needs):
+    """A book whose chapters need those named; the first two are one part, the rest another."""
+    (tmp_path / "book").mkdir(exist_ok=True)
+    for name, wanted in needs.items():
+        links = " and ".join(f"[{w}]({w}.md#part)" for w in wanted)
+        text = f"(label)=\n# Chapter {name} & co\n\n**What you need.** Courage; {links}.\n"
+        text += "\nMore on [this](later.md)."
+        (tmp_path / f"book/{name}.md").write_text(text)
+    (tmp_path / "book/alone.md").write_text("# A page without a notebook")
+    entries = [{"file": f"book/{n}", "sections": [{"file": f"notebooks/{n}"}]} for n in needs]
+    rest = [*entries[2:], {"file": "notebooks/n"}, {"file": "book/alone"}]
+    parts = [
+        {"caption": "First", "numbered": 1, "chapters": entries[:2]},
+        {"caption": "Second", "numbered": 1, "chapters": rest},
+        {"caption": "Back matter", "chapters": [{"file": "book/glossary"}]},
+    ]
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump({"root": "book/index", "parts": parts}))
+    return tmp_path
+
+
+def test_map_has_the_chapters_and_needs_of_the_pages(load, tmp_path):
+    needs = {"a": [], "b": ["a"], "c": ["a", "b"], "d": ["c", "gone"], "e": ["a"]}
+    captions, chapters = load("book/figures/map").read(book_of(tmp_path, needs))
+    assert captions == ["First", "Second"]
+    assert {name: c.needs for name, c in chapters.items()} == {**needs, "d": ["c"]}
+    assert [c.part for c in chapters.values()] == [0, 0, 1, 1, 1]
+    assert chapters["a"].title == "Chapter a & co"
+
+
+def test_map_is_drawn_without_overlap_and_downwards(load, tmp_path):
+    needs = {"a": [], "b": ["a"], "c": ["b"], "d": ["c", "a"], "e": ["a"], "f": ["e", "d"]}
+    drawing = load("book/figures/map")
+    captions, chapters = drawing.read(book_of(tmp_path, needs))
+    svg = ET.fromstring(drawing.draw(captions, chapters, address=lambda name: f"{name}.html"))
+    name = "{http://www.w3.org/2000/svg}"
+    boxes = {
+        link.get("href")[0]: tuple(float(link.find(f"{name}rect").get(k)) for k in ("x", "y"))
+        for link in svg.iter(f"{name}a")
+    }
+    assert boxes.keys() == needs.keys()
+    width, height = drawing._WIDTH, drawing._HEIGHT
+    for one, (x, y) in boxes.items():
+        assert 0 <= x <= float(svg.get("width")) - width
+        for other, (u, v) in boxes.items():
+            assert one == other or abs(x - u) >= width or abs(y - v) >= height
+        assert all(boxes[need][1] < y for need in needs[one])
+    # every arrow ends at the head of the box that needs, "d" needs "a" only by way of others
+    ends = [p.get("d").split()[-2:] for p in svg.iter(f"{name}path") if p.get("marker-end")]
+    heads = {(f"{x + width / 2:g}", f"{y:g}") for x, y in boxes.values()}
+    assert len(ends) == 6 and {tuple(end) for end in ends} <= heads
+
+
+def test_circle_of_needs_is_named(load, tmp_path):
+    drawing = load("book/figures/map")
+    _, chapters = drawing.read(book_of(tmp_path, {"a": ["c"], "b": ["a"], "c": ["b"]}))
+    with pytest.raises(ValueError, match="in a circle: a, b, c"):
+        drawing.layers({name: chapter.needs for name, chapter in chapters.items()})
+
+
+def test_map_of_this_book_has_no_chapter_that_nothing_leads_to(load):
+    """A chapter without the paragraph "What you need" would stand apart."""
+    _, chapters = load("book/figures/map").read()
+    alone = [c.name for c in chapters.values() if not c.needs]
+    assert alone == ["smoothing"]
+
+
+# ------------------------------------------------------------------- the words of a page
+
+
+def test_summary_is_the_question_of_a_chapter_in_plain_words(load):
+    docutils = pytest.importorskip("docutils.core")
+    pytest.importorskip("sphinx")
+    text = "Title\n=====\n\nA paragraph.\n\n    What does :math:`\\rho(E) < 1` say?\n\nMore."
+    say = load("book/_ext/sharing").summary
+    assert say(docutils.publish_doctree(text)) == "What does (E) < 1 say?"
+    assert say(docutils.publish_doctree("Only a paragraph.")) == "Only a paragraph."
+    long = say(docutils.publish_doctree("many words " * 60))
+    assert len(long) <= 202 and long.endswith(" words …")
+    assert say(None) == ""
+
+
+def test_entry_of_the_index_of_figures_is_a_sentence_that_says_something(load):
+    pytest.importorskip("sphinx")
+    end = load("book/_ext/overviews").sentence_end
+    words = "Left. The error before any sweep, at 0.5 of its size. The rest is more."
+    assert words[: end(words)] == "Left. The error before any sweep, at 0.5 of its size."
+    assert end("No stop at all") == len("No stop at all")
+
+
+def test_mended_page_stays_as_it_is(load):
+    mend = load("book/_ext/accessible").mend
+    page = (
+        '<a class="reference internal" href="a.html">1. <em>A</em> "b"</a><details><summary>'
+        '<button class="btn search-button-field x" title="Search" aria-label="Search" data-x>'
+        '<button class="theme-switch-button" aria-label="Color mode" data-x>'
+        '<span class="math notranslate nohighlight">\\(A\\)</span>, and'
+    )
+    once = mend(page)
+    assert '<summary aria-label="Sections of 1. A &quot;b&quot;">' in once
+    assert 'title="Search" data-x' in once and 'aria-label="Colours of the page: Light' in once
+    assert '<span class="mg-together"><span class="math' in once and "</span>,</span> and" in once
+    assert mend(once) == once
+
+
+# ----------------------------------------------------------------------------- citing
+
+
+def test_bibtex_says_what_the_citation_file_says():
+    page = (ROOT / "book/cite.md").read_text(encoding="utf-8")
+    entry = dict(re.findall(r"^  (\w+)\s*= \{+(.*?)\}+,$", page, re.MULTILINE))
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert entry["title"] == citation["title"]
+    assert entry["version"] == citation["version"]
+    assert entry["url"] == citation["repository-code"] == config["repository"]["url"]
+    assert entry["author"] == citation["authors"][0]["name"]
+    assert entry["year"] == config["copyright"]
+
+
+# --------------------------------------------------------------------- tools of the tests
+
+
+def test_axe_that_is_not_the_known_one_is_not_run(tmp_path, monkeypatch):
+    from tools import axe
+
+    monkeypatch.setattr(axe, "CACHE", tmp_path / "axe.tgz")
+    axe.CACHE.write_bytes(b"something else")
+    with pytest.raises(axe.Unavailable, match="has the digest sha512-"):
+        axe.source()
+    axe.CACHE.unlink()
+    monkeypatch.setattr(axe.shutil, "which", lambda name: None)
+    with pytest.raises(axe.Unavailable, match="npm is not here"):
+        axe.source()

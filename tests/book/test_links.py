@@ -1,0 +1,100 @@
+"""The built book's links, to its pages, Colab and Binder; and what others show of its pages."""
+
+import os
+import re
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+import yaml
+
+from .built import HTML, NOT_WRITTEN, ROOT, Page, files, join, written
+
+pytestmark = pytest.mark.book
+
+REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
+ADDRESS, BRANCH = REPOSITORY["url"], REPOSITORY["branch"]
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return {page: Page(HTML / page) for page in files()}
+
+
+def test_every_internal_link_and_anchor_resolves(pages):
+    findings, checked = [], 0
+    for page, found in pages.items():
+        for link in found.links:
+            parts = urlsplit(link)
+            # the page for what is not there is shown at any depth: test_book.py follows its links
+            if parts.scheme or parts.netloc or link.startswith("data:") or page == "404.html":
+                continue
+            checked += 1
+            path = ((HTML / page).parent / unquote(parts.path)).resolve() if parts.path else None
+            target = page if path is None else os.path.relpath(path, HTML)
+            if path is not None and not path.is_file():
+                findings.append((page, f"no such file: {link}"))
+            elif parts.fragment and unquote(parts.fragment) not in pages[target].ids | {"top"}:
+                findings.append((page, f"no such anchor: {link}"))
+    findings += [(page, f"id twice: {i}") for page in written() for i in pages[page].twice]
+    assert not findings, join(findings)
+    assert checked > 0
+
+
+def test_launch_buttons_open_the_notebook_of_their_page(pages):
+    path = urlsplit(ADDRESS).path.strip("/")
+    for page, found in pages.items():
+        name = page.replace(".html", ".ipynb")
+        launch = [link for link in found.links if re.search(r"colab\.research|mybinder", link)]
+        if not (ROOT / name).exists():
+            assert not launch, f"{page} has no notebook to launch"
+            continue
+        colab, binder = sorted(launch)
+        assert colab == f"https://colab.research.google.com/github/{path}/blob/{BRANCH}/{name}"
+        assert urlsplit(binder).path == f"/v2/gh/{path}/{BRANCH}"
+        assert parse_qs(urlsplit(binder).query)["urlpath"][0].endswith(name)
+
+
+def test_other_links_to_the_repository_name_what_is_there(pages):
+    for page, found in pages.items():
+        for link in found.links:
+            if link.startswith(f"{ADDRESS}/blob/"):
+                branch, _, name = link.removeprefix(f"{ADDRESS}/blob/").partition("/")
+                assert branch == BRANCH and (ROOT / name).exists(), f"{page}: {link}"
+
+
+def test_every_page_says_what_a_link_to_it_should_look_like(pages):
+    owner, name = urlsplit(ADDRESS).path.strip("/").split("/")
+    home = f"https://{owner}.github.io/{name}/"
+    for page, found in pages.items():
+        if page in NOT_WRITTEN:
+            continue
+        meta = found.meta
+        assert meta["og:url"] == home + page
+        assert meta["og:title"] and "<" not in meta["og:title"], page
+        assert 15 < len(meta["og:description"]) <= 205, f"{page}: {meta['og:description']}"
+        assert not re.search(r"[\\$]|\{\w", meta["og:description"]), meta["og:description"]
+        assert (HTML / meta["og:image"].removeprefix(home)).is_file()
+
+
+def test_card_is_a_picture_of_the_size_that_it_says():
+    from PIL import Image
+
+    with Image.open(HTML / "_static" / "card.png") as card:
+        assert card.size == (1200, 630)
+        assert len(card.convert("RGB").getcolors(1_000_000)) > 100
+
+
+def test_index_of_figures_lists_every_slider(pages):
+    listed = {link.partition("#")[2] for link in pages["book/figure_index.html"].links}
+    for page in written():
+        assert set(pages[page].sliders()) <= listed, page
+
+
+def test_map_of_the_book_has_every_chapter(pages):
+    text = pages["book/teaching.html"].text
+    drawn = re.search(r'<nav class="mg-map".*?</nav>', text, re.DOTALL)[0]
+    leads = set(re.findall(r'<a href="([^"]*)"', drawn))
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    chapters = [c for part in toc["parts"] if part.get("numbered") for c in part["chapters"]]
+    pairs = [c["file"] for c in chapters if c["file"].startswith("book/") and c.get("sections")]
+    assert pairs and leads == {f"{c.removeprefix('book/')}.html" for c in pairs}

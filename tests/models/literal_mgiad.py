@@ -1,0 +1,71 @@
+"""MGiaD's Algorithms 2 and 3, transcribed line by line and independently of the package.
+
+Every application of A is carried out where the algorithms write one.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from .literal import batch_norm
+
+
+def mgiad(x, state, config, training):
+    """Algorithm 3; `config` gives nothing but numbers and the names of the variants."""
+    bn = config.norm == "batch"
+    s = F.relu if config.activation == "relu" else lambda v: v
+
+    def norm(v, name):
+        return batch_norm(v, state, name, training) if bn else v
+
+    def transfer(v, name, normed, **options):
+        if not normed:
+            return F.conv2d(v, state[f"{name}.weight"], **options)
+        return s(norm(F.conv2d(v, state[f"{name}.0.weight"], **options), f"{name}.1"))
+
+    def widths(l):
+        c = [config.lam * config.channels[l]]
+        while c[-1] / 2 >= config.coarsest:
+            c.append(c[-1] // 2)
+        return c
+
+    def apply(operator, v, l, k):
+        c = widths(l)[k]
+        groups = 1 if k == len(widths(l)) - 1 else c // config.group_size
+        return F.conv2d(v, state[operator], padding=1, groups=groups)
+
+    def A(v, l, k=0):
+        return apply(f"levels.{l}.channel_levels.{k}.A.weight", v, l, k)
+
+    def smooth(f, u, l, k, i):
+        step = f"levels.{l}.channel_levels.{k}.smoothers.{i}"
+        r = s(norm(f - A(u, l, k), f"{step}.norm_in"))
+        return u + s(norm(apply(f"{step}.B.weight", r, l, k), f"{step}.norm_out"))
+
+    def sic(f, u, l, k):
+        """Algorithm 2."""
+        at, K = f"levels.{l}.channel_levels.{k}", len(widths(l))
+        for i in range(config.eta_pre):
+            u = smooth(f, u, l, k, i)
+        if k + 1 < K:
+            groups, normed = widths(l)[k + 1], config.transfer_norms == "all"
+            v = transfer(u, f"{at}.Pi", normed, groups=groups)
+            g = transfer(f - A(u, l, k), f"{at}.R", normed, groups=groups) + A(v, l, k + 1)
+            w = sic(g, v, l, k + 1)
+            e = w if config.correction == "printed" else w - v
+            u = u + transfer(e, f"{at}.P", True, groups=groups)
+        for i in range(config.eta_post):
+            u = smooth(f, u, l, k, config.eta_pre + i)
+        return u
+
+    f = s(norm(F.conv2d(x, state["stem.0.weight"], padding=1), "stem.1"))
+    u = torch.zeros_like(f)
+    for l, c in enumerate(config.channels):
+        u = sic(f, u, l, 0)
+        r = f - A(u, l)  # on the last level nobody reads it
+        if l + 1 < len(config.channels):
+            down = {"stride": 2, "padding": 1, "groups": config.lam * c}
+            normed = config.transfer_norms != "none"
+            r = transfer(r, f"levels.{l}.R", normed, **down)
+            u = transfer(u, f"levels.{l}.Pi", normed, **down)
+            f = r + A(u, l + 1)
+    return u.mean((2, 3)) @ state["head.linear.weight"].T + state["head.linear.bias"]

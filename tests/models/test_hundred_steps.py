@@ -1,0 +1,34 @@
+"""The record of a hundred steps has every network once, and each is still the network it was."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from mgtutorial import _paths
+from mgtutorial.models import counting
+
+BENCHMARK = Path(__file__).resolve().parents[2] / "experiments" / "hundred_steps.py"
+
+
+@pytest.fixture(scope="module")
+def lines():
+    text = (_paths.shipped() / "hundred_steps.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_every_named_network_and_every_placement_took_its_steps_once(lines):
+    wanted = [name for name, *_ in runpy.run_path(str(BENCHMARK))["networks"]()]
+    assert sorted(line["network"] for line in lines) == sorted(wanted)
+
+
+def test_the_networks_have_the_weights_that_they_had(lines):
+    configs = {name: config for name, config, *_ in runpy.run_path(str(BENCHMARK))["networks"]()}
+    recorded = {line["network"]: line["weights"] for line in lines}
+    assert recorded == {name: counting.count_weights(config) for name, config in configs.items()}
+
+
+def test_a_run_that_stopped_early_says_that_it_diverged(lines):
+    assert all(line["finite"] == (line["steps"] == 100) for line in lines)
+    assert all((line["loss_last_10"] is not None) == line["finite"] for line in lines)

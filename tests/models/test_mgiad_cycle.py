@@ -1,0 +1,181 @@
+"""MGiaD's cycle in channels as a solver, against dense matrices of two levels."""
+
+from dataclasses import replace
+from functools import reduce
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from mgtutorial import models, multigrid
+from mgtutorial.models import MGiaDConfig
+from mgtutorial.models.counting import count_macs, count_weights
+from mgtutorial.models.mgiad import ResolutionLevel
+
+from .test_mgiad import TINY
+
+
+def linear_sic(widths, correction, seed=0, eta_pre=1, eta_post=1):
+    """The cycle of one resolution level without norms and activations, in float64."""
+    torch.manual_seed(seed)
+    config = MGiaDConfig(
+        channels=(widths[0],),
+        coarsest=widths[-1],
+        group_size=2,
+        eta_pre=eta_pre,
+        eta_post=eta_post,
+        correction=correction,
+        norm="none",
+        activation="none",
+    )
+    level = ResolutionLevel(widths, None, config).double().requires_grad_(False)
+    finest = level.channel_levels[0]
+    return SimpleNamespace(
+        level=level,
+        A=finest.A,
+        run=lambda f, u: level.sic(multigrid.start(f, u)).u,
+        Pis=[
+            m.Pi[0] if isinstance(m.Pi, torch.nn.Sequential) else m.Pi
+            for m in level.channel_levels[:-1]
+        ],
+    )
+
+
+SIDE = 5
+
+
+def dense(module, c):
+    """The matrix of a linear map on images of SIDE x SIDE pixels, column by column."""
+    unit = torch.eye(c * SIDE**2, dtype=torch.float64).view(-1, c, SIDE, SIDE)
+    return module(unit).flatten(1).T.numpy()
+
+
+def images(c, seed):
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randn(1, c, SIDE, SIDE, dtype=torch.float64, generator=draw)
+
+
+def relative(a, b):
+    return float(np.abs(np.asarray(a) - np.asarray(b)).max() / np.abs(np.asarray(b)).max())
+
+
+def matrices(sic, c):
+    fine, coarse = sic.level.channel_levels
+    return SimpleNamespace(
+        A=dense(fine.A, c),
+        S=np.eye(c * SIDE**2) - dense(fine.smoothers[0].B, c) @ dense(fine.A, c),
+        R=dense(fine.R, c),
+        Pi=dense(fine.Pi, c),
+        P=dense(fine.P, c // 2),
+        A2=dense(coarse.A, c // 2),
+        B2=dense(coarse.smoothers[0].B, c // 2),
+    )
+
+
+@pytest.mark.parametrize(("eta_pre", "eta_post"), [(1, 1), (1, 2), (2, 1)])
+def test_linear_sic_is_the_two_level_operator_of_dense_matrices(eta_pre, eta_post):
+    c = 8
+    sic = linear_sic((c, c // 2), "fas", 0, eta_pre, eta_post)
+    m = matrices(sic, c)
+    # u' - Pi u after the coarse steps, from the restricted residual: sum_j (I - B'A')^j B'
+    S2 = np.eye(len(m.A2)) - m.B2 @ m.A2
+    powers = (np.linalg.matrix_power(S2, j) for j in range(eta_pre + eta_post))
+    solve = reduce(np.add, powers) @ m.B2
+    correction = np.eye(len(m.A)) - m.P @ solve @ m.R @ m.A
+    power = np.linalg.matrix_power
+    E = power(m.S, eta_post) @ correction @ power(m.S, eta_pre)
+    solution, u = images(c, 1), images(c, 2)
+    after = sic.run(sic.A(solution), u)
+    expected = solution.numpy().ravel() - E @ (solution - u).numpy().ravel()
+    assert relative(after.numpy().ravel(), expected) < 1e-12
+
+
+@pytest.mark.parametrize("widths", [(8, 4), (16, 8, 4)])
+def test_fas_does_not_depend_on_pi_and_keeps_a_solution(widths):
+    sic = linear_sic(widths, "fas")
+    f, u = images(widths[0], 1), images(widths[0], 2)
+    before = sic.run(f, u)
+    assert relative(sic.run(sic.A(u), u), u) < 1e-12
+    for Pi in sic.Pis:
+        Pi.weight.copy_(torch.randn_like(Pi.weight))
+    assert relative(sic.run(f, u), before) < 1e-12
+    assert relative(sic.run(sic.A(u), u), u) < 1e-12
+
+
+@pytest.mark.parametrize("widths", [(8, 4), (16, 8, 4)])
+def test_the_printed_correction_has_neither_property(widths):
+    sic = linear_sic(widths, "printed")
+    f, u = images(widths[0], 1), images(widths[0], 2)
+    before = sic.run(f, u)
+    assert relative(sic.run(sic.A(u), u), u) > 0.1
+    for Pi in sic.Pis:
+        Pi.weight.copy_(torch.randn_like(Pi.weight))
+    assert relative(sic.run(f, u), before) > 0.1
+
+
+def test_the_printed_correction_adds_p_pi_u_to_that_of_fas():
+    c = 8
+    fas, printed = linear_sic((c, c // 2), "fas"), linear_sic((c, c // 2), "printed")
+    m = matrices(fas, c)
+    f, u = images(c, 1), images(c, 2)
+    smoothed = u.numpy().ravel() + (np.eye(len(m.A)) - m.S) @ np.linalg.solve(
+        m.A, (f - fas.A(u)).numpy().ravel()
+    )
+    extra = m.S @ m.P @ m.Pi @ smoothed
+    expected = fas.run(f, u).numpy().ravel() + extra
+    rounding = 1e-15 * np.linalg.cond(m.A)  # of the solve on this side
+    assert relative(printed.run(f, u).numpy().ravel(), expected) < 1e-12 + 10 * rounding
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("transfer_norms", ["none", "resolution", "all"])
+def test_the_nonlinear_network_does_not_depend_on_pi_either(transfer_norms, training):
+    # A is linear, and so the full approximation scheme is the correction scheme, whatever B is:
+    # without Pi the coarse levels start from zero, and the network is the same.
+    torch.manual_seed(3)
+    config = replace(TINY, correction="fas", transfer_norms=transfer_norms, eta_post=2)
+    net = config.build().double().train(training)
+    x = torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    before = net(x)
+    net.load_state_dict(state)  # the statistics, too
+    for level in net.levels:
+        for channel_level in level.channel_levels:
+            channel_level.Pi = None
+    torch.testing.assert_close(net(x), before, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("correction", ["fas", "printed"])
+def test_a_solution_stays_in_the_nonlinear_cycle_while_no_bias_is_positive(correction):
+    # In training mode a norm takes 0 to its bias, which is 0 at the start. Rounding in the
+    # residual, 1e-14, is amplified by 1 / sqrt(eps) = 316 in each norm, and there are two a step.
+    torch.manual_seed(4)
+    config = MGiaDConfig(channels=(16,), coarsest=4, group_size=2, correction=correction)
+    level = config.build().double().levels[0]
+    u = torch.randn(6, 16, 5, 5, dtype=torch.float64)
+
+    def moved():
+        f = level.channel_levels[0].A(u)
+        return relative(level.sic(multigrid.start(f, u)).u.detach(), u)
+
+    assert moved() < 1e-7 if correction == "fas" else moved() > 0.1
+    norms = [m for m in level.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for norm in norms:  # ReLU takes a negative bias to zero
+        norm.bias.data.fill_(-0.1)
+    assert moved() == 0 if correction == "fas" else moved() > 0.1
+    level.channel_levels[0].smoothers[0].norm_out.bias.data.fill_(0.1)
+    assert moved() > 0.01
+
+
+def test_without_pi_the_network_of_fas_is_cheaper():
+    net = models.named("mgiad-lam3-c64-g4", correction="fas").build()
+    assert (count_weights(net), count_macs(net, 32)) == (1_020_106, 425_372_160)
+    for level in net.levels:
+        for channel_level in level.channel_levels:
+            channel_level.Pi = None
+    assert count_weights(net) == 1_020_106 - 3_456
+    pixels = [32**2, 16**2, 8**2, 4**2]  # Pi takes a product for each channel and pixel
+    halved = [widths[:-1] for widths in net.config.channel_widths]
+    spent = sum(n * sum(c) for n, c in zip(pixels, halved, strict=True))
+    assert count_macs(net, 32) == 425_372_160 - spent

@@ -1,0 +1,131 @@
+"""How symbols are computed: half the frequencies, a fast way, tensors, gradients, a GPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from mgtutorial.spectra import symbols
+from mgtutorial.spectra._frequencies import Frequencies
+from mgtutorial.spectra._squares import Squares, worthwhile
+from mgtutorial.spectra.layers import as_convolution
+from mgtutorial.spectra.symbols import eigenvalues, operator_norm, singular_values, symbol
+
+from .test_symbols import matched
+
+
+def test_a_real_kernel_takes_half_the_frequencies_and_a_complex_one_all(monkeypatch):
+    counted, plain = [], symbols.symbol_blocks
+
+    def counting(A, weights, shape, index):
+        counted.append(len(index))
+        return plain(A, weights, shape, index)
+
+    monkeypatch.setattr(symbols, "symbol_blocks", counting)
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal((2, 2, 3, 3))
+    twice = rng.standard_normal((2, 2, 3, 3)) * 1j + kernel
+    for A, shape, number in [
+        (as_convolution(kernel), (8, 6), (48 + 4) // 2),  # four frequencies are their own opposites
+        (as_convolution(kernel), (7, 5), (35 + 1) // 2),
+        (as_convolution(kernel, stride=2), (8, 6), (12 + 2) // 2),
+        (as_convolution(twice), (8, 6), 48),
+    ]:
+        counted.clear()
+        values = singular_values(A, shape)
+        assert sum(counted) == number
+        every = np.linalg.svd(symbol(A, shape), compute_uv=False)
+        np.testing.assert_allclose(values, every.reshape(values.shape), atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e150])
+def test_the_fast_way_keeps_twelve_digits_of_the_greatest(scale):
+    """Also for kernels of low rank, graded ones, and ones whose squares are near the ends."""
+    rng = np.random.default_rng(3)
+    c = 24
+    full = rng.standard_normal((c, c, 2, 2))
+    low = np.einsum("or,rikl->oikl", rng.standard_normal((c, 5)), rng.standard_normal((5, c, 2, 2)))
+    graded = full * np.logspace(0, -14, c)[:, None, None, None]
+    identity = np.eye(c)[..., None, None] * np.array([[1.0, 0], [0, 0]])
+    smooth = identity * 0.25 + 0.25 * np.eye(c)[..., None, None] + 1e-5 * full  # small at pi
+    cases = [full, low, graded, identity, identity + 1e-3 * full, smooth, full[:20], full[:, :20]]
+    for kernel in cases:
+        exact = np.linalg.svd(symbol(kernel, (10, 9)), compute_uv=False)[..., 0, :]
+        A = as_convolution(scale * kernel)
+        assert worthwhile(Frequencies(A, (10, 9)))
+        got = singular_values(A, (10, 9)) / scale
+        assert np.abs(got - exact).max() < 1e-12 * exact.max()
+        slow = singular_values(A, (10, 9), fast=False) / scale
+        assert np.abs(slow - exact).max() < 1e-13 * exact.max()
+        assert abs(operator_norm(A, (10, 9)) / scale / exact.max() - 1) < 1e-13
+
+
+@pytest.mark.parametrize("shape", [(12, 24, 2, 1), (24, 12, 2, 1), (24, 24, 1, 2)])
+@pytest.mark.parametrize("stride", [1, 2, (1, 3)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_symbol_of_a_times_its_transposed(shape, stride, groups):
+    """The squares without a product of matrices at each frequency, with stride and groups."""
+    kernel = np.random.default_rng(8).standard_normal(shape)
+    A = as_convolution(kernel, stride=stride, groups=groups, dilation=(1, 2))
+    frequencies = Frequencies(A, (12, 6))
+    if not worthwhile(frequencies):  # tall blocks with a stride: A^T A is no convolution
+        assert shape[0] // groups > shape[1] and stride != 1
+        return
+    squares = Squares(frequencies)
+    found = squares.scale**2 * squares(frequencies.index)
+    blocks = symbol(A, (12, 6)).reshape(
+        -1, groups, shape[0] // groups, A.stride[0] * A.stride[1] * shape[1]
+    )
+    at = np.ravel_multi_index(tuple(frequencies.index.T), frequencies.grid)
+    exact = np.linalg.svd(blocks[at], compute_uv=False) ** 2
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-13 * exact.max())
+
+
+def test_tensors_give_tensors_of_their_precision_with_or_without_a_graph():
+    rng = np.random.default_rng(2)
+    array = rng.standard_normal((6, 4, 3, 3))
+    exact = singular_values(array, (6, 9))
+    for dtype, eps in ((torch.float64, 1e-13), (torch.float32, 1e-5)):
+        weight = torch.tensor(array, dtype=dtype, requires_grad=True)
+        for kernel in (weight, weight.detach()):
+            values = singular_values(kernel, (6, 9))
+            assert values.dtype == dtype and values.requires_grad == kernel.requires_grad
+            assert np.abs(values.detach().numpy() - exact).max() < eps * exact.max()
+            norm = operator_norm(kernel, (6, 9))
+            assert norm.dtype == dtype and norm.requires_grad == kernel.requires_grad
+            assert abs(norm.item() - exact.max()) < eps * exact.max()
+        with torch.no_grad():
+            assert not singular_values(weight, (6, 9)).requires_grad
+    assert symbol(weight, (6, 9)).dtype == torch.complex64
+
+
+@pytest.mark.parametrize(
+    ("stride", "groups", "c_out"), [(1, 1, 2), (2, 1, 3), (1, 2, 2), (2, 2, 4)]
+)
+def test_gradients_are_those_of_finite_differences(stride, groups, c_out):
+    torch.manual_seed(1)
+    weight = torch.randn(c_out, 2 // groups, 3, 2, dtype=torch.float64, requires_grad=True)
+    shape = (4, 6)
+
+    def operator(w):
+        return as_convolution(w, stride=stride, groups=groups)
+
+    check = torch.autograd.gradcheck
+    assert check(lambda w: symbol(operator(w), shape), weight)
+    assert check(lambda w: singular_values(operator(w), shape), weight)
+    assert check(lambda w: operator_norm(operator(w), shape), weight)
+    if stride == 1 and c_out == 2:
+        # sums over each frequency, as the eigenvalues themselves have no order
+        assert check(lambda w: eigenvalues(operator(w), shape).abs().square().sum(-1), weight)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_gives_what_the_cpu_gives_and_keeps_it():
+    weight = torch.randn(6, 2, 3, 3, dtype=torch.float64)
+    A = {"stride": 2, "groups": 2}
+    here, there = as_convolution(weight, **A), as_convolution(weight.cuda(), **A)
+    for function in (symbol, singular_values, operator_norm):
+        found, exact = function(there, (6, 8)), function(here, (6, 8))
+        assert found.is_cuda and (found.cpu() - exact).abs().max() < 1e-12
+    square = torch.randn(4, 4, 3, 3, dtype=torch.float64)
+    found, exact = eigenvalues(square.cuda(), (6, 5)), eigenvalues(square, (6, 5))
+    assert found.is_cuda and matched(found.cpu().numpy().ravel(), exact.numpy().ravel()) < 1e-10
