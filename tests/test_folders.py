@@ -46,7 +46,8 @@ def test_imagenet_is_read_lazily_behind_the_same_calls(imagenet):
     T = torchvision().transforms
     usual = T.Compose([T.Resize(256), T.CenterCrop(224), T.ToTensor()])
     image = usual(Image.open(imagenet / "val" / "n00" / "0.JPEG"))
-    expected = T.functional.normalize(image, *catalogue.normalisation_of("imagenet"))
+    info = catalogue.info("imagenet")
+    expected = T.functional.normalize(image, info.mean, info.std)
     torch.testing.assert_close(seen[0][0][0], expected, rtol=0, atol=2e-6)
     assert train.take(4).labels.tolist() == [0, 0, 1, 1]
     with pytest.raises(UnknownName, match="unknown augmentation 'cifar10'"):
