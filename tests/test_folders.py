@@ -6,8 +6,9 @@ import torch
 from made_files import photographs
 
 from mgtutorial._torchvision import torchvision
-from mgtutorial.data import catalogue, image_folders, images
+from mgtutorial.data import catalogue, image_folders, images, sources
 from mgtutorial.errors import DataDamaged, UnknownName
+from mgtutorial.training import protocols
 
 
 def seeded(seed=0):
@@ -71,6 +72,15 @@ def test_imagenet_batches_do_not_depend_on_the_number_of_processes(imagenet, mon
     (imagenet / "train" / "n01" / "3.JPEG").write_bytes(b"no image")
     with pytest.raises(DataDamaged, match=r"the image .*n01/3\.JPEG is damaged"):
         list(images.batches(train, 8, "resized-crop", generator=seeded(2)))
+
+
+def test_imagenet_in_its_folders_is_listed_as_ready_and_counts_as_official(imagenet):
+    (row,) = [row for row in sources.available() if row.name == "imagenet"]
+    assert row == ("imagenet", "ready", str(imagenet), "")
+    assert images.load("imagenet", "test").source == catalogue.info("imagenet").official
+    # two of a thousand classes are there: the network gets two outputs, and nothing is read
+    network = protocols.configure("mgiad-lam3-c64-g8", "imagenet", "paper").model
+    assert (network.num_classes, network.stem, network.transfer_norms) == (2, "7x7", "all")
 
 
 def test_incomplete_imagenet_is_noticed(imagenet):

@@ -23,8 +23,9 @@ from made_files import (
 )
 
 from mgtutorial._torchvision import torchvision
-from mgtutorial.data import cache, catalogue, images, local_copies
+from mgtutorial.data import cache, catalogue, images, local_copies, sources
 from mgtutorial.errors import DataDamaged, DataNotFound
+from mgtutorial.training import protocols
 
 pytestmark = pytest.mark.usefixtures("places")
 
@@ -139,13 +140,14 @@ def test_failed_download_is_a_sentence_and_leaves_nothing(name, places, monkeypa
     assert not list((places / "root").iterdir())
 
 
-def test_digest_is_computed_once_for_an_unchanged_file(places, monkeypatch):
+def test_digest_is_computed_once_a_process_for_an_unchanged_file(places, monkeypatch):
     file = places / "file"
     file.write_bytes(b"abc")
     assert cache.digest_of(file) == hashlib.sha256(b"abc").hexdigest()
     with monkeypatch.context() as patch:
         patch.setattr(hashlib, "file_digest", lambda *_: pytest.fail("computed again"))
         assert cache.digest_of(file) == hashlib.sha256(b"abc").hexdigest()
+    assert not (places / "cache").exists()  # nothing is remembered beyond the process
     file.write_bytes(b"abcd")
     assert cache.digest_of(file) == hashlib.sha256(b"abcd").hexdigest()
 
@@ -225,11 +227,16 @@ def test_objects_are_never_unpickled(places):
     assert not (places / "sprung").exists()
 
 
-def test_subset_of_tiny_imagenet_is_called_so(places):
+def test_subset_of_tiny_imagenet_is_called_so_and_known_without_reading(places, monkeypatch):
     make_copy(places / "root" / "tinyimagenet20" / "tinyimagenet20.npz", 20, 64, "val")
     test = images.load("tiny-imagenet", "test", progress=False)
     assert (test.n, test.size, test.num_classes) == (40, 64, 20)
     assert test.source == "20 of 200 classes"
+    # a training there needs 20 outputs; to know it, nothing is read
+    assert sources.described("tiny-imagenet").classes == 20
+    assert catalogue.info("tiny-imagenet").classes == 200
+    monkeypatch.setattr(sources, "read", lambda *_: pytest.fail("read"))
+    assert protocols.configure("mgnet-20", "tiny-imagenet", "short").model.num_classes == 20
 
 
 def test_tiny_imagenet_from_its_folder_and_from_its_zip_file(places, monkeypatch):

@@ -128,9 +128,8 @@ class _Opened(torch.utils.data.Dataset):
     def _view(self, image, seed):
         F = torchvision().transforms.functional
         if self.augmentation == "none":
-            image = F.center_crop(
-                F.resize(image, round(self.size * 8 / 7)), self.size
-            )  # 256 to 224
+            wider = round(self.size * 8 / 7)  # 256 for 224, as is usual
+            image = F.center_crop(F.resize(image, wider), self.size)
         else:
             generator = torch.Generator().manual_seed(seed)
             smallest = 0.5 if self.augmentation.endswith("half") else 0.08
