@@ -61,7 +61,8 @@ def transform_of(policy, name):
         "cifar10": [T.RandomCrop(32, 4, fill=128), flip, policy_of_cifar10],
         "resized-crop": [T.RandomResizedCrop(64), flip],
     }
-    return T.Compose([*steps[policy], T.ToTensor(), T.Normalize(*catalogue.normalisation_of(name))])
+    info = catalogue.info(name)
+    return T.Compose([*steps[policy], T.ToTensor(), T.Normalize(info.mean, info.std)])
 
 
 def images_for(name, n):

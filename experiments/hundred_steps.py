@@ -18,11 +18,10 @@ import torch
 import torch.nn.functional as F
 
 from mgtutorial import _paths, models
-from mgtutorial.data import images
+from mgtutorial.data import catalogue, images
 from mgtutorial.errors import InvalidValue
 from mgtutorial.models.counting import count_weights
 from mgtutorial.models.poly_steps import PLACEMENTS, RESIDUALS
-from mgtutorial.reproduction import published
 from mgtutorial.training import protocols, records
 
 STEPS, BATCH = 100, 8
@@ -58,7 +57,8 @@ def run(name, config, protocol, data_name):
     rates = protocols.settings("paper", data_name, protocol)
     # ImageNet's networks get Tiny ImageNet's images: 64 x 64 pixels, and fewer classes.
     source = images.load("tiny-imagenet" if data_name == "imagenet" else data_name, "train")
-    config = replace(published.fitted(config, data_name), in_channels=source.channels)
+    config = config.for_data_set(catalogue.info(data_name))
+    config = replace(config, in_channels=source.channels)
     torch.manual_seed(0)
     net = config.build().train()
     optimiser = torch.optim.SGD(net.parameters(), rates["lr"], momentum=0.9, weight_decay=1e-4)

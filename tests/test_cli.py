@@ -50,7 +50,7 @@ MISTAKES = [
     (["count", "mgnet", "--table", "mgiad-table1"], "either"),
     (["count", "mgnet", "--format", "yaml"], "Allowed: table, json, csv"),
     (["count", "--table", "mgiad-table1", "--format", "cvs"], "did you mean 'csv'"),
-    (["count", "mgnet", "--data", "digits"], "unknown data set"),
+    (["count", "mgnet", "--data", "mnist"], "unknown data set"),
     (["count", "mgnet", "--size", "4"], "give at most 3 levels"),
     (["count", "mgnet", "--size", "0"], "size=0"),
     (["count", "mgnet-20", "--batch-size", "1"], "batch_size=1"),

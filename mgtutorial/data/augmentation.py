@@ -16,6 +16,9 @@ from .image_ops import to_bytes
 #: The policies :func:`apply` knows.
 POLICIES = ("none", "crop-flip", "cifar10", "cifar100", "resized-crop", "resized-crop-half")
 
+#: Those that cost less the more images they get at once.
+POOLED = ("crop-flip", "cifar10", "cifar100")
+
 
 def apply(policy, images, generator):
     """Augment a batch.

@@ -7,7 +7,6 @@ else the platform's cache folder) holds what was unpacked or decoded.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ import numpy as np
 from .._atomic import replace
 from ..errors import DataDamaged, MgtutorialError
 
-_checked = {}  # (path, size, mtime, algorithm) -> digest, for this process
+_checked = {}  # path, size, mtime and algorithm -> digest, for this process
 
 
 class CacheUnwritable(MgtutorialError, OSError):
@@ -120,7 +119,7 @@ def lock(name):
 
 
 def digest_of(path, algorithm="sha256"):
-    """Digest of a file; remembered as long as its size and its time stamp stay.
+    """Digest of a file; the process remembers it as long as size and time stamp stay.
 
     Parameters
     ----------
@@ -135,27 +134,15 @@ def digest_of(path, algorithm="sha256"):
     path = Path(path).absolute()
     stat = path.stat()
     key = f"{algorithm} {stat.st_size} {stat.st_mtime_ns} {path}"
-    if key in _checked:
-        return _checked[key]
-    memory = cache_folder() / "digests.json"
-    try:
-        known = dict(json.loads(memory.read_text()))
-    except (OSError, ValueError, TypeError):
-        known = {}  # no memory yet, or a torn one: the digest is computed again
-    if key not in known:
+    if key not in _checked:
 
         def new():
             # against damage, not against an attacker: md5 is allowed where it is else forbidden
             return hashlib.new(algorithm, usedforsecurity=False)
 
         with open(path, "rb") as file:
-            known[key] = hashlib.file_digest(file, new).hexdigest()
-        try:
-            replace(memory, json.dumps(known, indent=0).encode())
-        except OSError:
-            pass  # a cache folder that cannot be written costs time only, here
-    _checked[key] = known[key]
-    return known[key]
+            _checked[key] = hashlib.file_digest(file, new).hexdigest()
+    return _checked[key]
 
 
 def check_digest(path, expected, algorithm="sha256"):

@@ -1,81 +1,152 @@
-"""The data sets: what each is, how it is normalised, where its files belong."""
+"""The data sets: each is one record, which says all that the package knows of it.
 
-from typing import NamedTuple
+To add one, write its record here. Its files are read by one of the readers beside this file, or
+by a new one if their format is new: :class:`mgtutorial.data.readers.Reader` says what that is.
+"""
+
+from dataclasses import dataclass
 
 from ..errors import choose
-
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-
-
-# name: (default augmentation, mean, standard deviation); the first and the
-# constants of FashionMNIST and CIFAR-10 are those of the MGiaD authors' code.
-SETS = {
-    "digits": ("none", (0.5,), (0.5,)),
-    "fashion-mnist": ("none", (0.5,), (0.5,)),
-    "cifar10": ("cifar10", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
-    # the channels' mean and deviation over the 50,000 training images
-    "cifar100": ("cifar100", (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-    "tiny-imagenet": ("resized-crop", *_IMAGENET),
-    "imagenet": ("resized-crop", *_IMAGENET),
-    "synthetic": ("none", (0.5,) * 3, (0.5,) * 3),
-}
+from .image_folders import ImageFolders
+from .local_copies import JpegCopy
+from .made import Made, digits, synthetic
+from .readers import Reader
+from .tiny_imagenet import TinyImageNet
+from .torchvision_files import TorchvisionFiles
 
 
-NAMES = tuple(SETS)
+@dataclass(frozen=True)
+class DataSet:
+    """What is known of a data set.
 
-
-def augmentation_of(name):
-    """The augmentation the papers' code uses for a data set.
-
-    Examples
-    --------
-    >>> augmentation_of("cifar10"), augmentation_of("fashion-mnist")
-    ('cifar10', 'none')
+    Attributes
+    ----------
+    name : str
+    channels, classes, size : int
+        Of the images: 1 (grey) or 3 (colour); how many kinds; pixels of a side.
+    mean, std : tuple of float
+        With which grey values in [0, 1] are normalised, one number a channel.
+    readers : tuple of Reader
+        What reads its files: the official ones first, then local copies.
+    augmentation : str
+        The policy of :mod:`mgtutorial.data.augmentation` that the papers' code uses.
+    stem : {"3x3", "7x7"}
+        With which the published networks begin on these images.
+    by_hand : str
+        What belongs into the root where the official files cannot be fetched; empty if nothing.
     """
-    return SETS[choose("data set", name, NAMES)][0]
 
-
-def normalisation_of(name):
-    """Mean and standard deviation per channel, for grey values in [0, 1].
-
-    Returns
-    -------
-    (tuple of float, tuple of float)
-
-    Examples
-    --------
-    >>> normalisation_of("fashion-mnist")
-    ((0.5,), (0.5,))
-    """
-    return SETS[choose("data set", name, NAMES)][1:]
-
-
-class DataSet(NamedTuple):
-    """What the networks of a data set's tables have in common."""
-
+    name: str
     channels: int
     classes: int
     size: int
+    mean: tuple
+    std: tuple
+    readers: tuple[Reader, ...]
+    augmentation: str = "none"
     stem: str = "3x3"
+    by_hand: str = ""
+
+    @property
+    def official(self):
+        """The ``source`` of images that come from the official files."""
+        return self.readers[0].source
 
 
-DATA = {
-    "fashion-mnist": DataSet(1, 10, 28),
-    "cifar10": DataSet(3, 10, 32),
-    "cifar100": DataSet(3, 100, 32),
-    "tiny-imagenet": DataSet(3, 200, 64),
-    "imagenet": DataSet(3, 1000, 224, "7x7"),
+# The constants of FashionMNIST and CIFAR-10, and all augmentations but ImageNet's, are those of
+# the MGiaD authors' code.
+_GREY = {"mean": (0.5,), "std": (0.5,)}
+_IMAGENET = {
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "augmentation": "resized-crop",
 }
+_RECORDS = (
+    DataSet(
+        "digits", 1, 10, 8, **_GREY,
+        readers=(Made(digits, "embedded", "embedded", "scikit-learn"),),
+    ),
+    DataSet(
+        "fashion-mnist", 1, 10, 28, **_GREY,
+        # torchvision has the md5 of the packed files only, and reads the unpacked ones
+        # unchecked; these are the SHA-256 of what the official files unpack to.
+        readers=(TorchvisionFiles("FashionMNIST", (
+            ("train-images-idx3-ubyte",
+             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+            ("train-labels-idx1-ubyte",
+             "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+            ("t10k-images-idx3-ubyte",
+             "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+            ("t10k-labels-idx1-ubyte",
+             "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        )),),
+        by_hand="FashionMNIST/raw/*-ubyte.gz",
+    ),
+    DataSet(
+        "cifar10", 3, 10, 32,
+        mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010), augmentation="cifar10",
+        readers=(TorchvisionFiles("CIFAR10"), JpegCopy("cifar10_jpeg/cifar10_jpeg.npz")),
+        by_hand="cifar-10-python.tar.gz",
+    ),
+    DataSet(
+        "cifar100", 3, 100, 32,
+        # the channels' mean and deviation over the 50,000 training images
+        mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762), augmentation="cifar100",
+        readers=(TorchvisionFiles("CIFAR100"),),
+        by_hand="cifar-100-python.tar.gz",
+    ),
+    DataSet(
+        "tiny-imagenet", 3, 200, 64, **_IMAGENET,
+        readers=(
+            TinyImageNet(
+                "tiny-imagenet-200",
+                "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+                "90528d7ca1a48142e341f4ef8d21d0de",
+            ),
+            JpegCopy("tinyimagenet20/*.npz", classes=20),
+        ),
+        by_hand="tiny-imagenet-200.zip",
+    ),
+    DataSet(
+        "imagenet", 3, 1000, 224, **_IMAGENET,
+        stem="7x7",
+        readers=(ImageFolders("imagenet"),),
+        by_hand="the folders imagenet/train/CLASS and imagenet/val/CLASS",
+    ),
+    DataSet(
+        "synthetic", 3, 10, 32, mean=(0.5,) * 3, std=(0.5,) * 3,
+        readers=(Made(synthetic, "synthetic", "made when asked for"),),
+    ),
+)  # fmt: skip
+
+SETS = {record.name: record for record in _RECORDS}
+NAMES = tuple(SETS)
+
+#: The data sets of the published tables: those that lie in files.
+PUBLISHED = tuple(name for name, record in SETS.items() if record.by_hand)
 
 
-# What to put into the root where the files cannot be fetched.
-BY_HAND = {
-    "fashion-mnist": "FashionMNIST/raw/*-ubyte.gz",
-    "cifar10": "cifar-10-python.tar.gz",
-    "cifar100": "cifar-100-python.tar.gz",
-    "tiny-imagenet": "tiny-imagenet-200.zip",
-    "imagenet": "the folders imagenet/train/CLASS and imagenet/val/CLASS",
-}
+def info(name):
+    """Return the record of a data set.
 
+    Parameters
+    ----------
+    name : str
+        One of :data:`NAMES`.
 
-COPIES = {"cifar10": "cifar10_jpeg/cifar10_jpeg.npz", "tiny-imagenet": "tinyimagenet20/*.npz"}
+    Returns
+    -------
+    DataSet
+
+    Raises
+    ------
+    UnknownName
+
+    Examples
+    --------
+    >>> info("cifar10").augmentation, info("imagenet").stem
+    ('cifar10', '7x7')
+    >>> info("cifar10").official, info("imagenet").official
+    ('official files', 'folders')
+    """
+    return SETS[choose("data set", name, NAMES)]

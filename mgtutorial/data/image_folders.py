@@ -1,4 +1,4 @@
-"""ImageNet: too large for memory, so each image is opened when its batch is made.
+"""Folders of images, too many for memory: each is opened when its batch is made.
 
 The caller sees what :class:`mgtutorial.data.images.Images` has. Every image of an
 epoch has its own generator, seeded from the epoch's seed and its index, so the
@@ -8,19 +8,20 @@ batches do not depend on how many processes make them.
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from .._torchvision import torchvision
-from ..errors import DataDamaged, DataNotFound
+from ..errors import DataDamaged
 from . import cache
 from .augmentation import resized_boxes
-from .sources import not_found
+from .readers import Found, Reader, first_place
 from .splits import split_index, taken
 
-SIZE = 224
 _FEW = 1000
+_MODES = {1: "L", 3: "RGB"}  # what Pillow calls images of so many channels
 
 
 def _most_workers():
@@ -34,7 +35,9 @@ class FolderImages:
     Attributes
     ----------
     name, split, classes, source
-        As in :class:`mgtutorial.data.images.Images`.
+        As in :class:`mgtutorial.data.in_memory.Images`.
+    channels, size : int
+        Images are opened as grey (1) or in colour (3), and cut to `size` pixels of a side.
     root : pathlib.Path
         The folder with one folder per class.
     files : numpy.ndarray
@@ -52,10 +55,10 @@ class FolderImages:
     labels: torch.Tensor = field(repr=False)
     classes: tuple = field(repr=False)
     digest: str
-    source: str = "folders"
+    source: str
+    channels: int
+    size: int
 
-    channels = 3
-    size = SIZE
     policies = ("none", "resized-crop", "resized-crop-half")
 
     @property
@@ -69,7 +72,7 @@ class FolderImages:
         return len(self.classes)
 
     def take(self, n):
-        """See :meth:`mgtutorial.data.images.Images.take`."""
+        """See :meth:`mgtutorial.data.in_memory.Images.take`."""
         labels = self.labels.cpu().numpy()
         index = taken(labels, n, f"{self.name}/{self.split}")
         files, labels = self.files[index], labels[index]
@@ -81,7 +84,7 @@ class FolderImages:
         )
 
     def epoch(self, order, batch_size, augmentation, seed):
-        """Yield uint8 batches (n, 3, 224, 224) and labels: see :func:`mgtutorial.data.batches`."""
+        """Yield uint8 batches and labels: see :func:`mgtutorial.data.images.batches`."""
         device = self.labels.device
         # starting processes pays only where there is enough to read
         workers = _most_workers() if len(order) >= _FEW else 0
@@ -104,6 +107,7 @@ class FolderImages:
 class _Opened(torch.utils.data.Dataset):
     def __init__(self, images, augmentation, seed):
         self.root, self.files = images.root, images.files
+        self.mode, self.size = _MODES[images.channels], images.size
         self.augmentation, self.seed = augmentation, seed
 
     def __len__(self):
@@ -115,7 +119,7 @@ class _Opened(torch.utils.data.Dataset):
         path = self.root / self.files[i]
         try:
             with Image.open(path) as file:
-                image = file.convert("RGB")
+                image = file.convert(self.mode)
         except OSError as error:
             # as a value: raised in a worker, it would arrive as a long traceback
             return f"the image {path} is damaged ({error}); fetch it again."
@@ -124,12 +128,13 @@ class _Opened(torch.utils.data.Dataset):
     def _view(self, image, seed):
         F = torchvision().transforms.functional
         if self.augmentation == "none":
-            image = F.center_crop(F.resize(image, 256), SIZE)
+            wider = round(self.size * 8 / 7)  # 256 for 224, as is usual
+            image = F.center_crop(F.resize(image, wider), self.size)
         else:
             generator = torch.Generator().manual_seed(seed)
             smallest = 0.5 if self.augmentation.endswith("half") else 0.08
             box = resized_boxes(1, image.height, image.width, generator, (smallest, 1.0))
-            image = F.resized_crop(image, *box[:, 0].tolist(), [SIZE, SIZE])
+            image = F.resized_crop(image, *box[:, 0].tolist(), [self.size, self.size])
             if torch.rand((), generator=generator) < 0.5:
                 image = F.hflip(image)
         return F.pil_to_tensor(image)
@@ -143,45 +148,77 @@ def _collate(samples):
     return torch.tensor(index), torch.stack(images)
 
 
-def imagenet(split, root=None, device="cpu"):
-    """Find ImageNet in the folders ``imagenet/train/CLASS`` and ``imagenet/val/CLASS``.
+class FolderPart(NamedTuple):
+    """One part of a data set, training or test, as :class:`ImageFolders` gives it.
 
-    Parameters
+    Attributes
     ----------
-    split : {"train", "val", "fit", "test"}
-        ``test`` is the official validation set; ``val`` is a part of the training set.
-    root : str or path, optional
-    device : str or torch.device
-
-    Returns
-    -------
-    FolderImages
-
-    Raises
-    ------
-    DataNotFound, DataDamaged
+    root : pathlib.Path
+        The folder with one folder per class.
+    files : numpy.ndarray
+        str (n,): paths below `root`.
+    labels : numpy.ndarray
+        int64 (n,).
+    classes : tuple of str
+    source : str
     """
-    folder = next((p / "imagenet" for p in cache.places(root) if (p / "imagenet").is_dir()), None)
-    if folder is None:
-        raise DataNotFound(not_found("imagenet", root))
-    try:
-        parts = {p: torchvision().datasets.ImageFolder(folder / p) for p in ("train", "val")}
-    except FileNotFoundError as error:
-        raise DataDamaged(f"{folder} is not complete ({error}).") from error
-    if parts["train"].classes != parts["val"].classes:
-        raise DataDamaged(f"{folder}/train and {folder}/val do not have the same classes.")
-    part = parts["val" if split == "test" else "train"]
-    base = Path(part.root)
-    files = np.array([Path(file).relative_to(base).as_posix() for file, _ in part.samples])
-    labels = np.array(part.targets, dtype=np.int64)
-    index = split_index(labels, split)
-    files, labels = files[index], labels[index]
-    return FolderImages(
-        "imagenet",
-        split,
-        base,
-        files,
-        torch.from_numpy(labels).to(device),
-        tuple(part.classes),
-        cache.content_digest(files, labels),
-    )
+
+    root: Path
+    files: np.ndarray
+    labels: np.ndarray
+    classes: tuple
+    source: str
+
+    def split(self, info, split, device):
+        """Return a split of this part: see :meth:`mgtutorial.data.in_memory.Part.split`."""
+        index = split_index(self.labels, split)
+        files, labels = self.files[index], self.labels[index]
+        return FolderImages(
+            info.name,
+            split,
+            self.root,
+            files,
+            torch.from_numpy(labels).to(device),
+            self.classes,
+            cache.content_digest(files, labels),
+            self.source,
+            info.channels,
+            info.size,
+        )
+
+
+@dataclass(frozen=True)
+class ImageFolders(Reader):
+    """The reader of the folders ``FOLDER/train/CLASS`` and ``FOLDER/val/CLASS``.
+
+    The test part is ``val``: what is published with labels, but not to train on.
+
+    Attributes
+    ----------
+    folder : str
+        Under the root.
+    """
+
+    folder: str
+    source = "folders"
+
+    def locate(self, info, root):
+        if (folder := first_place(f"{self.folder}/", root)) is None:
+            return None
+        train = folder / "train"
+        classes = sum(path.is_dir() for path in train.iterdir()) if train.is_dir() else None
+        return Found("ready", str(folder), classes)
+
+    def read(self, info, train, root, progress):
+        folder = first_place(f"{self.folder}/", root)
+        try:
+            parts = {p: torchvision().datasets.ImageFolder(folder / p) for p in ("train", "val")}
+        except FileNotFoundError as error:
+            raise DataDamaged(f"{folder} is not complete ({error}).") from error
+        if parts["train"].classes != parts["val"].classes:
+            raise DataDamaged(f"{folder}/train and {folder}/val do not have the same classes.")
+        part = parts["train" if train else "val"]
+        base = Path(part.root)
+        files = np.array([Path(file).relative_to(base).as_posix() for file, _ in part.samples])
+        labels = np.array(part.targets, dtype=np.int64)
+        return FolderPart(base, files, labels, tuple(part.classes), self.source)

@@ -6,120 +6,17 @@ them), ``fit`` (train without val: what is trained on while choices are made) an
 files at random: the same name and split are the same images on every machine.
 """
 
-from dataclasses import dataclass, field, replace
 from numbers import Integral
 
-import numpy as np
 import torch
 
 from ..errors import DeviceUnavailable, InvalidValue, choose
-from . import augmentation as augment
-from . import cache, sources
-from .catalogue import NAMES, normalisation_of
-from .splits import split_index, taken
+from . import catalogue, sources
+from .in_memory import Images
+
+__all__ = ["SPLITS", "Images", "batches", "load"]
 
 SPLITS = ("train", "val", "fit", "test")
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """A split of a data set in memory.
-
-    Attributes
-    ----------
-    name, split : str
-    images : torch.Tensor
-        uint8 (n, channels, size, size), on the training device.
-    labels : torch.Tensor
-        int64 (n,), on the same device.
-    classes : tuple of str
-    digest : str
-        First 16 hexadecimal digits of the SHA-256 over the bytes of images, then labels.
-    source : str
-        "official files", "JPEG copy", "20 of 200 classes", "embedded" or "synthetic".
-    """
-
-    name: str
-    split: str
-    images: torch.Tensor = field(repr=False)
-    labels: torch.Tensor = field(repr=False)
-    classes: tuple = field(repr=False)
-    digest: str
-    source: str
-
-    policies = augment.POLICIES
-
-    @property
-    def n(self):
-        """Number of images."""
-        return len(self.labels)
-
-    @property
-    def channels(self):
-        """1 (grey) or 3 (colour)."""
-        return self.images.shape[1]
-
-    @property
-    def size(self):
-        """Height, which is the width, in pixels."""
-        return self.images.shape[-1]
-
-    @property
-    def num_classes(self):
-        """Number of classes of the data set, whether or not all occur."""
-        return len(self.classes)
-
-    def take(self, n):
-        """The first `n` images of a fixed stratified order; ``take(10)`` is part of ``take(20)``.
-
-        Parameters
-        ----------
-        n : int
-            1 to ``self.n``.
-
-        Returns
-        -------
-        Images
-
-        Raises
-        ------
-        InvalidValue
-
-        Examples
-        --------
-        >>> load("digits", "train").take(20).labels.bincount().tolist()
-        [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
-        """
-        index = taken(self.labels.cpu().numpy(), n, f"{self.name}/{self.split}")
-        index = torch.from_numpy(index).to(self.labels.device)
-        images, labels = self.images[index], self.labels[index]
-        digest = cache.content_digest(images.cpu().numpy(), labels.cpu().numpy())
-        return replace(self, images=images, labels=labels, digest=digest)
-
-    def epoch(self, order, batch_size, augmentation, seed):
-        """Yield uint8 batches and labels: see :func:`batches`, which normalises them.
-
-        Parameters
-        ----------
-        order : torch.Tensor
-            int64 (m,), on the CPU: which images, in which order.
-        batch_size : int
-        augmentation : str
-        seed : int
-            Of the generator the augmentation draws from.
-        """
-        generator = torch.Generator().manual_seed(seed)
-        order = order.to(self.labels.device)
-        pool = batch_size
-        if augmentation != "none":
-            _keep_freed_memory()
-        if augmentation in ("crop-flip", "cifar10", "cifar100"):
-            # images that meet the same fate are treated together: the more, the cheaper
-            pool *= max(1, 2048 // batch_size)
-        for index in order.split(pool):
-            x, y = self.images.index_select(0, index), self.labels.index_select(0, index)
-            x = augment.apply(augmentation, x, generator)
-            yield from zip(x.split(batch_size), y.split(batch_size), strict=True)
 
 
 def load(name, split, root=None, device="cpu", download=False, progress=True):
@@ -128,8 +25,7 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
     Parameters
     ----------
     name : str
-        One of :data:`NAMES`. ``imagenet`` is read lazily and gives a
-        :class:`~mgtutorial.data.image_folders.FolderImages`, which :func:`batches` takes as well.
+        One of :data:`mgtutorial.data.catalogue.NAMES`.
     split : {"train", "val", "fit", "test"}
         ``val``: 5,000 training images (20 % where there are fewer than 25,000), in
         proportion of the classes, the same in every run; ``fit``: the other ones.
@@ -148,7 +44,9 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
 
     Returns
     -------
-    Images
+    Images or FolderImages
+        :class:`~mgtutorial.data.image_folders.FolderImages` are those that stay on disk, as
+        ImageNet's; :func:`batches` takes both.
 
     Raises
     ------
@@ -159,39 +57,13 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
     >>> load("digits", "test")
     Images(name='digits', split='test', digest='...', source='embedded')
     """
-    choose("data set", name, NAMES)
+    info = catalogue.info(name)
     choose("split", split, SPLITS)
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise DeviceUnavailable("no CUDA device was found: choose the device 'cpu'.")
-    if name == "imagenet":
-        from .image_folders import imagenet
-
-        return imagenet(split, root, device)
     part = sources.read(name, split != "test", root, download, progress)
-    images, labels = part.images, part.labels
-    if split in ("val", "fit"):
-        index = split_index(labels, split)
-        images, labels = images[index], labels[index]
-    digest = cache.content_digest(images, labels)
-    return Images(
-        name,
-        split,
-        torch.from_numpy(np.ascontiguousarray(images)).to(device),
-        torch.from_numpy(labels).to(device),
-        part.classes,
-        digest,
-        part.source,
-    )
-
-
-def _keep_freed_memory():
-    """Make glibc keep what is freed, instead of giving it back and fetching it page by page.
-
-    It keeps twice the largest block, up to 32 MiB, that it has seen freed. No
-    page of this one is touched; without it a fifth of the time goes into page faults.
-    """
-    torch.empty(31 << 20, dtype=torch.uint8)
+    return part.split(info, split, device)
 
 
 def batches(images, batch_size, augmentation="none", shuffle=True, generator=None, drop_last=False):
@@ -216,7 +88,7 @@ def batches(images, batch_size, augmentation="none", shuffle=True, generator=Non
     Yields
     ------
     x : torch.Tensor
-        float32 (batch, channels, size, size), normalised with :func:`normalisation_of`.
+        float32 (batch, channels, size, size), normalised with the data set's mean and deviation.
     y : torch.Tensor
         int64 (batch,).
 
@@ -272,10 +144,8 @@ def _single_threaded(epoch):
 
 
 def _normalised(images, epoch):
-    device = images.labels.device
-    mean, std = (
-        torch.tensor(v, device=device)[:, None, None] for v in normalisation_of(images.name)
-    )
+    device, info = images.labels.device, catalogue.info(images.name)
+    mean, std = (torch.tensor(v, device=device)[:, None, None] for v in (info.mean, info.std))
     scale, shift = 1 / (255 * std), -mean / std
     for x, y in epoch:
         yield x.float().mul_(scale).add_(shift), y

@@ -1,76 +1,26 @@
 """Reading each data set from where it lies: official files first, local copies next.
 
-:func:`read` gives the training or the test part as arrays; splitting, digests
-and batches are :mod:`mgtutorial.data.images`'s business. Nothing is unpickled that is not
-verified: ``np.load`` runs with ``allow_pickle=False``, and torchvision's CIFAR
-reader, whose official files *are* pickles, is called only after the md5 of
-every one of them was compared with torchvision's list.
+:func:`read` gives the training or the test part; splitting, digests and batches are
+:mod:`mgtutorial.data.images`'s business. Nothing is unpickled that is not verified:
+``np.load`` runs with ``allow_pickle=False``, and torchvision's CIFAR reader, whose official
+files *are* pickles, is called only after the md5 of every one of them was compared with
+torchvision's list.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
-
 from ..errors import DataNotFound
-from . import cache, jpegs, official
-from .catalogue import BY_HAND, COPIES
-from .splits import stratified_order
-
-
-class Part(NamedTuple):
-    """One part of a data set: uint8 images (n, c, h, w), int64 labels (n,), names, origin."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    classes: tuple
-    source: str
-
-
-def digits(train):
-    """scikit-learn's 1,797 images of handwritten digits, 8 x 8, embedded in that library.
-
-    Grey values 0..16 become 0..255. There is no official test set: 359 images
-    (20 %, stratified, always the same) are the test part, 1,438 the training part.
-    """
-    from sklearn.datasets import load_digits
-
-    raw = load_digits()
-    images = np.rint(raw.images * (255 / 16)).astype(np.uint8)[:, None]
-    labels = raw.target.astype(np.int64)
-    order = stratified_order(labels, seed=1797)
-    index = np.sort(order[359:] if train else order[:359])
-    return Part(images[index], labels[index], tuple("0123456789"), "embedded")
-
-
-def synthetic(train, seed=0, classes=10, channels=3, size=32):
-    """Coloured waves, one per class, under noise: separable, for tests.
-
-    Parameters
-    ----------
-    train : bool
-        2,000 images, or 500 others of the same classes.
-    seed, classes, channels, size : int
-    """
-    waves = np.random.RandomState(seed)
-    grid = np.arange(size) / size
-    y, x = np.meshgrid(grid, grid, indexing="ij")
-    k = waves.randint(1, 4, (2, classes, channels, 1, 1))
-    phase = waves.uniform(0, 2 * np.pi, (classes, channels, 1, 1))
-    means = 128 + 60 * np.sin(2 * np.pi * (k[0] * x + k[1] * y) + phase)
-    noise = np.random.RandomState([seed, int(train)])
-    labels = np.arange(2000 if train else 500) % classes
-    images = means[labels] + 20 * noise.standard_normal((len(labels), channels, size, size))
-    names = tuple(f"wave {i}" for i in range(classes))
-    return Part(images.clip(0, 255).astype(np.uint8), labels.astype(np.int64), names, "synthetic")
+from . import cache, catalogue
 
 
 def read(name, train, root=None, download=False, progress=True):
-    """Read the training or the test part of a data set that fits in memory.
+    """Read the training or the test part of a data set.
 
     Parameters
     ----------
     name : str
-        Any of :data:`mgtutorial.data.catalogue.NAMES` but ``imagenet``.
+        One of :data:`mgtutorial.data.catalogue.NAMES`.
     train : bool
     root : str or path, optional
     download : bool
@@ -79,36 +29,59 @@ def read(name, train, root=None, download=False, progress=True):
 
     Returns
     -------
-    Part
+    Part or FolderPart
+        What the reader of the files gives.
 
     Raises
     ------
-    DataNotFound, DataDamaged, CacheUnwritable
+    UnknownName, DataNotFound, DataDamaged, CacheUnwritable
     """
-    if name == "digits":
-        return digits(train)
-    if name == "synthetic":
-        return synthetic(train)
-    if name == "tiny-imagenet":
-        path = jpegs.locate_tiny(root)
-        if path is None and download:
-            path = jpegs.download_tiny(root, progress)
-        if path is not None:
-            return Part(*jpegs.read_tiny(path, train, progress), "official files")
-    else:
-        arrays = official.read(name, train, root, download, progress)
-        if arrays is not None:
-            return Part(*arrays, "official files")
-    copy = _copy(name, root)
-    if copy is None:
+    info = catalogue.info(name)
+    official = info.readers[0]
+    reader, _ = _located(info, root)
+    if download and reader is not official and official.fetches:
+        official.fetch(info, root, progress)
+        reader = official
+    if reader is None:
         raise DataNotFound(not_found(name, root))
-    part = jpegs.read_copy(copy, train, progress)
-    return Part(*part, f"{len(part[2])} of 200 classes" if "tiny" in name else "JPEG copy")
+    return reader.read(info, train, root, progress)
 
 
-def _copy(name, root):
-    found = (p for place in cache.places(root) for p in sorted(place.glob(COPIES[name])))
-    return next(found, None) if name in COPIES else None
+def _located(info, root):
+    """The first reader that finds something, and what it found; or two times None."""
+    for reader in info.readers:
+        if (found := reader.locate(info, root)) is not None:
+            return reader, found
+    return None, None
+
+
+def described(name, root=None):
+    """Return the record of a data set, with the number of classes that are really there.
+
+    They are fewer where a part of the classes lies in place of the whole data set. Nothing is
+    read, so this is quick; a data set that is not there is described as its record has it.
+
+    Parameters
+    ----------
+    name : str
+    root : str or path, optional
+
+    Returns
+    -------
+    mgtutorial.data.catalogue.DataSet
+
+    Raises
+    ------
+    UnknownName
+
+    Examples
+    --------
+    >>> described("cifar100", "nowhere").classes
+    100
+    """
+    info = catalogue.info(name)
+    _, found = _located(info, root)
+    return replace(info, classes=found.classes) if found and found.classes else info
 
 
 def not_found(name, root=None):
@@ -120,13 +93,31 @@ def not_found(name, root=None):
 def how_to_get(name, root=None):
     """What to type or to put where, so that a data set is there.
 
+    Parameters
+    ----------
+    name : str
+    root : str or path, optional
+
+    Returns
+    -------
+    str
+        Empty for a data set without files.
+
+    Raises
+    ------
+    UnknownName
+
     Examples
     --------
     >>> how_to_get("cifar10", "data")
     'type `mgtutorial data --download cifar10`, or put cifar-10-python.tar.gz into data'
     """
-    put = f"put {BY_HAND[name]} into {cache.download_folder(root)}"
-    return put if name == "imagenet" else f"type `mgtutorial data --download {name}`, or {put}"
+    info = catalogue.info(name)
+    if not info.by_hand:
+        return ""
+    put = f"put {info.by_hand} into {cache.download_folder(root)}"
+    fetched = info.readers[0].fetches
+    return f"type `mgtutorial data --download {name}`, or {put}" if fetched else put
 
 
 class Row(NamedTuple):
@@ -155,21 +146,10 @@ def available(root=None):
     >>> available()[0]
     Row(name='digits', state='embedded', where='scikit-learn', how='')
     """
-    rows = [Row("digits", "embedded", "scikit-learn", "")]
-    for name in BY_HAND:
-        state, where = _state(name, root)
-        rows.append(Row(name, state, where, how_to_get(name, root) if state != "ready" else ""))
-    return [*rows, Row("synthetic", "made when asked for", "", "")]
-
-
-def _state(name, root):
-    if name in official.CLASSES:
-        found = official.locate(name, root)
-        if found:
-            kind, place = found
-            state = "ready" if kind == "unpacked" else "ready, unpacked at first use"
-            return state, str(place)
-    elif name == "tiny-imagenet" and (path := jpegs.locate_tiny(root)):
-        return "ready", str(path)
-    copy = _copy(name, root)
-    return ("local copy, not the official files", str(copy)) if copy else ("not here", "")
+    rows = []
+    for name, info in catalogue.SETS.items():
+        reader, found = _located(info, root)
+        state, where = found[:2] if found else ("not here", "")
+        how = "" if reader is info.readers[0] else how_to_get(name, root)
+        rows.append(Row(name, state, where, how))
+    return rows

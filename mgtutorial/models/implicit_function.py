@@ -16,6 +16,7 @@ from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import blocks, mgic
+from .config import NetworkConfig
 from .mobile_blocks import InvertedBottleneck
 
 BLOCKS = ("dense", "grouped", "mgic")
@@ -23,7 +24,7 @@ ENDS = ("linear", "printed")
 
 
 @dataclass(frozen=True)
-class ImplicitConfig:
+class ImplicitConfig(NetworkConfig):
     r"""What defines a network of MGIC's Table 2.
 
     The table names a block with expansion 2 and leaves open which. Ours are inverted

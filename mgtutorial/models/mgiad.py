@@ -15,12 +15,23 @@ from torch import nn
 from .. import multigrid
 from ..errors import InvalidValue, choose
 from . import blocks, mgnet
+from .config import NetworkConfig
 
 TRANSFER_NORMS = ("none", "resolution", "all")
 
+# The transfers' norms in the networks of the tables, by data set. They are an inference from the
+# published counts (two other decompositions tie).
+BY_DATA = {
+    "fashion-mnist": "none",
+    "cifar10": "resolution",
+    "cifar100": "resolution",
+    "tiny-imagenet": "all",
+    "imagenet": "all",
+}
+
 
 @dataclass(frozen=True)
-class MGiaDConfig:
+class MGiaDConfig(NetworkConfig):
     r"""What defines an MGiaD.
 
     Attributes
@@ -89,14 +100,9 @@ class MGiaDConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "channels", mgnet.check_widths("channels", self.channels))
-        at_least = {"lam": 1, "coarsest": 1, "group_size": 1, "eta_pre": 1, "eta_post": 0}
-        at_least |= {"in_channels": 1, "num_classes": 1}
-        for name, least in at_least.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise InvalidValue(
-                    f"{name}={value!r}: it must be a whole number, at least {least}."
-                )
+        self.check_whole(1, "lam", "coarsest", "group_size", "eta_pre")
+        self.check_whole(0, "eta_post")
+        self.check_images("stem", "norm", "activation")
         choose("correction", self.correction, ("printed", "fas"))
         choose("transfer_norms", self.transfer_norms, TRANSFER_NORMS)
         for widths in self.channel_widths:
@@ -112,6 +118,27 @@ class MGiaDConfig:
     def channel_widths(self):
         """For each resolution level the widths of its channel levels, from fine to coarse."""
         return tuple(halve(c, self.coarsest) for c in self.widths)
+
+    def for_data_set(self, info):
+        """Return the config with a data set's channels, classes, stem and norms of the transfers.
+
+        On a data set of no published table the norms stay as they are.
+
+        Parameters
+        ----------
+        info : object
+            As for :meth:`mgtutorial.models.config.NetworkConfig.for_data_set`.
+
+        Examples
+        --------
+        >>> class ImageNet:  # what the catalogue's record has, in short
+        ...     name, channels, classes, stem = "imagenet", 3, 1000, "7x7"
+        >>> config = NAMED["mgiad-lam3-c64-g64"].for_data_set(ImageNet)
+        >>> config.transfer_norms, config.stem, config.num_classes
+        ('all', '7x7', 1000)
+        """
+        norms = BY_DATA.get(info.name, self.transfer_norms)
+        return replace(super().for_data_set(info), transfer_norms=norms)
 
     def build(self):
         """Return the network, with fresh weights from torch's global generator."""
@@ -273,40 +300,6 @@ class MGiaD(mgnet.MgNet):
 
     def _transfer(self, c, config):
         return _resolution_transfer(c, c, config)
-
-
-# How the networks of the tables differ from one data set to the next. The norms are an
-# inference from the published counts (two other decompositions tie).
-BY_DATA = {
-    "fashion-mnist": {"transfer_norms": "none"},
-    "cifar10": {"transfer_norms": "resolution"},
-    "cifar100": {"transfer_norms": "resolution"},
-    "tiny-imagenet": {"transfer_norms": "all"},
-    "imagenet": {"transfer_norms": "all", "stem": "7x7"},
-}
-
-
-def for_data(config, name):
-    """Return `config` with the transfers' norms and the stem that it has on a data set.
-
-    Channels and classes stay as they are. On a data set of no published table the config
-    is returned unchanged.
-
-    Parameters
-    ----------
-    config : MGiaDConfig
-    name : str
-        A name of :func:`mgtutorial.data.images.load`.
-
-    Examples
-    --------
-    >>> config = for_data(NAMED["mgiad-lam3-c64-g64"], "imagenet")
-    >>> config.transfer_norms, config.stem
-    ('all', '7x7')
-
-    Book: mgiad, mgiad-network
-    """
-    return replace(config, **BY_DATA.get(name, {}))
 
 
 # (lam, c_K, g_s) of the published rows.

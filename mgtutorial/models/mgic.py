@@ -36,6 +36,7 @@ from torch import nn
 from .. import multigrid
 from ..errors import InvalidValue, choose
 from . import blocks
+from .config import NetworkConfig
 
 
 def halvings(c, s_c, until="<="):
@@ -312,7 +313,7 @@ def initialise(network):
 
 
 @dataclass(frozen=True)
-class TransfersConfig:
+class TransfersConfig(NetworkConfig):
     """The transfers of MGIC alone, from `c` channels to `s_c` and back: Table 1 of that paper.
 
     Attributes

@@ -17,6 +17,7 @@ from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import blocks, mgic
+from .config import NetworkConfig
 from .mobile_blocks import (
     DepthwiseConnector,
     InvertedBottleneck,
@@ -66,7 +67,7 @@ TABLE_6 = (
 
 
 @dataclass(frozen=True)
-class MGICMobileNetV3Config:
+class MGICMobileNetV3Config(NetworkConfig):
     """What defines an MGIC-MobileNetV3.
 
     Attributes
@@ -139,10 +140,8 @@ class MGICMobileNetV3Config:
                 f"bottlenecks={rows}: give rows (kernel, expansion, channels, squeeze, stride) "
                 "of positive numbers, with an odd kernel."
             )
-        names = ("s_g", "s_c", "stem", "features", "hidden", "in_channels", "num_classes")
-        for name in names:
-            if getattr(self, name) < 1:
-                raise InvalidValue(f"{name}={getattr(self, name)}: it must be at least 1.")
+        self.check_whole(1, "s_g", "s_c", "stem", "features", "hidden")
+        self.check_images()
         choose("connector", self.connector, ("dense", "depthwise"))
         choose("grouping", self.grouping, ("size", "number"))
         widest = max(round_width(self.width * row[2]) for row in rows)

@@ -11,11 +11,12 @@ from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import blocks, mgic
+from .config import NetworkConfig
 from .resnet import BLOCKS, ResolutionLevel
 
 
 @dataclass(frozen=True)
-class MGICResNetConfig:
+class MGICResNetConfig(NetworkConfig):
     """What defines an MGIC-ResNet.
 
     Attributes
@@ -61,21 +62,9 @@ class MGICResNetConfig:
     stem: str = "3x3"
 
     def __post_init__(self):
-        for name in ("blocks", "channels"):
-            value = tuple(getattr(self, name))
-            object.__setattr__(self, name, value)
-            if not value or min(value) < 1:
-                raise InvalidValue(f"{name}={value}: give one positive number for each level.")
-        if len(self.blocks) != len(self.channels):
-            raise InvalidValue(
-                f"blocks={self.blocks} and channels={self.channels}: "
-                "both need one number for each level."
-            )
-        for name in ("in_channels", "num_classes"):
-            if getattr(self, name) < 1:
-                raise InvalidValue(f"{name}={getattr(self, name)}: it must be at least 1.")
+        self.check_levels("blocks", "channels")
+        self.check_images("stem")
         choose("block", self.block, BLOCKS)
-        choose("stem", self.stem, ("3x3", "7x7"))
         if self.s_c > max(self.channels):
             raise InvalidValue(
                 f"s_c={self.s_c}: the coarsest channel level cannot be wider than the widest "

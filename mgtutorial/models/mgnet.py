@@ -14,10 +14,11 @@ from torch import nn
 from .. import multigrid
 from ..errors import InvalidValue
 from . import blocks
+from .config import NetworkConfig
 
 
 @dataclass(frozen=True)
-class MgNetConfig:
+class MgNetConfig(NetworkConfig):
     r"""What defines an MgNet.
 
     Attributes
@@ -79,9 +80,7 @@ class MgNetConfig:
                 )
         if min(self.steps_by_level) < 1:
             raise InvalidValue(f"steps={self.steps}: each level needs at least 1.")
-        for name in ("in_channels", "num_classes"):
-            if getattr(self, name) < 1:
-                raise InvalidValue(f"{name}={getattr(self, name)}: it must be at least 1.")
+        self.check_images("stem", "norm", "activation")
         if self.group_size is not None:
             for c in self.channels:
                 check_group_size(self.group_size, c)

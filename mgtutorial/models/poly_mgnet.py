@@ -17,6 +17,7 @@ from torch import nn
 from .. import multigrid
 from ..errors import InvalidValue, choose
 from . import blocks, poly_roots, poly_steps
+from .config import NetworkConfig
 from .mgnet import check_widths, transfer
 
 #: The polynomials of the public code, by their degree.
@@ -29,7 +30,7 @@ POLYNOMIALS = {
 
 
 @dataclass(frozen=True)
-class PolyMgNetConfig:
+class PolyMgNetConfig(NetworkConfig):
     r"""What defines a Poly-MgNet; by default it is the public code's q2.
 
     Attributes
@@ -99,9 +100,7 @@ class PolyMgNetConfig:
         if not self.steps:
             raise InvalidValue("steps=(): give at least one kind of step, or a polynomial's name.")
         object.__setattr__(self, "channels", check_widths("channels", self.channels))
-        for name in ("in_channels", "num_classes"):
-            if getattr(self, name) < 1:
-                raise InvalidValue(f"{name}={getattr(self, name)}: it must be at least 1.")
+        self.check_images("stem", "norm", "activation")
         for name in ("placement", "residual"):
             value = getattr(self, name)
             if not isinstance(value, str):

@@ -4,14 +4,16 @@
 MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
 """
 
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 
 import torch
 from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import mgiad, mgic_mobilenetv3, mgic_resnet, mgnet, poly_mgnet, resnet
+from .implicit_function import ImplicitConfig
 from .mgiad import MGiaDConfig
+from .mgic import TransfersConfig
 from .mgic_mobilenetv3 import MGICMobileNetV3Config
 from .mgic_resnet import MGICResNetConfig
 from .mgnet import MgNetConfig
@@ -37,6 +39,8 @@ _KINDS = {
         PolyMgNetConfig,
         MGICResNetConfig,
         MGICMobileNetV3Config,
+        ImplicitConfig,
+        TransfersConfig,
     )
 }
 
@@ -72,8 +76,8 @@ def named(name, **changes):
 def as_dict(config):
     """Return a config as the plain data that JSON knows, its kind included.
 
-    A field that came later, ``field(default=..., metadata={"later": True})``, is left out at
-    its default: so the digests of older runs stay what they were.
+    A field that came later is left out at its default, see
+    :meth:`mgtutorial.models.config.NetworkConfig.as_dict`.
 
     Parameters
     ----------
@@ -87,14 +91,7 @@ def as_dict(config):
 
     Book: reproduction, reproduction-statements
     """
-    values = asdict(config)
-    kept = [
-        f.name
-        for f in fields(config)
-        if not (f.metadata.get("later") and getattr(config, f.name) == f.default)
-    ]
-    plain = {k: list(values[k]) if isinstance(values[k], tuple) else values[k] for k in kept}
-    return {"kind": type(config).__name__, **plain}
+    return {"kind": type(config).__name__, **config.as_dict()}
 
 
 def from_dict(d):

@@ -7,10 +7,11 @@ from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import blocks
+from .config import NetworkConfig
 
 
 @dataclass(frozen=True)
-class ResNetConfig:
+class ResNetConfig(NetworkConfig):
     """What defines a ResNet.
 
     Attributes
@@ -54,21 +55,9 @@ class ResNetConfig:
     block: str = field(default="basic", metadata={"later": True})
 
     def __post_init__(self):
-        for name in ("blocks", "channels"):
-            value = tuple(getattr(self, name))
-            object.__setattr__(self, name, value)
-            if not value or min(value) < 1:
-                raise InvalidValue(f"{name}={value}: give one positive number for each level.")
-        if len(self.blocks) != len(self.channels):
-            raise InvalidValue(
-                f"blocks={self.blocks} and channels={self.channels}: "
-                "both need one number for each level."
-            )
-        for name in ("in_channels", "num_classes"):
-            if getattr(self, name) < 1:
-                raise InvalidValue(f"{name}={getattr(self, name)}: it must be at least 1.")
+        self.check_levels("blocks", "channels")
+        self.check_images("stem")
         choose("block", self.block, BLOCKS)
-        choose("stem", self.stem, ("3x3", "7x7"))
         choose("shortcut", self.shortcut, ("projection", "padding"))
         if self.shortcut == "padding" and list(self.channels) != sorted(self.channels):
             raise InvalidValue(

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cache
 
-from ..data.catalogue import DATA
+from ..data import catalogue
 from ..errors import choose
 from ..models import registry
 from ..models.counting import count_weights
@@ -156,7 +156,7 @@ def _comparable(group, table):
         and not first["partial"]
         and config["data"] == table.data
         and config.get("protocol", "mgiad") == table.protocol
-        and first["data"]["source"] == "official files"
+        and first["data"]["source"] == catalogue.info(table.data).official
     )
 
 
@@ -174,4 +174,4 @@ def _bare(config):
 
 def pixels(table):
     """Return the side of the images that a table's networks are for."""
-    return DATA[TABLES[table].data].size
+    return catalogue.info(TABLES[table].data).size

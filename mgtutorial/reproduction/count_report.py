@@ -97,8 +97,8 @@ def of_network(name, data=None, size=None, batch_size=128, form="table"):
     name : str
         A name of :data:`mgtutorial.models.registry.CONFIGS`.
     data : str, optional
-        The data set of a published table, for channels, classes, stem and image size. The
-        named networks are for CIFAR-10, those of ImageNet for ImageNet.
+        A data set, for channels, classes, stem and image size. The named networks are for
+        CIFAR-10, those of ImageNet for ImageNet.
     size : int, optional
         Height and width of the images; default that of the data set.
     batch_size : int
@@ -121,9 +121,10 @@ def of_network(name, data=None, size=None, batch_size=128, form="table"):
     choose("format", form, FORMATS)
     config = registry.CONFIGS[choose("network", name, registry.CONFIGS)]
     like = data or ("imagenet" if config.num_classes == 1000 else "cifar10")
+    info = catalogue.info(like)
     if data is not None:
-        config = published.fitted(config, data)
-    size = catalogue.DATA[like].size if size is None else size
+        config = config.for_data_set(info)
+    size = info.size if size is None else size
     if not isinstance(size, int) or size < 1:
         raise InvalidValue(f"size={size!r}: give the pixels of a side, a whole number above 0.")
     weights, macs = counting.weights_by_part(config), counting.macs_by_part(config, size)

@@ -9,7 +9,7 @@ import csv
 from functools import cache
 
 from .. import _paths
-from ..data.catalogue import DATA
+from ..data import catalogue
 from ..errors import InvalidValue, choose
 from ..models import counting, registry
 from .tables import TABLES
@@ -71,8 +71,8 @@ def check(table, rows=None, network=None):
     for row in rows or described.rows:
         config = described.config(row)
         built = registry.built(config if network is None else network(config))
-        size, channels = DATA[described.data].size, DATA[described.data].channels
-        ours = counting.count_weights(built), counting.count_macs(built, size, channels)
+        info = catalogue.info(described.data)
+        ours = counting.count_weights(built), counting.count_macs(built, info.size, info.channels)
         if ours != counts(table, row):
             weights, macs = counts(table, row)
             raise WrongNetwork(

@@ -7,6 +7,7 @@ notebooks are in :mod:`.notebooks`, doing the runs is :mod:`mgtutorial.sweeps`' 
 from dataclasses import replace
 from functools import cache
 
+from ..data import catalogue
 from ..errors import InvalidValue, choose
 from ..models.counting import count_macs
 from ..models.narrow import narrowed
@@ -68,20 +69,14 @@ def planned(table, budget, rows, seeds, data, root):
         elif data != described.data:
             network = described.rows[row].config
         config = protocols.configure(network, data, budget, root=root, protocol=described.protocol)
-        if data != described.data and (why := _unfit(config.model, _side(data, root))):
+        side = catalogue.info(data).size
+        if data != described.data and (why := _unfit(config.model, side)):
             if rows:
                 raise InvalidValue(f"{row} cannot be trained on {data}: {why}")
             left_out.append(f"{row} is counted, not trained, on {data}: {why}")
             continue
         found += [(row, replace(config, seed=seed)) for seed in dict.fromkeys(seeds)]
     return found, left_out
-
-
-@cache
-def _side(data, root):
-    from ..data import images as sets
-
-    return sets.load(data, "test", root=root).size
 
 
 @cache

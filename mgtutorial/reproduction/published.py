@@ -5,14 +5,13 @@ The lines are in ``results/published``. Here each line that counts weights becom
 its data set. Why a count does not agree stands beside the row, in ``results/reasons.csv``.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 
 from .. import _paths
-from ..data.catalogue import DATA
+from ..data import catalogue
 from ..errors import choose
-from ..models import mgiad
 from ..models.counting import count_weights
 from .papers.printed_table import PRINTED, lines, read
 
@@ -112,24 +111,6 @@ def _weights(config):
     return count_weights(config)
 
 
-def fitted(config, data):
-    """Return a config as the papers use it on a data set: channels, classes, stem, norms.
-
-    Examples
-    --------
-    >>> from mgtutorial import models
-    >>> fitted(models.named("mgnet"), "imagenet").stem
-    '7x7'
-    """
-    d = DATA[choose("data set of the tables", data, DATA)]
-    changes = {"in_channels": d.channels, "num_classes": d.classes}
-    if isinstance(config, mgiad.MGiaDConfig):
-        config = mgiad.for_data(config, data)
-    elif getattr(config, "stem", None) == "3x3":
-        changes["stem"] = d.stem
-    return replace(config, **changes)
-
-
 @cache
 def _reasons():
     found = {}
@@ -166,6 +147,7 @@ def rows(table=None):
     if table is None:
         return tuple(row for name in PRINTED for row in rows(name))
     described = PRINTED[choose("table", table, PRINTED)]
+    info = described.data and catalogue.info(described.data)
     found = {}
     for line in filter(described.only, lines(described.csv)):
         if not line[described.count]:
@@ -187,7 +169,7 @@ def rows(table=None):
             accuracy=float(accuracy) if accuracy else None,
             std=float(line["test_acc_std"]) if line.get("test_acc_std") else None,
             arxiv=arxiv,
-            config=config and (fitted(config, described.data) if described.data else config),
+            config=config.for_data_set(info) if config and info else config,
             reason=_reasons().get((table, name.replace("-arxiv", "")), ""),
         )
     return tuple(found.values())

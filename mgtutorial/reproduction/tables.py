@@ -45,11 +45,12 @@ class Table:
     @property
     def classes(self):
         """Number of classes of the table's data set."""
-        return catalogue.DATA[self.data].classes
+        return catalogue.info(self.data).classes
 
     def config(self, row):
         """Return the network of a row, as it is on the table's data set."""
-        return published.fitted(self.rows[choose("row", row, self.rows)].config, self.data)
+        config = self.rows[choose("row", row, self.rows)].config
+        return config.for_data_set(catalogue.info(self.data))
 
 
 def _of_print(name):

@@ -4,15 +4,12 @@
 rate and are never compared with the papers' accuracies.
 """
 
-from dataclasses import dataclass, fields, replace
-from functools import cache
+from dataclasses import dataclass, field, fields
 
-from ..data import cache as _files
-from ..data import catalogue
-from ..data import images as data
+from ..data import catalogue, sources
 from ..errors import InvalidValue, choose
-from ..models import mgiad, registry
-from ..reproduction import published
+from ..models import registry
+from ..models.config import plain_fields
 from .schedules import SCHEDULES
 
 PRECISIONS = ("float32", "bfloat16", "float16", "float64")
@@ -65,6 +62,13 @@ _PAPERS = {
         "": {"schedule": "cosine", "lr": 0.1, "batch_size": 128, "epochs": 400},
     },
 }
+# What differs for some networks on top: a field of the config, its value, the changes.
+_NETWORKS = {("mgiad", "imagenet"): ("lam", 3, {"batch_size": 256})}  # for want of memory
+
+
+def _later(default):
+    """A field that came later: older records do not have it, and keep their digests."""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,8 @@ class TrainConfig:
     seed: int = 0
     precision: str = "float32"
     compile: bool = False
-    norm_parts: int = 1
-    protocol: str = "mgiad"
+    norm_parts: int = _later(1)
+    protocol: str = _later("mgiad")
 
     def __post_init__(self):
         choose("data set", self.data, catalogue.NAMES)
@@ -141,15 +145,7 @@ class TrainConfig:
 
     def as_dict(self):
         """Return the config as plain data."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name, default in _LATER.items():  # not worth a word at its default, nor a new digest
-            if plain[name] == default:
-                del plain[name]
-        return plain | {"model": registry.as_dict(self.model)}
-
-
-# Fields that came later: older records do not have them.
-_LATER = {"norm_parts": 1, "protocol": "mgiad"}
+        return plain_fields(self) | {"model": registry.as_dict(self.model)}
 
 
 def configure(model, data_name, budget="short", *, root=None, **changes):
@@ -162,42 +158,40 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
         on the data set; or a config, whose input channels and number of classes change only.
     data_name, budget : str
     root : path, optional
-        Where the data are, see :func:`mgtutorial.data.images.load`.
+        Where the data are, see :func:`mgtutorial.data.images.load`. None are read; but where a
+        part of the classes lies in place of a data set, the network gets so many outputs.
     **changes
         Fields of :class:`TrainConfig` that shall differ from the budget's.
 
     Raises
     ------
-    UnknownName, InvalidValue, DataNotFound
+    UnknownName
+    InvalidValue
+        If a number is out of its range, or if the network does not take images.
 
     Examples
     --------
     >>> config = configure("mgnet-20", "digits", "smoke", seed=1)
     >>> config.model.in_channels, config.seed
     (1, 1)
+    >>> configure("mgiad-lam3-c64-g8", "imagenet", "paper", root="nowhere").batch_size
+    256
     """
     choose("budget", budget, BUDGETS)
     for name in changes:
         choose("training option", name, [f.name for f in fields(TrainConfig)])
+    info = sources.described(data_name, root)
     if isinstance(model, str):
-        model = registry.named(model)
-        if data_name in catalogue.DATA:  # its stem and norms there, too
-            model = published.fitted(model, data_name)
-    channels, classes = _shape(data_name, str(_files.data_root(root)))
-    model = replace(model, in_channels=channels, num_classes=classes)
+        model = registry.named(model).for_data_set(info)
+    else:
+        model = model.with_ends(info)
     protocol = changes.pop("protocol", "mgiad")
     chosen = settings(budget, data_name, protocol)
-    wide = isinstance(model, mgiad.MGiaDConfig) and model.lam == 3
-    if wide and (budget, protocol, data_name) == ("paper", "mgiad", "imagenet"):
-        chosen["batch_size"] = 256  # the paper's, for want of memory
+    if budget == "paper" and (protocol, data_name) in _NETWORKS:
+        name, value, differing = _NETWORKS[protocol, data_name]
+        if getattr(model, name, None) == value:
+            chosen |= differing
     return TrainConfig(model=model, data=data_name, budget=budget, **(chosen | changes))
-
-
-@cache
-def _shape(data_name, root):
-    """Return the channels and the classes of a data set: once, as a table has a hundred rows."""
-    images = data.load(data_name, "test", root=root)
-    return images.channels, images.num_classes
 
 
 def settings(budget, data_name, protocol="mgiad"):
@@ -218,7 +212,7 @@ def settings(budget, data_name, protocol="mgiad"):
     """
     choose("budget", budget, BUDGETS)
     paper = _PAPERS[choose("protocol", protocol, _PAPERS)]
-    chosen = {"augmentation": catalogue.augmentation_of(data_name)}
+    chosen = {"augmentation": catalogue.info(data_name).augmentation}
     if budget == "paper":
         return chosen | {"protocol": protocol} | paper[""] | paper.get(data_name, {})
     return chosen | _SETTINGS[budget]

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from mgtutorial._torchvision import torchvision
-from mgtutorial.data import catalogue, image_folders, images
+from mgtutorial.data import catalogue, image_folders, images, sources
 from mgtutorial.errors import DataDamaged, UnknownName
+from mgtutorial.training import protocols
 
 from .made_files import photographs
 
@@ -47,7 +48,8 @@ def test_imagenet_is_read_lazily_behind_the_same_calls(imagenet):
     T = torchvision().transforms
     usual = T.Compose([T.Resize(256), T.CenterCrop(224), T.ToTensor()])
     image = usual(Image.open(imagenet / "val" / "n00" / "0.JPEG"))
-    expected = T.functional.normalize(image, *catalogue.normalisation_of("imagenet"))
+    info = catalogue.info("imagenet")
+    expected = T.functional.normalize(image, info.mean, info.std)
     torch.testing.assert_close(seen[0][0][0], expected, rtol=0, atol=2e-6)
     assert train.take(4).labels.tolist() == [0, 0, 1, 1]
     with pytest.raises(UnknownName, match="unknown augmentation 'cifar10'"):
@@ -71,6 +73,15 @@ def test_imagenet_batches_do_not_depend_on_the_number_of_processes(imagenet, mon
     (imagenet / "train" / "n01" / "3.JPEG").write_bytes(b"no image")
     with pytest.raises(DataDamaged, match=r"the image .*n01/3\.JPEG is damaged"):
         list(images.batches(train, 8, "resized-crop", generator=seeded(2)))
+
+
+def test_imagenet_in_its_folders_is_listed_as_ready_and_counts_as_official(imagenet):
+    (row,) = [row for row in sources.available() if row.name == "imagenet"]
+    assert row == ("imagenet", "ready", str(imagenet), "")
+    assert images.load("imagenet", "test").source == catalogue.info("imagenet").official
+    # two of a thousand classes are there: the network gets two outputs, and nothing is read
+    network = protocols.configure("mgiad-lam3-c64-g8", "imagenet", "paper").model
+    assert (network.num_classes, network.stem, network.transfer_norms) == (2, "7x7", "all")
 
 
 def test_incomplete_imagenet_is_noticed(imagenet):

@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from mgtutorial._torchvision import torchvision
-from mgtutorial.data import cache, catalogue, sources, splits
+from mgtutorial.data import augmentation, cache, catalogue, sources, splits
 from mgtutorial.data import images as data
 from mgtutorial.errors import DataNotFound, InvalidValue, UnknownName
+from mgtutorial.models.mgiad import BY_DATA
+from mgtutorial.reproduction import count_report, planning
+from mgtutorial.training import protocols
 
 from .made_files import make_copy, make_fashion, snapshot
 
@@ -129,14 +132,13 @@ def test_an_epoch_shows_every_image_once_with_its_label():
 
 @pytest.mark.parametrize("name", ["digits", "synthetic", "cifar10", "cifar100", "tiny-imagenet"])
 def test_normalisation_is_torchvisions(name):
-    channels = len(catalogue.normalisation_of(name)[0])
+    info = catalogue.info(name)
+    channels = info.channels
     images = torch.randint(256, (4, channels, 8, 8), dtype=torch.uint8, generator=seeded())
     some = data.Images(name, "train", images, torch.arange(4), (), "", "")
     x, _ = next(data.batches(some, 4, shuffle=False))
     F = torchvision().transforms.functional
-    expected = torch.stack(
-        [F.normalize(i / 255, *catalogue.normalisation_of(name)) for i in images]
-    )
+    expected = torch.stack([F.normalize(i / 255, info.mean, info.std) for i in images])
     # two float32 roundings more or less, on values up to 3
     torch.testing.assert_close(x, expected, rtol=0, atol=2e-6)
 
@@ -207,6 +209,46 @@ def test_the_benchmark_runs_without_data(capsys):
 
 
 # --- names and places
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        catalogue.info,
+        lambda name: data.load(name, "train"),
+        sources.described,
+        sources.how_to_get,
+        sources.not_found,
+        lambda name: sources.read(name, train=True),
+        lambda name: protocols.configure("mgnet-20", name, "smoke"),
+        lambda name: protocols.settings("short", name),
+        lambda name: protocols.TrainConfig(model=None, data=name),
+        lambda name: planning.plan("mgiad-table2", "smoke", data=name),
+        lambda name: count_report.of_network("mgnet-20", name),
+    ],
+)
+def test_an_unknown_data_set_is_one_sentence_wherever_it_is_asked_for(ask, places):
+    with pytest.raises(UnknownName) as caught:
+        ask("fashion")
+    said = "unknown data set 'fashion': did you mean 'fashion-mnist'? Allowed: "
+    assert str(caught.value) == said + ", ".join(catalogue.NAMES) + "."
+
+
+@pytest.mark.parametrize("name", catalogue.NAMES)
+def test_a_record_of_the_catalogue_agrees_with_itself(name):
+    info = catalogue.info(name)
+    assert info.name == name and info.channels in (1, 3)
+    assert len(info.mean) == len(info.std) == info.channels
+    assert info.augmentation in augmentation.POLICIES
+    assert info.official == info.readers[0].source
+    assert bool(info.by_hand) == (name in catalogue.PUBLISHED)
+    assert set(BY_DATA) == set(catalogue.PUBLISHED)  # the paper's choice for each, beside it
+    if not info.by_hand:
+        made = data.load(name, "test")
+        assert (made.channels, made.num_classes, made.size) == (
+            info.channels, info.classes, info.size,
+        )  # fmt: skip
+        assert sources.how_to_get(name) == ""
 
 
 def test_unknown_names():

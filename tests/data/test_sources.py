@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from mgtutorial._torchvision import torchvision
-from mgtutorial.data import cache, images, official
-from mgtutorial.data import jpegs as _jpegs
+from mgtutorial.data import cache, catalogue, images, local_copies, sources
 from mgtutorial.errors import DataDamaged, DataNotFound
+from mgtutorial.training import protocols
 
 from .made_files import (
+    change_files,
     decoded,
     jpegs,
     make_cifar10,
@@ -43,7 +44,7 @@ def test_packed_official_files_are_unpacked_beside_a_root_that_is_only_read(plac
     assert np.array_equal(train.images[:, 0].numpy(), expected)
     assert snapshot(places / "root") == before
     left = sorted(p.name for p in (places / "cache" / "data").rglob("*") if p.is_file())
-    assert left == sorted(official._FASHION)
+    assert left == sorted(dict(catalogue.info("fashion-mnist").readers[0].unpacked))
 
 
 def test_damaged_packed_file_is_named_with_both_digests(places, monkeypatch):
@@ -96,6 +97,8 @@ def server(places, monkeypatch):
 
     handler = functools.partial(Handler, directory=archive.parent)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        # who asks only where a file is hangs up before it is sent; that is no error
+        running.handle_error = lambda *_: None
         threading.Thread(target=running.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{running.server_port}/{archive.name}"
         monkeypatch.setattr(torchvision().datasets.CIFAR10, "url", url)
@@ -132,20 +135,20 @@ def test_failed_download_is_a_sentence_and_leaves_nothing(name, places, monkeypa
     absent = (places / "nowhere").as_uri()
     monkeypatch.setattr(torchvision().datasets.CIFAR10, "url", absent)
     monkeypatch.setattr(torchvision().datasets.FashionMNIST, "mirrors", [absent + "/"])
-    monkeypatch.setattr(_jpegs, "TINY_URL", absent)
+    change_files(monkeypatch, "tiny-imagenet", url=absent)
     with pytest.raises(DataNotFound, match=f"the download of '{name}' failed .* try again"):
         images.load(name, "train", download=True, progress=False)
     assert not list((places / "root").iterdir())
 
 
-def test_digest_is_computed_once_for_an_unchanged_file(places, monkeypatch):
+def test_digest_is_computed_once_a_process_for_an_unchanged_file(places, monkeypatch):
     file = places / "file"
     file.write_bytes(b"abc")
     assert cache.digest_of(file) == hashlib.sha256(b"abc").hexdigest()
-    cache._checked.clear()  # as in another process
     with monkeypatch.context() as patch:
         patch.setattr(hashlib, "file_digest", lambda *_: pytest.fail("computed again"))
         assert cache.digest_of(file) == hashlib.sha256(b"abc").hexdigest()
+    assert not (places / "cache").exists()  # nothing is remembered beyond the process
     file.write_bytes(b"abcd")
     assert cache.digest_of(file) == hashlib.sha256(b"abcd").hexdigest()
 
@@ -161,7 +164,7 @@ def test_jpeg_copy_is_decoded_once_and_says_that_it_is_one(places, monkeypatch):
     expected = np.stack([decoded(b) for b in jpegs(100)])
     assert np.array_equal(train.images.numpy(), expected)
     assert snapshot(places / "root") == before
-    monkeypatch.setattr(_jpegs, "decode", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(local_copies, "decode", lambda *_: pytest.fail("decoded again"))
     assert images.load("cifar10", "train").digest == train.digest
 
 
@@ -225,11 +228,16 @@ def test_objects_are_never_unpickled(places):
     assert not (places / "sprung").exists()
 
 
-def test_subset_of_tiny_imagenet_is_called_so(places):
+def test_subset_of_tiny_imagenet_is_called_so_and_known_without_reading(places, monkeypatch):
     make_copy(places / "root" / "tinyimagenet20" / "tinyimagenet20.npz", 20, 64, "val")
     test = images.load("tiny-imagenet", "test", progress=False)
     assert (test.n, test.size, test.num_classes) == (40, 64, 20)
     assert test.source == "20 of 200 classes"
+    # a training there needs 20 outputs; to know it, nothing is read
+    assert sources.described("tiny-imagenet").classes == 20
+    assert catalogue.info("tiny-imagenet").classes == 200
+    monkeypatch.setattr(sources, "read", lambda *_: pytest.fail("read"))
+    assert protocols.configure("mgnet-20", "tiny-imagenet", "short").model.num_classes == 20
 
 
 def test_tiny_imagenet_from_its_folder_and_from_its_zip_file(places, monkeypatch):
@@ -248,13 +256,14 @@ def test_tiny_imagenet_from_its_folder_and_from_its_zip_file(places, monkeypatch
 
     other = places / "other"
     other.mkdir()
-    with zipfile.ZipFile(other / f"{_jpegs.TINY}.zip", "w") as archive:
+    zipped = other / "tiny-imagenet-200.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
         for file in sorted(base.rglob("*")):
             archive.write(file, file.relative_to(places / "root").as_posix())
-    md5 = hashlib.md5((other / f"{_jpegs.TINY}.zip").read_bytes()).hexdigest()
+    md5 = hashlib.md5(zipped.read_bytes()).hexdigest()
     with pytest.raises(DataDamaged, match="its md5 should be 90528d7c"):
         images.load("tiny-imagenet", "train", root=other)
-    monkeypatch.setattr(_jpegs, "TINY_MD5", md5)
+    change_files(monkeypatch, "tiny-imagenet", md5=md5)
     zipped = images.load("tiny-imagenet", "train", root=other, progress=False)
     assert zipped.digest == train.digest
 

@@ -9,10 +9,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mgtutorial import models
+from mgtutorial.data import catalogue
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.models import MGiaDConfig, MgNetConfig
 from mgtutorial.models.counting import count_macs, count_weights
-from mgtutorial.models.mgiad import NAMED, for_data
+from mgtutorial.models.mgiad import NAMED
 from mgtutorial.training import protocols
 from mgtutorial.training.loop import train
 
@@ -79,8 +80,8 @@ ROWS = [(data, *row) for data, (_, _, rows) in COUNTS.items() for row in rows]
 @pytest.mark.parametrize(("data", "lam", "c_K", "g_s"), ROWS)
 def test_weights_are_the_published_integers(data, lam, c_K, g_s):
     in_channels, num_classes, counts = COUNTS[data]
-    config = for_data(models.named(f"mgiad-lam{lam}-c{c_K}-g{g_s}"), data)
-    config = replace(config, in_channels=in_channels, num_classes=num_classes)
+    config = models.named(f"mgiad-lam{lam}-c{c_K}-g{g_s}").for_data_set(catalogue.info(data))
+    assert (config.in_channels, config.num_classes) == (in_channels, num_classes)
     assert count_weights(config) == counts[lam, c_K, g_s]
 
 
@@ -240,7 +241,7 @@ def slope(config):
     + [(c_K, g_s, "cifar10") for c_K, g_s in [(16, 8), (32, 16), (64, 4), (64, 64)]],
 )
 def test_the_weights_are_affine_in_the_width(c_K, g_s, data):
-    config = for_data(MGiaDConfig(coarsest=c_K, group_size=g_s), data)
+    config = MGiaDConfig(coarsest=c_K, group_size=g_s).for_data_set(catalogue.info(data))
     lams = (1, 2, 4, 8, 16)  # the widths that c_K divides a power of two times
     weights = [count_weights(replace(config, lam=lam)) for lam in lams]
     assert set(np.diff(weights) // np.diff(lams)) == {slope(config)}

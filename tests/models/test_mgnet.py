@@ -1,16 +1,22 @@
 """The networks: exact counts, and equality with a literal transcription of the papers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from mgtutorial import models, multigrid
+from mgtutorial.data import catalogue
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.linalg import transfers
 from mgtutorial.linalg.problems import poisson
 from mgtutorial.linalg.smoothers import jacobi
 from mgtutorial.models import MgNetConfig, ResNetConfig
+from mgtutorial.models.config import PARTS
 from mgtutorial.models.counting import count_macs, count_weights
+from mgtutorial.models.implicit_function import ImplicitConfig
+from mgtutorial.models.mgic import TransfersConfig
 from mgtutorial.multigrid import start
 
 from .literal import hold_against, mgnet
@@ -207,12 +213,54 @@ def test_every_network_takes_the_image_sizes_of_the_data_sets(name, size):
         assert net(torch.zeros(2, 1, size, size)).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name", WEIGHTS)
-def test_a_config_survives_its_record(name):
+NOT_FOR_IMAGES = [ImplicitConfig(0.8, "grouped"), TransfersConfig(s_g=16)]
+
+
+@pytest.mark.parametrize("config", [*models.CONFIGS.values(), *NOT_FOR_IMAGES])
+def test_a_config_survives_its_record(config):
     import json
 
-    config = models.named(name)
     assert models.from_dict(json.loads(json.dumps(models.as_dict(config)))) == config
+
+
+def test_a_later_field_is_written_only_where_it_says_something():
+    assert "group_size" not in models.as_dict(models.named("mgnet"))
+    assert models.as_dict(models.named("mgnet", group_size=8))["group_size"] == 8
+
+
+@pytest.mark.parametrize("name", catalogue.NAMES)
+def test_every_network_for_images_fits_every_data_set(name):
+    info = catalogue.info(name)
+    for config in models.CONFIGS.values():
+        fitted = config.for_data_set(info)
+        assert type(fitted) is type(config)
+        assert (fitted.in_channels, fitted.num_classes) == (info.channels, info.classes)
+        assert fitted.for_data_set(info) == fitted
+        if config.stem == "3x3":
+            assert fitted.stem == info.stem
+        else:  # 7x7, or the width of MobileNet's stem
+            assert fitted.stem == config.stem
+        ends = {"in_channels": info.channels, "num_classes": info.classes}
+        assert config.with_ends(info) == replace(config, **ends)
+
+
+@pytest.mark.parametrize("config", NOT_FOR_IMAGES)
+def test_a_network_without_images_fits_no_data_set(config):
+    with pytest.raises(InvalidValue, match=r"no network for images, .* 'digits': choose another"):
+        config.for_data_set(catalogue.info("digits"))
+
+
+@pytest.mark.parametrize("name", models.CONFIGS)
+def test_what_all_networks_share_is_checked_when_the_config_is_made(name):
+    config = models.named(name)
+    for field in ("in_channels", "num_classes"):
+        for value in (0, -1, 2.0, None):
+            with pytest.raises(InvalidValue, match=f"{field}={value}: it must be a whole number"):
+                replace(config, **{field: value})
+    for part, kinds in PARTS.items():
+        if getattr(config, part, None) in kinds:
+            with pytest.raises(UnknownName, match=f"unknown {part} 'other'"):
+                replace(config, **{part: "other"})
 
 
 @pytest.mark.parametrize(

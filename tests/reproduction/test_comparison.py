@@ -2,6 +2,7 @@
 
 import pytest
 
+from mgtutorial.data import catalogue
 from mgtutorial.errors import UnknownName
 from mgtutorial.models.narrow import narrowed
 from mgtutorial.reproduction import comparison, rendering
@@ -55,6 +56,18 @@ def test_three_seeds_of_the_papers_protocol_are_compared():
     assert line.difference == pytest.approx(0, abs=1e-9)
     assert line.verdict == "reproduced"
     assert only([run(seed=s, accuracy=printed - 0.05) for s in range(3)]).verdict == "differs"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_each_table_compares_runs_on_the_official_images_of_its_data_set(table):
+    row = next(name for name, entry in TABLES[table].rows.items() if entry.config)
+    for source, comparable in (
+        (catalogue.info(TABLES[table].data).official, True),
+        ("JPEG copy", False),
+        ("20 of 200 classes", False),
+    ):
+        images = {"source": source, "n": 50_000, "digest": "some"}
+        assert only([run(row, table=table, data=images)], row, table).comparable is comparable
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from torch import nn
 
 from mgtutorial import _paths, models, multigrid
 from mgtutorial.data import images as data
+from mgtutorial.data.catalogue import info
 from mgtutorial.errors import DataNotFound, InvalidValue
 from mgtutorial.models import (
     MGiaDConfig,
@@ -29,7 +30,7 @@ from mgtutorial.models.mgic import MGIC, TransferChain, group_numbers, halvings
 from mgtutorial.reproduction import published
 from mgtutorial.reproduction.papers import printed_table
 from mgtutorial.reproduction.papers.printed_table import lines
-from mgtutorial.reproduction.published import fitted, rounds_to
+from mgtutorial.reproduction.published import rounds_to
 from mgtutorial.training import protocols, records, schedules
 
 PAGE = Path(__file__).parents[2] / "book" / "errata.md"
@@ -179,7 +180,7 @@ def test_mgiad_table_2_three_group_sizes():
 
         def count(g_s, c_k=line["c_k"]):
             config = models.named("mgiad-lam1-c64-g4", coarsest=int(c_k), group_size=int(g_s))
-            return count_weights(fitted(config, "fashion-mnist"))
+            return count_weights(config.for_data_set(info("fashion-mnist")))
 
         if not rounds_to(count(line["g_s"]), line["weights_k"], "k"):
             label = int(line["c_k"]), int(line["g_s"]), int(line["weights_k"])
@@ -218,7 +219,7 @@ def test_mgiad_table_3_caption_names_other_group_sizes():
     found = [r for r in lines("mgiad_table3_cifar100_tiny_imagenet.csv") if r["g_s"]]
     assert {r["g_s"] for r in found} == {"8", "64"}
     assert any("caption names group sizes 4 and 8" in r["note"] for r in found)
-    g4 = count_weights(fitted(models.named("mgiad-lam1-c64-g4"), "cifar100"))
+    g4 = count_weights(models.named("mgiad-lam1-c64-g4").for_data_set(info("cifar100")))
     assert not any(rounds_to(g4, r["weights_k"], "k") for r in found)
 
 
@@ -237,7 +238,7 @@ def test_mgiad_ratios_on_tiny_imagenet():
     assert gains == [0.69, 0.24]
     claim("weight_reduction_vs_mgnet", "6", dataset="tiny_imagenet", g_s="32")
     claim("test_acc", "59.36", dataset="tiny_imagenet", g_s="32")
-    exact = count_weights(fitted(models.named("mgiad-lam1-c64-g32"), "tiny-imagenet"))
+    exact = count_weights(models.named("mgiad-lam1-c64-g32").for_data_set(info("tiny-imagenet")))
     assert exact == 895_240 and round(mgnet.exact / exact, 1) == 3.1
     assert mgnet.accuracy == 60.12 > 59.36
 

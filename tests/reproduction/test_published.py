@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from mgtutorial import _paths, models
+from mgtutorial.data import catalogue
 from mgtutorial.errors import UnknownName
 from mgtutorial.models import MGICResNetConfig
 from mgtutorial.models.counting import count_weights
 from mgtutorial.reproduction import published
 from mgtutorial.reproduction.papers.printed_table import PRINTED, lines
-from mgtutorial.reproduction.published import fitted, rows
+from mgtutorial.reproduction.published import rows
 
 # ------------------------------------------------------------------------------- the files
 
@@ -215,16 +216,16 @@ def test_the_numbers_in_the_reasons_are_counted():
         below, above = (row.weights + half - row.exact for half in (-500, 499))
         return {abs(round(below)), abs(round(above))}
 
-    fashion = "fashion-mnist"
+    fashion = catalogue.info("fashion-mnist")
     grey = models.named("resnet18", in_channels=1)
     true = needed("mgiad-table1", "mgiad-lam3-c64-g4") | needed("mgiad-table1", "mgiad-lam3-c64-g8")
     true |= needed("mgiad-table2", "mgnet") | needed("mgiad-table2", "resnet18")
     true.add(count_weights(grey) - count_weights(replace(grey, shortcut="padding")))
     for g_s in (4, 8):  # one step more
         true.add(count_weights(models.named(f"mgiad-lam3-c64-g{g_s}", eta_post=2)))
-    true.add(count_weights(fitted(models.named("mgnet", steps=1), fashion)))  # one step less
+    true.add(count_weights(models.named("mgnet", steps=1).for_data_set(fashion)))  # one step less
     for name in ("mgiad-lam1-c32-g32", "mgiad-lam1-c16-g4", "mgiad-lam1-c16-g16"):
-        true.add(count_weights(fitted(models.named(name), fashion)))
+        true.add(count_weights(models.named(name).for_data_set(fashion)))
     colour = count_weights(models.named("resnet20"))
     true |= {colour, colour - published.row("mgiad-table2", "resnet20").exact}
     for s_g in (4, 8, 16, 32):
@@ -248,10 +249,8 @@ def test_the_numbers_in_the_reasons_are_counted():
 # ---------------------------------------------------------------------------------- mistakes
 
 
-def test_unknown_tables_rows_and_data_sets_come_with_the_nearest():
+def test_unknown_tables_and_rows_come_with_the_nearest():
     with pytest.raises(UnknownName, match="did you mean 'mgiad-table1'"):
         rows("mgiad-table-1")
     with pytest.raises(UnknownName, match="'mgiad-lam3-c64-g4'"):
         published.row("mgiad-table1", "mgiad-lam3-c64-g5")
-    with pytest.raises(UnknownName, match="data set"):
-        fitted(models.named("mgnet"), "mnist")

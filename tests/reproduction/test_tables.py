@@ -49,7 +49,7 @@ def test_each_row_has_the_network_that_is_counted(name):
     for row, (printed, _) in table.rows.items():
         config = table.config(row)
         assert models.from_dict(models.as_dict(config)) == config
-        d = catalogue.DATA[table.data]
+        d = catalogue.info(table.data)
         assert (config.in_channels, config.num_classes) == (d.channels, d.classes)
         if printed is not None and printed.data == table.data:
             assert printed.config == config

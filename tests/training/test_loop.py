@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from mgtutorial import models
+from mgtutorial.data import catalogue
 from mgtutorial.errors import (
     CheckpointMismatch,
     DeviceUnavailable,
@@ -272,6 +273,27 @@ def test_a_gpu_that_is_not_there_is_one_sentence():
 def test_bad_options_are_sentences(tmp_path, changes, error, words):
     with pytest.raises(error, match=words):
         train(configure(**changes), runs=tmp_path / "runs")
+
+
+@pytest.mark.parametrize("name", catalogue.NAMES)
+def test_a_run_is_configured_without_data(name, places):
+    info = catalogue.info(name)
+    config = protocols.configure("mgnet-20", name, "short")
+    assert (config.model.in_channels, config.model.num_classes) == (info.channels, info.classes)
+    assert (config.model.stem, config.augmentation) == (info.stem, info.augmentation)
+    # a config of one's own keeps all but its two ends
+    own = protocols.configure(SMALL, name, "short").model
+    assert own == SMALL.with_ends(info)
+
+
+def test_the_widest_networks_on_imagenet_have_smaller_batches(places):
+    def batch(network, data="imagenet", budget="paper", **changes):
+        return protocols.configure(network, data, budget, **changes).batch_size
+
+    wide, narrow = "mgiad-lam3-c64-g8", "mgiad-lam2-c64-g8"
+    assert (batch(wide), batch(narrow), batch("mgnet")) == (256, 512, 512)
+    assert (batch(wide, "cifar10"), batch(wide, budget="short")) == (128, 128)
+    assert batch(wide, batch_size=64) == 64
 
 
 def test_unknown_budget_and_data_come_with_the_nearest_names():
