@@ -282,3 +282,67 @@ def test_the_constant_of_the_w_cycle_argument_does_not_grow_with_the_sweeps(nu):
     sigma = np.linalg.norm(S - P @ coarse, 2)
     C = np.linalg.norm(coarse, 2) * np.linalg.norm(P, 2)
     assert 0.99 < C <= np.sqrt(2) * (1 + sigma)  # 1 in the limit: the smoothest error passes
+
+
+# --------------------------------------------------------------------------------------- FAS
+
+
+def fas_correction(A, coarse_inverse, coarse, R, Pi, P, u, f):
+    """One coarse correction with an exact coarse solution."""
+    return u + P @ (coarse_inverse(R @ (f - A(u)) + coarse(Pi(u))) - Pi(u))
+
+
+@pytest.mark.parametrize("power, order", [(1.5, 1.5), (2, 2), (3, 3)])
+def test_the_remainder_of_the_linearised_correction_is_of_second_order_with_two_derivatives(
+    power, order
+):
+    """Theorem 4 of FAS: A(u) = u + |u|^p is C^1, and C^2 from p = 2 on (up to a sign).
+
+    With identities in all other places the formula gives zero, so what is left is the remainder.
+    """
+    identity = np.eye(1)
+    left = []
+    for size in (1e-2, 1e-3):
+        u = np.array([size])
+        new = fas_correction(
+            lambda v: v + np.abs(v) ** power, lambda g: g, lambda v: v,
+            identity, lambda v: v, identity, u, np.zeros(1),
+        )  # fmt: skip
+        left.append(abs(new[0]))
+    assert abs(np.log10(left[0] / left[1]) - order) < 1e-9
+    assert left[1] < 0.1 * 1e-3  # small beside the error in every case
+
+
+def test_the_linearised_correction_of_a_system_with_any_projection_of_second_order():
+    """The same with four unknowns, two coarse ones, and a projection that is not linear."""
+    rng = np.random.default_rng(0)
+    M, N = rng.standard_normal((4, 4)) + 4 * np.eye(4), rng.standard_normal((2, 2)) + 4 * np.eye(2)
+    R, P, Q = rng.standard_normal((2, 4)), rng.standard_normal((4, 2)), rng.standard_normal((2, 4))
+    exact = rng.standard_normal(4)
+
+    def A(u):
+        return M @ u + 0.3 * np.sin(u)
+
+    def coarse(v):
+        return N @ v + 0.3 * v * np.exp(0.1 * v)
+
+    def slope(v):
+        return N + np.diag(0.3 * (1 + 0.1 * v) * np.exp(0.1 * v))
+
+    def solve(g):
+        v = np.linalg.solve(N, g)
+        for _ in range(50):
+            v = v + np.linalg.solve(slope(v), g - coarse(v))
+        return v
+
+    def Pi(u):
+        return Q @ u + 0.1 * np.cos(Q @ u)
+
+    jacobian = M + 0.3 * np.diag(np.cos(exact))
+    K = np.eye(4) - P @ np.linalg.solve(slope(Pi(exact)), R @ jacobian)
+    direction, left = rng.standard_normal(4), []
+    for size in (1e-2, 1e-3):
+        e = size * direction
+        new = exact - fas_correction(A, solve, coarse, R, Pi, P, exact - e, A(exact))
+        left.append(np.linalg.norm(new - K @ e))
+    assert abs(np.log10(left[0] / left[1]) - 2) < 0.05  # the next term is a tenth and a hundredth
