@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, eigs
 
 from mgtutorial.convolutions import Convolution
+from mgtutorial.minimax import minimax
 from mgtutorial.multigrid import State, cycle
 from mgtutorial.operators import as_matrix, error_propagation
+from mgtutorial.polynomials import polynomial_symbol, q
 from mgtutorial.problems import poisson
+from mgtutorial.roots import chebyshev, chebyshev_ellipse, chebyshev_maximum
 from mgtutorial.smoothers import (
     gauss_seidel_symbol,
     jacobi_symbol,
@@ -24,7 +27,7 @@ from mgtutorial.smoothers import (
     red_black_symbol,
 )
 from mgtutorial.solvers import poisson_levels
-from mgtutorial.symbols import symbol, two_grid_symbol
+from mgtutorial.symbols import symbol, two_grid_factor, two_grid_symbol
 from mgtutorial.transfers import full_weighting, linear_interpolation
 
 
@@ -346,3 +349,72 @@ def test_the_linearised_correction_of_a_system_with_any_projection_of_second_ord
         new = exact - fas_correction(A, solve, coarse, R, Pi, P, exact - e, A(exact))
         left.append(np.linalg.norm(new - K @ e))
     assert abs(np.log10(left[0] / left[1]) - 2) < 0.05  # the next term is a tenth and a hundredth
+
+
+# ----------------------------------------------------------------------- polynomial smoothers
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.floats(0.2, 10), st.floats(-3, 3), st.floats(-3, 3))
+def test_the_best_factor_for_the_two_ends_of_the_half_ellipse(peclet, s, t):
+    """Exercise 4 of Polynomial smoothers: no real s, t are below Pe / (2 + Pe) at both ends."""
+    ends = np.array([2, 1 + 1j * peclet])
+    M = peclet / (2 + peclet)
+    assert np.abs(1 - s * ends + t * ends**2).max() >= M - 1e-12
+    w = 1 / (2 + peclet)
+    t = (1 - w) / (1 + peclet**2)
+    best = 1 - (w + 2 * t) * ends + t * ends**2
+    np.testing.assert_allclose(best, [M, -1j * M], rtol=0, atol=1e-14 * (1 + peclet))
+
+
+@pytest.mark.parametrize("peclet", [1.0, 2.0, 4.0])
+def test_up_to_degree_two_the_chebyshev_family_of_ellipses_has_the_best_roots(peclet):
+    """One real root is a centre; two roots, real or a pair, are c +- delta / sqrt 2."""
+    t = np.linspace(0, np.pi / 2, 101)
+    half = 1 + np.cos(t) + 1j * peclet * np.sin(t)
+    for degree in (1, 2):
+        fit = minimax(half, degree)
+        c = fit.roots.mean().real
+        square = 2 * ((fit.roots - c) ** 2).sum().real / degree
+        across = np.sqrt(max(-square, 0.0))
+        family = chebyshev_ellipse(c, np.sqrt(max(square, 0.0)), across, degree)
+        assert np.abs(q(half, family)).max() < fit.maximum + 1e-6
+
+
+def test_axes_of_a_box_around_a_curve_are_not_those_of_an_ellipse_around_it():
+    """The corners 1 +- i Pe lie outside of the ellipse with the semi-axes 1/2 and Pe about 3/2."""
+    for peclet in (1.0, 2.0, 4.0):
+        corner = 1 + 1j * peclet
+        assert ((corner.real - 1.5) / 0.5) ** 2 + (corner.imag / peclet) ** 2 == 2
+
+
+def test_from_degree_three_on_a_wider_interval_makes_the_better_cycle():
+    """The smoothing factor is the promise of an ideal coarse grid: kept by one and two steps."""
+    A, coarse = poisson(32).A, poisson(16).A
+    transfers, top = (full_weighting(), linear_interpolation()), 2 * A.diagonal
+    for degree in (1, 2, 3, 4):
+        mu = chebyshev_maximum(1, 4, degree)
+        narrow, wide = (
+            [
+                two_grid_factor(A, coarse, *transfers, polynomial_symbol(A, roots), nu)
+                for nu in ((1, 0), (1, 1))
+            ]
+            for roots in (chebyshev(top / kappa, top, degree) for kappa in (4, 10))
+        )
+        assert (abs(narrow[0] - mu) < 0.01 * mu) == (degree <= 2)
+        assert (wide[1] < narrow[1]) == (degree >= 3)
+    assert narrow[1] > 90 * mu**2  # degree 4: the promise is wrong by a factor of a hundred
+
+
+def test_the_power_method_bounds_the_greatest_eigenvalue_from_below_and_gershgorin_from_above():
+    A = poisson(32).sparse()
+    greatest = 8 * 32**2 * np.cos(np.pi / 64) ** 2
+    v = np.random.default_rng(0).standard_normal(A.shape[0])
+    found = []
+    for _ in range(20):
+        v = v / np.linalg.norm(v)
+        v = A @ v
+        found.append(np.linalg.norm(v) / greatest)
+    assert all(a < b for a, b in pairwise(found))
+    assert 0.85 < found[4] < 0.93 and 0.96 < found[19] < 1
+    assert 1 < abs(A).sum(axis=1).max() / greatest < 1.01
