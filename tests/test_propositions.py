@@ -418,3 +418,90 @@ def test_the_power_method_bounds_the_greatest_eigenvalue_from_below_and_gershgor
     assert all(a < b for a, b in pairwise(found))
     assert 0.85 < found[4] < 0.93 and 0.96 < found[19] < 1
     assert 1 < abs(A).sum(axis=1).max() / greatest < 1.01
+
+
+# -------------------------------------------------------------------------------- symbols
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 5))
+def test_each_of_four_flattened_weights_bounds_the_norm_and_the_first_and_last_from_both_sides(
+    seed, c_out, c_in
+):
+    """Symbols, after Proposition 3: the offsets beside the output or beside the input channels."""
+    kernel = np.random.default_rng(seed).standard_normal((c_out, c_in, 3, 3))
+    norm = np.linalg.norm(symbol(kernel, (9, 9)), 2, axis=(-2, -1)).max()
+    flat = [
+        np.linalg.norm(kernel.transpose(order).reshape(rows, -1), 2)
+        for order, rows in (
+            ((0, 1, 2, 3), c_out),
+            ((0, 2, 1, 3), 3 * c_out),
+            ((0, 3, 1, 2), 3 * c_out),
+            ((0, 2, 3, 1), 9 * c_out),
+        )
+    ]
+    assert norm <= 3 * min(flat) * (1 + 1e-12)
+    assert max(flat[0], flat[3]) <= norm * (1 + 1e-12)
+
+
+def test_the_best_of_the_four_can_be_better_than_the_usual_one():
+    kernel = np.zeros((4, 1, 3, 3))
+    kernel[range(4), 0, [0, 0, 2, 2], [0, 2, 0, 2]] = 1  # four shifts, stacked: the norm is 2
+    norm = np.linalg.norm(symbol(kernel, (8, 8)), 2, axis=(-2, -1)).max()
+    usual, last = (np.linalg.norm(kernel.reshape(4, 9), 2), np.linalg.norm(kernel.reshape(36), 2))
+    assert norm == pytest.approx(2, abs=1e-14) and usual == pytest.approx(1, abs=1e-14)
+    assert last == pytest.approx(2, abs=1e-14)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6), st.integers(1, 3), st.integers(4, 8))
+def test_the_singular_values_of_the_two_paddings_differ_by_little_in_sum(seed, c, n):
+    """Symbols, after Proposition 4: at most 2 r M, with r rows that differ and M the norm."""
+    kernel = np.random.default_rng(seed).standard_normal((c, c, 3, 3))
+    zeros = np.linalg.svd(Convolution(kernel).sparse((n, n)).toarray(), compute_uv=False)
+    around = Convolution(kernel, padding_mode="circular").sparse((n, n)).toarray()
+    periodic = np.linalg.svd(around, compute_uv=False)
+    r = c * (n**2 - (n - 2) ** 2)
+    assert np.abs(zeros - periodic).sum() <= 2 * r * max(zeros[0], periodic[0])
+
+
+def test_the_smallest_singular_value_under_zero_padding_is_a_matter_of_luck_and_of_the_grid():
+    """Four random channels: the loss differs by far from draw to draw, its median grows with n."""
+    medians = []
+    for n in (6, 12):
+        ratios = []
+        for seed in range(60):
+            kernel = np.random.default_rng(seed).standard_normal((4, 4, 3, 3)) / 6
+            zeros = np.linalg.svd(Convolution(kernel).sparse((n, n)).toarray(), compute_uv=False)
+            ratios.append(np.linalg.svd(symbol(kernel, (n, n)))[1].min() / zeros[-1])
+        low, middle, high = np.quantile(ratios, [0.1, 0.5, 0.9])
+        assert high > 5 * low
+        medians.append(middle)
+    assert 2 < 2 * medians[0] < medians[1]
+
+
+def test_powers_of_the_transport_follow_the_symbol_and_then_fall_behind():
+    A = 0.5 * np.eye(24) + 1.2 * np.eye(24, k=-1)
+    norms, power = [1.0], np.eye(24)
+    for _ in range(60):
+        power = A @ power
+        norms.append(np.linalg.norm(power, 2))
+    assert 3.5e4 < norms[20] < 1.7**20 < 4.2e4
+    assert np.argmax(norms) == 45 and norms[45] == pytest.approx(7.8e7, rel=0.01)
+    assert norms[45] < 0.01 * 1.7**45
+
+
+# ------------------------------------------------------------------------------ the glossary
+
+
+def test_a_nonnormal_matrix_may_have_the_hull_of_its_eigenvalues_as_numerical_range():
+    """diag(1, i, -1, -i) beside a small Jordan block, whose numerical range is a disc inside."""
+    A = np.zeros((6, 6), complex)
+    A[range(4), range(4)] = [1, 1j, -1, -1j]
+    A[4, 5] = 0.1
+    assert np.linalg.norm(A @ A.conj().T - A.conj().T @ A) > 0.01
+    corners = np.diag(A)[:4]
+    for angle in np.linspace(0, 2 * np.pi, 100):
+        turned = np.exp(-1j * angle) * A
+        outermost = np.linalg.eigvalsh((turned + turned.conj().T) / 2)[-1]
+        assert outermost == pytest.approx((np.exp(-1j * angle) * corners).real.max(), abs=1e-14)
