@@ -268,6 +268,9 @@ def gauss_seidel_symbol(A):
 
     .. math:: \tilde E(\theta) = 1 - \frac{\tilde A(\theta)}{\widetilde{(D + L)}(\theta)}.
 
+    It is exact on the infinite grid. On a periodic one the sweep starts somewhere, with neighbours
+    that are not new yet: there, as near a boundary, it describes the inside.
+
     Examples
     --------
     >>> from mgtutorial.problems import poisson
