@@ -29,8 +29,8 @@ CASES = {
     "coarsening": [{"n": 32, "seed": 1}, {"n": 128, "seed": 2}],
     "fas": [{"n": 32, "seed": 1}, {"n": 128, "seed": 2}],
     "polynomial_smoothers": [
-        {"n": 16, "peclet": 1.0, "seed": 1},
-        {"n": 128, "peclet": 4.0, "seed": 2},
+        {"n": 16, "peclet": 4.0, "seed": 1},
+        {"n": 128, "peclet": 1.0, "seed": 2},
     ],
     "from_multigrid_to_networks": [
         {"n": 32, "depth": 2, "nu": 1, "omega": 0.5, "seed": 1},
