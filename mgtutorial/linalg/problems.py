@@ -234,9 +234,10 @@ def anisotropic_diffusion(n, epsilon, angle=0.0, boundary="dirichlet"):
 def convection_diffusion(n, velocity, epsilon=1.0, scheme="upwind", boundary="dirichlet"):
     r"""Convection and diffusion :math:`-\varepsilon \Delta u + v \cdot \nabla u = f`.
 
-    The matrix is not symmetric. Central differences are of second order and give
-    complex eigenvalues once :math:`h |v_i| > 2 \varepsilon`; upwind differences are of
-    first order and keep an M-matrix for every `epsilon`.
+    The matrix is not symmetric. Central differences are of second order. With Dirichlet
+    boundary they give complex eigenvalues once :math:`h |v_i| > 2 \varepsilon` for some `i`, with
+    periodic boundary for every :math:`v \ne 0`. Upwind differences are of first order and
+    keep an M-matrix for every `epsilon`.
 
     Parameters
     ----------

@@ -132,6 +132,19 @@ def test_central_convection_has_a_complex_spectrum_and_upwind_a_real_one_in_1d()
     np.testing.assert_allclose(computed, np.linalg.eigvalsh(symmetric), rtol=1e-6)
 
 
+@pytest.mark.parametrize("peclet", [0.25, 0.5, 2.0])
+def test_central_convection_is_complex_beyond_a_cell_peclet_number_of_one_or_on_a_circle(peclet):
+    """Between walls the spectrum is real while h |v| < 2 epsilon; on a circle for v = 0 only."""
+    n = 8  # a small one: the eigenvectors between walls grow like ((1 + Pe) / (1 - Pe))^(n / 2)
+    walls = convection_diffusion(n, [2 * peclet * n], scheme="central").sparse().toarray()
+    circle = convection_diffusion(n, [2 * peclet * n], scheme="central", boundary="periodic")
+    complex_part = np.abs(np.linalg.eigvals(walls).imag).max() / n**2
+    assert (complex_part > 0.1) == (peclet > 1)
+    assert complex_part > 0.1 or complex_part < 1e-9
+    largest = np.abs(circle.A.symbol(*circle.frequencies()).imag).max() / n**2
+    assert largest == pytest.approx(2 * peclet, abs=1e-12)  # 2 Pe sin(theta) at pi / 2
+
+
 def test_upwind_gives_an_m_matrix_for_tiny_diffusion():
     matrix = convection_diffusion(8, [1.0, -2.0], epsilon=1e-6).sparse().toarray()
     off = matrix - np.diag(np.diag(matrix))

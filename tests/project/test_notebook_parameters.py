@@ -1,0 +1,88 @@
+"""The notebooks on linear algebra with other parameters than they ship: no assertion was luck.
+
+Code cells run in one namespace, in order, with the values of the cell tagged ``parameters``
+replaced. Figures are made but not drawn, and sliders draw the first of their frames only: what is
+tested are the assertions. The code of the folded solutions runs after its notebook, with the
+first of the other parameters, since a reader pastes it there.
+"""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pytest
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+import mgtutorial.figures.images
+import mgtutorial.figures.sliders
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+# The ends of what each parameters cell offers, as far as the time allows.
+CASES = {
+    "smoothing": [{"n": 16, "seed": 1}, {"n": 128, "seed": 2}],
+    "coarsening": [{"n": 32, "seed": 1}, {"n": 128, "seed": 2}],
+    "fas": [{"n": 32, "seed": 1}, {"n": 128, "seed": 2}],
+    "polynomial_smoothers": [
+        {"n": 16, "peclet": 4.0, "seed": 1},
+        {"n": 128, "peclet": 1.0, "seed": 2},
+    ],
+    "from_multigrid_to_networks": [
+        {"n": 32, "depth": 2, "nu": 1, "omega": 0.5, "seed": 1},
+        {"n": 128, "depth": 4, "nu": 4, "omega": 0.9, "seed": 2},
+    ],
+    "symbols": [
+        {"channels": 2, "largest": 8, "seed": 1},
+        {"channels": 6, "largest": 12, "seed": 2},
+    ],
+    # one only: it takes as long as all others, and trained networks do not depend on the seed
+    "spectra": [{"data_name": "digits", "n_train": 600, "epochs": 2, "seed": 1}],
+}
+
+
+def cells(name):
+    """The notebook's cells, without the one that installs the package on Colab."""
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    return [cell for cell in notebook.cells if "google.colab" not in cell.source]
+
+
+def run(source, label, names):
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(source, label, "exec"), names)
+    plt.close("all")
+
+
+def first_frame(draw, start=None, labels=None, alt=None, **values):
+    """In place of a slider: its function, once, with the first of all choices."""
+    draw(**{name: next(iter(choices)) for name, choices in values.items()})
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(mgtutorial.figures.images, "show", lambda fig, **_: None)
+    monkeypatch.setattr(mgtutorial.figures.sliders, "slider", first_frame)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch's own
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, i) for name, cases in CASES.items() for i in range(len(cases))]
+)
+def test_assertions_hold_for_other_sizes_and_seeds(name, number, quick):
+    chosen, names = CASES[name][number], {"__name__": name}
+    for i, cell in enumerate(cells(name)):
+        if cell.cell_type != "code":
+            continue
+        run(cell.source, f"{name}, cell {i}", names)
+        if "parameters" in cell.metadata.get("tags", []):
+            assert set(chosen) == {key for key in names if not key.startswith("__")}
+            names.update(chosen)
+    if number == 0:
+        text = "\n".join(cell.source for cell in cells(name) if cell.cell_type == "markdown")
+        for i, solution in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
+            if "_build" not in solution:  # one that reads what a longer training has written
+                run(solution, f"{name}, solution {i}", names)
