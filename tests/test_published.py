@@ -15,8 +15,12 @@ from mgtutorial.published import PRINTED, fitted, lines, rows
 # ------------------------------------------------------------------------------- the files
 
 
+ABOUT_THE_TEXTS = {"inventory.csv", "protocols.csv"}  # lists of ours, with tests of their own
+
+
 def test_every_published_file_is_read_and_has_sources():
     files = sorted((records.shipped() / "published").glob("*.csv"))
+    files = [file for file in files if file.name not in ABOUT_THE_TEXTS]
     assert len(files) == 17
     for file in files:
         assert lines(file.name) and all(r["source"] for r in lines(file.name))
