@@ -88,6 +88,8 @@ def test_mgiad_printed_correction_moves_a_solution():
 
     assert moved("fas") < 1e-12 and depends_on_Pi("fas") < 1e-12
     assert moved("printed") > 0.1 and depends_on_Pi("printed") > 0.1
+    both = [models.named("mgiad-lam1-c64-g4", correction=c) for c in ("fas", "printed")]
+    assert len({(count_weights(config), count_macs(config, 32)) for config in both}) == 1
 
 
 def test_mgiad_coarsest_channel_level_smooths_twice():
