@@ -26,6 +26,8 @@ class NetworkConfig:
     ...     name, channels, classes, stem = "grey", 1, 4, "3x3"
     >>> Config().for_data_set(Grey)
     Config(in_channels=1, num_classes=4, stem='3x3')
+
+    Book: mgnet, mgnet-algorithm
     """
 
     def check_whole(self, least, *names):

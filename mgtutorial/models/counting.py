@@ -84,7 +84,7 @@ def count_macs(network, size, in_channels=None):
     """Return the multiply-accumulate operations of one image's forward pass.
 
     Convolutions and linear layers count (norms, activations and pooling do not,
-    as in the papers). One GFLOP in the MGiaD paper is two GMAC.
+    as in the papers). Half a GMAC is one GFLOP of the MGiaD paper.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ class MGiaDConfig(NetworkConfig):
         coarsest runs both. All share one :math:`\hat A` and one :math:`\hat B`.
     correction : {"printed", "fas"}
         With :math:`\hat u` the features of the coarser channel level after its cycle: add
-        :math:`\hat P \hat u`, as the paper prints it and counts its tables, or
+        :math:`\hat P \hat u`, as the paper prints it, or
         :math:`\hat P (\hat u - \hat\Pi u)`, as the full approximation scheme has it.
     transfer_norms : {"none", "resolution", "all"}
         Where norm and activation follow a restriction: nowhere (FashionMNIST); after

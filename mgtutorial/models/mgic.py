@@ -50,7 +50,8 @@ def halvings(c, s_c, until="<="):
         Where to stop: the coarsest width is the first half that is at most `s_c`, or
         below it. There is always one, even where `c` itself is small enough.
     until : {"<=", "<"}
-        Both rules occur: the paper's ResNet-56 stops below `s_c`, ResNet-50 at it.
+        The text has "at most", and then none where `c` is small enough; the counts of
+        ResNet-56 are met by "below", which is the public code's rule.
 
     Raises
     ------

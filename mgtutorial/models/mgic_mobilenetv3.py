@@ -79,8 +79,8 @@ class MGICMobileNetV3Config(NetworkConfig):
     s_c : int
         Channels are halved until they are at most `s_c`, and in any case once.
     connector : {"dense", "depthwise"}
-        What changes width and resolution: a dense 1x1 convolution, which the published
-        counts have, or the depthwise 3x3 of the text.
+        What changes width and resolution: a dense 1x1 convolution, or the depthwise 3x3 of the
+        text. In even groups the published counts are met with the dense one only.
     grouping : {"size", "number"}
         What divides the widths of a level: :func:`~.mobile_blocks.group_number`.
     squeeze_bias : bool
@@ -293,9 +293,9 @@ class MGICMobileNetV3(nn.Module):
         return self.head(x)
 
 
-# Table 7. The published counts were 2.3, 5.2 and 7.1 million. The first two kinds are the
-# text's reading, with each of the two connectors. It asks for groups that do not divide the
-# hidden widths; "even" takes the least number of groups that does, with a plain
+# Table 7. The published counts were 2.3, 5.2 and 7.1 million. The first two kinds have the
+# text's group sizes, with each of two connectors, and at least one halving. They do not divide
+# the hidden widths; "even" takes the least number of groups that does, with a plain
 # squeeze-and-excitation, and rounds to the print at all three widths. "table6" has the rows of
 # the paper's table, and at no width its count.
 NAMED = {

@@ -1,14 +1,14 @@
-r"""A function of the plane, learned from its values: the experiment of MGIC's Figure 4.
+r"""A function of the plane, learned from its values: an experiment like that of MGIC's Figure 4.
 
 The zero set of :math:`f(x, y)` describes a curve *implicitly*; a network that learns
-:math:`f` from points knows the curve. The paper's function is not in the text at hand. Ours is
-a flower with five petals,
+:math:`f` from points knows the curve. The paper's function, in its section 4.2, is
+:math:`\cos x \sin 20y`; it is not built yet. Ours is a flower with five petals,
 
 .. math:: f(x, y) = 0.3 + 0.1 \cos 5\theta - r, \qquad
    (x, y) = (\tfrac12 + r \cos\theta,\; \tfrac12 + r \sin\theta),
 
-positive inside and negative outside. The protocol is the paper's: points from the unit
-square, batches of 128, the mean squared error, gradient descent with a constant rate.
+positive inside and negative outside. The protocol is the paper's, but for the momentum, which
+is ours: points from the unit square, batches of 128, the mean squared error, a constant rate.
 """
 
 import contextlib

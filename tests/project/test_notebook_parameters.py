@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import mgtutorial.figures.images
 import mgtutorial.figures.sliders
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 # The ends of what each parameters cell offers, as far as the time allows.
 CASES = {

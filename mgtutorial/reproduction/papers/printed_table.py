@@ -191,7 +191,8 @@ PRINTED = {
     "mgic-table11": _mgic_table(11, "ModelNet10", "modelnet10", None, _known),
     "mgic-table12": _mgic_table(12, "CIFAR-10, s_c and s_g", "ablation", "cifar10", _resnet56),
     "poly-mgnet": Printed(
-        "Poly-MgNet: CIFAR-10", "poly_mgnet_claims.csv", "cifar10", _poly, count="value",
+        "Poly-MgNet: CIFAR-10 (two counts of a summary, four of public code)",
+        "poly_mgnet_claims.csv", "cifar10", _poly, count="value",
         accuracy=None, only=lambda line: line["item"].startswith(("weights_", "params_")),
     ),
 }  # fmt: skip

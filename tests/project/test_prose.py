@@ -1,0 +1,90 @@
+"""Numbers that the chapters state in prose: computed here, and found on the page as computed."""
+
+from pathlib import Path
+
+import pytest
+
+from mgtutorial import models
+from mgtutorial.models import MGIC, blocks
+from mgtutorial.models.counting import activations_held, count_macs, count_weights
+from mgtutorial.models.mgic import group_numbers, halvings
+from mgtutorial.reproduction import expected_counts, published
+
+BOOK = Path(__file__).parents[2] / "book"
+
+
+def says(page, *sentences):
+    """Whether the page has the sentences, however its lines are broken."""
+    text = " ".join((BOOK / f"{page}.md").read_text(encoding="utf-8").split())
+    for sentence in sentences:
+        assert sentence in text, sentence
+
+
+def single_convolution(c):
+    """The weights of MGIC around one 3x3 convolution, without norms: g_s = 8, c_K = 16."""
+    widths = halvings(c, 16)
+    net = MGIC(lambda c, groups: blocks.conv(c, c, groups=groups), widths, group_numbers(widths, 8))
+    return count_weights(net) - sum(2 * w for w in widths[:-1])
+
+
+def test_mgic_and_separable_convolutions_cross_at_149_channels():
+    assert all(single_convolution(c) == 160 * c - 256 for c in (32, 64, 128, 256))
+    fewer = [c for c in range(16, 400) if c**2 + 9 * c < 160 * c - 256]
+    assert fewer[-1] == 149
+    says("mgic", "$160 c - 256$", "have fewer weights up to 149 channels")
+
+
+def test_mgic_grouped_levels_reach_the_coarsest_at_297_channels():
+    dense = 18 * 64**2
+    assert dense == 73_728 and round(64 + dense / 316) == 297
+    says("mgic", "reach it at 297 channels")
+
+
+def test_mgiad_two_parts_of_a_level_are_equal_at_44_and_501_channels():
+    g_s, eta = 4, 2
+    s = 18 * g_s + 4 * eta + 5
+    equal = [c_K + (9 * c_K**2 + 2 * eta * c_K) / s for c_K in (16, 64)]
+    for c, c_K in zip(equal, (16, 64), strict=True):
+        assert 2 * s * (c - c_K) == pytest.approx(18 * c_K**2 + 4 * eta * c_K)
+    assert [round(c) for c in equal] == [44, 501]
+    says("mgiad", "44 channels with $c_K = 16$ and 501 with $c_K = 64$")
+
+
+def test_mgiad_width_costs_multiplications_and_memory():
+    def growth(count):
+        return [
+            round(100 * count(models.named(f"mgiad-lam2-c64-g{g}"))
+                  / count(models.named(f"mgiad-lam1-c64-g{g}")) - 100)
+            for g in (4, 8)
+        ]  # fmt: skip
+
+    assert growth(count_weights) == [36, 53]
+    assert growth(lambda config: count_macs(config, 32)) == [3, 22]
+    held = [
+        activations_held(models.named(f"mgiad-lam{lam}-c64-g4"), 128, 32).bytes / 128 / 2**20
+        for lam in (1, 2)
+    ]
+    says("mgiad", "by 36 per cent for $g_s = 4$ and by 53 for $g_s = 8$", "by 3 and 22")
+    says("mgiad", f"from {held[0]:.0f} to {held[1]:.0f} MiB an image")
+
+
+def test_mgnet_what_sharing_costs_by_the_print():
+    def lost(table, shared, separate):
+        a, b = (published.row(table, name).accuracy for name in (separate, shared))
+        return f"{a - b:.2f}"
+
+    assert lost("mgiad-table1", "mgnet", "resnet18") == "0.26"
+    assert lost("mgiad-table3-imagenet", "mgnet", "resnet18") == "4.06"
+    assert lost("mgiad-text", "mgnet-20", "resnet20") == "1.86"
+    says("mgnet", "0.26 points below ResNet18 on CIFAR-10 and 4.06 on ImageNet", "1.86 below")
+
+
+def test_mgiad_multiplications_at_the_accuracy_of_resnet18():
+    def ratio(data, name):
+        table = f"mgiad-table3-{data}"
+        ours, theirs = (expected_counts.counts(table, row)[1] for row in (name, "resnet18"))
+        return f"{ours / theirs:.1f}"
+
+    found = ratio("cifar100", "mgiad-lam3-c64-g64"), ratio("imagenet", "mgiad-lam2-c64-g64")
+    assert found == ("2.9", "1.8")
+    says("mgiad", "takes 2.9 and 1.8 times its multiplications")
