@@ -18,6 +18,8 @@ from ..errors import InvalidValue
 from .polynomials import q
 from .roots import check_degree, extremes, points
 
+_TOLERANCES = ("primal_feasibility_tolerance", "dual_feasibility_tolerance")
+
 
 class Fit(NamedTuple):
     """What :func:`minimax` found.
@@ -106,14 +108,18 @@ def minimax(spectrum, degree, tolerance=1e-9):
     for _ in range(50):
         turn = np.exp(-1j * angles)
         rows = -(turn[:, None] * products[index]).real
-        solution = linprog(
-            [*np.zeros(degree), 1],
-            A_ub=np.column_stack([rows, -np.ones(len(rows))]),
-            b_ub=-turn.real,
-            bounds=[(None, None)] * degree + [(0, None)],
-            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-        )
-        if solution.status != 0:
+        for method in ("highs", "highs-ipm", "highs-ds"):  # where one gives up, another does not
+            solution = linprog(
+                [*np.zeros(degree), 1],
+                A_ub=np.column_stack([rows, -np.ones(len(rows))]),
+                b_ub=-turn.real,
+                bounds=[(None, None)] * degree + [(0, None)],
+                method=method,
+                options=dict.fromkeys(_TOLERANCES, 1e-10),
+            )
+            if solution.status == 0:
+                break
+        else:
             raise InvalidValue(
                 f"the linear program for degree {degree} was not solved ({solution.message}): "
                 "give a lower degree."

@@ -147,6 +147,8 @@ def plain_fields(config):
     Returns
     -------
     dict
+
+    Book: mgnet, mgnet-algorithm
     """
     values = {f.name: getattr(config, f.name) for f in fields(config)}
     for f in fields(config):
