@@ -5,37 +5,31 @@ MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
 """
 
 from dataclasses import asdict, fields, replace
+from importlib import import_module
 
-from ..errors import InvalidValue, choose
-from . import mgiad, mgic_mobilenetv3, mgic_resnet, mgnet, poly_mgnet, resnet
-from .mgiad import MGiaDConfig
-from .mgic_mobilenetv3 import MGICMobileNetV3Config
-from .mgic_resnet import MGICResNetConfig
-from .mgnet import MgNetConfig
-from .poly_mgnet import PolyMgNetConfig
-from .resnet import ResNetConfig
+from ..errors import InvalidValue, Names, choose
 
-# Each module names the networks of its paper, for CIFAR-10 (those of ImageNet for ImageNet).
-CONFIGS = {
-    **resnet.NAMED,
-    **mgnet.NAMED,
-    **mgiad.NAMED,
-    **poly_mgnet.NAMED,
-    **mgic_resnet.NAMED,
-    **mgic_mobilenetv3.NAMED,
-}
+#: The files of this folder that have an architecture: each names the networks of its paper in
+#: ``NAMED``, for CIFAR-10 (those of ImageNet for ImageNet).
+ARCHITECTURES = (
+    "resnet",
+    "mgnet",
+    "mgiad",
+    "poly_mgnet",
+    "mgic_resnet",
+    "mgic_mobilenetv3",
+)
 
-_KINDS = {
-    c.__name__: c
-    for c in (
-        MgNetConfig,
-        ResNetConfig,
-        MGiaDConfig,
-        PolyMgNetConfig,
-        MGICResNetConfig,
-        MGICMobileNetV3Config,
-    )
-}
+CONFIGS = Names(
+    "network",
+    (
+        item
+        for name in ARCHITECTURES
+        for item in import_module(f"{__package__}.{name}").NAMED.items()
+    ),
+)
+
+_KINDS = Names("kind of network", ((type(c).__name__, type(c)) for c in CONFIGS.values()))
 
 
 def named(name, **changes):
@@ -51,7 +45,7 @@ def named(name, **changes):
     >>> named("resnet20", num_classes=100).num_classes
     100
     """
-    config = CONFIGS[choose("network", name, CONFIGS)]
+    config = CONFIGS[name]
     for key in changes:
         choose(f"field of {type(config).__name__}", key, [f.name for f in fields(config)])
     return replace(config, **changes)
@@ -87,7 +81,7 @@ def from_dict(d):
         If the kind or a field is unknown.
     """
     d = dict(d)
-    kind = _KINDS[choose("kind of network", d.pop("kind", None), _KINDS)]
+    kind = _KINDS[d.pop("kind", None)]
     unknown = set(d) - {f.name for f in fields(kind)}
     if unknown:
         raise InvalidValue(f"{kind.__name__} has no field {', '.join(sorted(unknown))}.")

@@ -7,12 +7,8 @@ different lines; a row without runs has one line, which says so.
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import cache
 
-from ..data.catalogue import DATA
-from ..errors import choose
 from ..models import registry
-from ..models.counting import count_weights
 from ..models.narrow import narrowed
 from ..training import records
 from . import verdicts
@@ -81,7 +77,7 @@ class Line:
         )
 
 
-def lines(table, runs, rows=None):
+def compare(table, runs, rows=None):
     """Return the lines of a table.
 
     Parameters
@@ -105,20 +101,23 @@ def lines(table, runs, rows=None):
 
     Examples
     --------
-    >>> line, = lines("mgiad-table1", [], rows=["mgnet"])
+    >>> line, = compare("mgiad-table1", [], rows=["mgnet"])
     >>> line.printed.accuracy, line.weights, line.verdict
     (96.0, 2750666, 'not run')
     """
-    described = TABLES[choose("table", table, TABLES)]
+    described = TABLES[table]
     own = defaultdict(list)
     for run in runs:
         if "test_accuracy" in run:
             own[_network(run)].append(run)
     found = []
     for row in rows or described.rows:
-        config, printed = described.config(row), described.rows[row].printed
-        common = {"row": row, "printed": printed, "weights": _weights(config)}
-        groups = defaultdict(dict)
+        printed = described.rows[row].printed
+        common = {"row": row, "printed": printed, "weights": described.weights(row)}
+        if not own:
+            found.append(Line(**common))
+            continue
+        config, groups = described.config(row), defaultdict(dict)
         for run in own[_bare(config)]:
             if run["config"]["data"] == described.data or run["budget"] == "smoke":
                 _put(groups, run)
@@ -134,9 +133,6 @@ def lines(table, runs, rows=None):
         made.sort(key=lambda line: (ORDER.index(line.runs[0]["budget"]), -line.runs[0]["epochs"]))
         found += made or [Line(**common)]
     return found
-
-
-_weights = cache(count_weights)  # of a config: the same in every line and every call
 
 
 def _put(groups, run):
@@ -164,11 +160,3 @@ def _network(run):
 def _bare(config):
     """A config without what the data set decides."""
     return replace(config, in_channels=1, num_classes=10)
-
-
-# ------------------------------------------------------------------------------ to look at
-
-
-def pixels(table):
-    """Return the side of the images that a table's networks are for."""
-    return DATA[TABLES[table].data].size
