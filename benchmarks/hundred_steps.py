@@ -19,10 +19,11 @@ import torch.nn.functional as F
 
 from mgtutorial import _paths, models
 from mgtutorial.data import images
+from mgtutorial.data.catalogue import DATA
 from mgtutorial.errors import InvalidValue
 from mgtutorial.models.counting import count_weights
 from mgtutorial.models.poly_steps import PLACEMENTS, RESIDUALS
-from mgtutorial.reproduction import published
+from mgtutorial.reproduction import published, tables
 from mgtutorial.training import protocols, records
 
 STEPS, BATCH = 100, 8
@@ -31,16 +32,9 @@ STEPS, BATCH = 100, 8
 def networks():
     """Yield (name, config, protocol, data set) of every network with a published weight count."""
     for name, config in models.CONFIGS.items():
-        if name.startswith(("poly-mgnet", "mgnet-x")):
-            yield name, config, "poly-mgnet", "cifar10"
-        elif name == "resnet50" or name.startswith(("mgic-resnet50", "mgic-mobilenet")):
-            yield name, config, "mgic", "imagenet"
-        elif name.startswith("mgic"):
-            yield name, config, "mgic", "cifar10"
-        elif name.startswith("mgiad-20"):
-            yield name, config, "mgiad", "fashion-mnist"
-        else:
-            yield name, config, "mgiad", "cifar10"
+        shape = config.in_channels, config.num_classes
+        data = next(d for d, known in DATA.items() if (known.channels, known.classes) == shape)
+        yield name, config, tables.protocol_of(name), data
     for kind in ("q2", "g6-pair"):
         base = models.named(f"poly-mgnet-{kind}")
         for placement in PLACEMENTS:
@@ -50,7 +44,7 @@ def networks():
                 except InvalidValue:  # a linear step has no A-term to normalise
                     continue
                 name = f"poly-mgnet-{kind}, placement {placement}, residual {residual}"
-                yield name, config, "poly-mgnet", "cifar10"
+                yield name, config, tables.protocol_of(f"poly-mgnet-{kind}"), "cifar10"
 
 
 def run(name, config, protocol, data_name):

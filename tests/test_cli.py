@@ -49,6 +49,7 @@ MISTAKES = [
     (["count", "--table", "mgiad-table1", "--rows", "mgiad-lam3"], "'mgiad-lam3-c64-g4'"),
     (["count", "--rows", "mgnet"], "--table"),
     (["count", "mgnet", "--table", "mgiad-table1"], "either"),
+    (["count", "mgnet", "--write"], "--write counts every table"),
     (["count", "mgnet", "--format", "yaml"], "Allowed: table, json, csv"),
     (["count", "--table", "mgiad-table1", "--format", "cvs"], "did you mean 'csv'"),
     (["count", "mgnet", "--data", "digits"], "unknown data set"),

@@ -112,7 +112,7 @@ def compare(table, runs, rows=None):
             own[_network(run)].append(run)
     found = []
     for row in rows or described.rows:
-        printed = described.rows[row].printed
+        printed = described.entry(row).printed
         common = {"row": row, "printed": printed, "weights": described.weights(row)}
         if not own:
             found.append(Line(**common))

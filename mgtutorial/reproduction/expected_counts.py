@@ -48,7 +48,7 @@ def counts(table, row):
     >>> counts("mgiad-table1", "mgiad-lam3-c64-g4")
     (1020106, 547355136)
     """
-    entry = TABLES[table].rows[row]
+    entry = TABLES[table].entry(row)
     recorded = _file(_path()).get((table, row))
     if recorded is None:
         raise InvalidValue(

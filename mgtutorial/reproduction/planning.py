@@ -69,7 +69,7 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
     described = tables.TABLES[table]
     choose("budget", budget, protocols.BUDGETS)
     for row in rows or ():
-        described.rows[row]  # which says it if there is none, before anything is loaded
+        described.entry(row)  # which says it if there is none, before anything is loaded
     data = data or data_of(table, budget)
     made = Plan([], [], [])
     for row in rows or described.rows:

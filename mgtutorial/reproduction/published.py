@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, cached_property
 
-from .. import _paths
 from ..data.catalogue import DATA
 from ..errors import Names, choose
 from ..models import mgiad
 from ..models.counting import count_weights
 from . import remembered_counts
 from .papers.catalogue import PRINTED
-from .papers.printed_table import read, read_table
+from .papers.printed_table import FOLDER, read, read_table
 
 #: A count that does not round to the print is near it within this fraction of it.
 TOLERANCE = 0.03
@@ -156,7 +155,7 @@ def fitted(config, data):
 @cache
 def _reasons():
     found = {}
-    for line in read(_paths.shipped() / "reasons.csv"):
+    for line in read(FOLDER.parent / "reasons.csv"):
         found[line["table"], line["row"]] = line["reason"]
     return found
 

@@ -79,7 +79,7 @@ def counts(table, counted):
         "|---|---:|---:|---|---:|---:|",
     ]
     for row, (weights, macs) in counted.items():
-        p = TABLES[table].rows[row].printed
+        p = TABLES[table].entry(row).printed
         weight, verdict = (p.printed + p.unit, p.verdict) if p else ("", "")
         accuracy = f"{p.accuracy} %" if p and p.accuracy else ""
         out.append(f"| {row} | {weight} | {weights:,} | {verdict} | {macs:,} | {accuracy} |")
@@ -99,7 +99,7 @@ def reasons(table, rows):
     >>> reasons("mgiad-table2", ["mgnet-20"])
     'Every count that is printed is matched.'
     """
-    printed = [TABLES[table].rows[row].printed for row in rows]
+    printed = [TABLES[table].entry(row).printed for row in rows]
     found = [f"- **{p.name}** ({p.printed}{p.unit}): {p.reason}" for p in printed if p and p.reason]
     return "\n".join(found) or "Every count that is printed is matched."
 

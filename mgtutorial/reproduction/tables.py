@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from ..errors import Names, UnknownName
+from ..errors import Names, UnknownName, choose
 from ..models import registry
 from . import published
 from .papers.catalogue import FAMILIES, PAPER_OF, PAPERS
@@ -48,8 +48,7 @@ class Table:
     @cached_property
     def rows(self):
         """Name of the row -> :class:`Entry`."""
-        entries = self._printed() if self.figure is None else self._of_figure()
-        return Names(f"row of {self.name}", entries)
+        return self._printed() if self.figure is None else self._of_figure()
 
     def _printed(self):
         """The rows of print that have a network; of MGIC the journal's version."""
@@ -73,13 +72,25 @@ class Table:
             for name in self.figure.networks
         }
 
+    def entry(self, row):
+        """Return the :class:`Entry` of a row.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such row, here and in the methods below.
+        """
+        if row not in self.rows:
+            choose(f"row of {self.name}", row, self.rows)
+        return self.rows[row]
+
     def config(self, row):
         """Return the network of a row, as it is on the table's data set."""
-        return published.fitted(self.rows[row].network, self.data)
+        return published.fitted(self.entry(row).network, self.data)
 
     def weights(self, row):
         """Return the number of weights of a row's network, counted here."""
-        return published.weights(self.rows[row].network, self.data)
+        return published.weights(self.entry(row).network, self.data)
 
 
 def _tables():
