@@ -90,6 +90,23 @@ def test_a_notebook_that_lacks_a_cell_of_the_template_is_named(cells, checkout):
         cells.write(root)
 
 
+def test_a_notebook_that_is_begun_has_the_cells_of_any_other(cells, tmp_path):
+    nbformat = pytest.importorskip("nbformat")
+    (tmp_path / "notebooks" / "reproduce").mkdir(parents=True)
+    (tmp_path / "_config.yml").write_bytes((ROOT / "_config.yml").read_bytes())
+    cells.begin("mgiad-table1", tmp_path)
+    cells.write(tmp_path, lambda said: None)
+    begun, there = (
+        json.loads((root / "notebooks/reproduce/mgiad_table1.ipynb").read_text(encoding="utf-8"))
+        for root in (tmp_path, ROOT)
+    )
+    nbformat.validate(nbformat.from_dict(begun))
+    assert [c["source"] for c in begun["cells"][1:]] == [c["source"] for c in there["cells"][1:]]
+    assert begun["metadata"] == there["metadata"]
+    with pytest.raises(SystemExit, match="there already"):
+        cells.begin("mgiad-table1", tmp_path)
+
+
 def test_the_program_needs_nothing_but_python():
     command = [sys.executable, "-I", "-S", str(ROOT / "tools" / "cells.py")]
     done = subprocess.run(command, capture_output=True, text=True)

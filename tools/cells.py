@@ -1,6 +1,7 @@
 """The cells that notebooks share, written from one template: tools/shared_cells.txt.
 
-    python tools/cells.py           write them into every notebook; say which changed
+    python tools/cells.py             write them into every notebook; say which changed
+    python tools/cells.py TABLE ...   and first begin the notebooks of these tables
 
 Every notebook begins with the set-up cell, made from _config.yml. A notebook of
 notebooks/reproduce about a table that training fills has the cells called "table-..." as well,
@@ -10,6 +11,7 @@ It needs nothing but Python.
 
 import json
 import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,5 +96,23 @@ def write(root=ROOT, say=print):
             say(f"{file.relative_to(root)} has the shared cells.")
 
 
+def begin(table, root=ROOT):
+    """Begin the notebook of a table that has none; its first cell is for its author to write."""
+    file = root / "notebooks" / "reproduce" / f"{table.replace('-', '_')}.ipynb"
+    if file.exists():
+        raise SystemExit(f"{file.relative_to(root)} is there already.")
+    title = f"# {table}\n\n**Goal.** ...\n\n**What it needs.** ...\n\n"
+    title += f"    mgtutorial reproduce {table} --budget smoke"
+    of_table = {n: c for n, c in template().items() if n.startswith(OF_TABLES)}
+    cells = [made("markdown", [], title, "title"), made("code", [], "", SETUP)]
+    cells += [made(*cell, name) for name, cell in of_table.items()]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    file.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        begin(name)
     write()
