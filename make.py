@@ -6,7 +6,6 @@ environment of constraints.txt (tools/environment.py), so each one goes from a
 fresh clone to its result, and does only what is left to do when it is repeated.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -103,7 +102,8 @@ def reproduce(args=()):
     environment.setup()
     with one_at_a_time("reproduction"):
         # Runs are found by their configuration: those of other code must not be there.
-        parts = ("mgtutorial", "notebooks/reproduce", "results/published", "results/exact.csv")
+        parts = ("mgtutorial", "notebooks/reproduce", "results/published")
+        parts += ("results/expected_counts.csv",)
         behind = digest(*(ROOT / part for part in parts), environment.wanted())
         smoke = BUILD / "smoke"
         if read(smoke / "behind.json") != behind:
@@ -162,34 +162,10 @@ def colab(args=()):
         raise Stop("A notebook does not run as Colab would run it.", failed)
 
 
-SETUP_CELL = """\
-import sys
-
-if "google.colab" in sys.modules:  # Colab has torch; add the package only
-    %pip install -q --no-deps git+{url}@{branch}"""
-
-
-def setup_cell():
-    """Return the first cell of code of every notebook, made from _config.yml."""
-    lines = (ROOT / "_config.yml").read_text(encoding="utf-8").splitlines()
-    repository = lines[lines.index("repository:") + 1 :]
-    values = [next(x for x in repository if x.startswith(f"  {k}:")) for k in ("url", "branch")]
-    url, branch = (line.split(":", 1)[1].split("#")[0].strip() for line in values)
-    return SETUP_CELL.format(url=url, branch=branch)
-
-
 def cells(args=()):
-    """write the set-up cell, made from _config.yml, into every notebook"""
-    for file in sorted((ROOT / "notebooks").rglob("*.ipynb")):
-        text = file.read_text(encoding="utf-8")
-        notebook = json.loads(text)
-        first = next(c for c in notebook["cells"] if c["cell_type"] == "code")
-        if "".join(first["source"]) != setup_cell():
-            first["source"] = setup_cell().splitlines(keepends=True)
-            indent = 1 if text.startswith('{\n "') else 2
-            written = json.dumps(notebook, indent=indent, ensure_ascii=False) + "\n"
-            file.write_text(written, encoding="utf-8")
-            say(f"{file.relative_to(ROOT)} has the set-up cell.")
+    """write the cells that notebooks share, from their template"""
+    if run(sys.executable, "tools/cells.py"):
+        raise Stop("The cells were not written, for the reason above.")
 
 
 def lint(args=()):

@@ -22,24 +22,23 @@ from mgtutorial.data import catalogue, images
 from mgtutorial.errors import InvalidValue
 from mgtutorial.models.counting import count_weights
 from mgtutorial.models.poly_steps import PLACEMENTS, RESIDUALS
+from mgtutorial.reproduction import tables
 from mgtutorial.training import protocols, records
 
 STEPS, BATCH = 100, 8
 
 
+def _shape(data):
+    info = catalogue.info(data)
+    return info.channels, info.classes
+
+
 def networks():
     """Yield (name, config, protocol, data set) of every network with a published weight count."""
     for name, config in models.CONFIGS.items():
-        if name.startswith(("poly-mgnet", "mgnet-x")):
-            yield name, config, "poly-mgnet", "cifar10"
-        elif name == "resnet50" or name.startswith(("mgic-resnet50", "mgic-mobilenet")):
-            yield name, config, "mgic", "imagenet"
-        elif name.startswith("mgic"):
-            yield name, config, "mgic", "cifar10"
-        elif name.startswith("mgiad-20"):
-            yield name, config, "mgiad", "fashion-mnist"
-        else:
-            yield name, config, "mgiad", "cifar10"
+        shape = config.in_channels, config.num_classes
+        data = next(d for d in catalogue.PUBLISHED if _shape(d) == shape)
+        yield name, config, tables.protocol_of(name), data
     for kind in ("q2", "g6-pair"):
         base = models.named(f"poly-mgnet-{kind}")
         for placement in PLACEMENTS:
@@ -49,7 +48,7 @@ def networks():
                 except InvalidValue:  # a linear step has no A-term to normalise
                     continue
                 name = f"poly-mgnet-{kind}, placement {placement}, residual {residual}"
-                yield name, config, "poly-mgnet", "cifar10"
+                yield name, config, tables.protocol_of(f"poly-mgnet-{kind}"), "cifar10"
 
 
 def run(name, config, protocol, data_name):

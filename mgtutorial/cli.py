@@ -71,6 +71,9 @@ def _parser():
     count.add_argument("--size", type=int, help="with a network: pixels of a side")
     count.add_argument("--batch-size", type=int, default=128, help="for the memory held")
     count.add_argument("--format", default="table", help="table, json or csv")
+    count.add_argument(
+        "--write", action="store_true", help="record what every table's networks have now"
+    )
     count.set_defaults(run=_count)
 
     spectrum = commands.add_parser(
@@ -178,6 +181,13 @@ def _count(arguments):
     from .reproduction import count_report
 
     a = arguments
+    if a.write:
+        if a.network or a.table or a.rows:
+            raise InvalidValue("--write counts every table: give no network, table or rows.")
+        from .reproduction import expected_counts
+
+        print(f"written: {expected_counts.write()}")
+        return
     if a.network and (a.table or a.rows):
         raise InvalidValue("a network and a table were given: count either of them.")
     if a.network:
@@ -240,12 +250,13 @@ def _train(arguments):
 
 def _reproduce(arguments):
     from . import _text
-    from .reproduction import command as jobs
-    from .reproduction import tables
+    from .reproduction.command import Request, reproduce
+    from .reproduction.papers.catalogue import MADE_BY_NOTEBOOK
+    from .reproduction.tables import TABLES
 
     if not arguments.tables:
-        titles = {name: table.title for name, table in tables.TABLES.items()}
-        for name, title in (titles | tables.WHOLE).items():
+        titles = {name: table.title for name, table in TABLES.items()}
+        for name, title in (titles | MADE_BY_NOTEBOOK).items():
             print(f"{name:28} {title}")
         return
     try:
@@ -254,8 +265,8 @@ def _reproduce(arguments):
         raise InvalidValue(
             f"seeds {arguments.seeds!r}: give whole numbers with commas between, such as 0,1,2."
         ) from None
-    jobs.work(
-        jobs.Job(
+    reproduce(
+        Request(
             names=tuple(arguments.tables),
             budget=arguments.budget,
             rows=tuple(arguments.rows.split(",")) if arguments.rows else None,
@@ -275,7 +286,7 @@ def _tables(arguments):
 
     if arguments.write:
         print(f"written: {status_page.write(arguments.book)}")
-    elif found := status_page.problems(arguments.book):
+    elif found := status_page.contradictions(arguments.book):
         raise InvalidValue("the pages and the records differ:\n" + "\n".join(found))
     else:
         print("The pages say what the records say.")

@@ -83,3 +83,33 @@ def choose(kind, given, allowed):
     near = near[:3] or get_close_matches(asked, allowed, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     raise UnknownName(f"unknown {kind} {given!r}: {hint}Allowed: {', '.join(allowed)}.")
+
+
+class Names(dict):
+    """A dictionary of named things: one that it lacks is a sentence, not a ``KeyError``.
+
+    Parameters
+    ----------
+    kind : str
+        What its keys name, as for :func:`choose`.
+    items : mapping or iterable of pairs
+
+    Raises
+    ------
+    UnknownName
+        On looking up a name that is not there; ``in`` and ``get`` are those of ``dict``.
+
+    Examples
+    --------
+    >>> Names("budget", {"short": 15})["shrot"]  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    mgtutorial.errors.UnknownName: unknown budget 'shrot': did you mean 'short'? Allowed: ...
+    """
+
+    def __init__(self, kind, items=()):
+        super().__init__(items)
+        self.kind = kind
+
+    def __missing__(self, name):
+        choose(self.kind, name, self)

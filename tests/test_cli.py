@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from mgtutorial.cli import main
-from mgtutorial.reproduction import tables
+from mgtutorial.reproduction.papers.catalogue import MADE_BY_NOTEBOOK
+from mgtutorial.reproduction.tables import TABLES
 from mgtutorial.training import records
 
 
@@ -48,6 +49,7 @@ MISTAKES = [
     (["count", "--table", "mgiad-table1", "--rows", "mgiad-lam3"], "'mgiad-lam3-c64-g4'"),
     (["count", "--rows", "mgnet"], "--table"),
     (["count", "mgnet", "--table", "mgiad-table1"], "either"),
+    (["count", "mgnet", "--write"], "--write counts every table"),
     (["count", "mgnet", "--format", "yaml"], "Allowed: table, json, csv"),
     (["count", "--table", "mgiad-table1", "--format", "cvs"], "did you mean 'csv'"),
     (["count", "mgnet", "--data", "mnist"], "unknown data set"),
@@ -176,7 +178,7 @@ def test_a_table_without_training_is_counted_and_printed(capsys, executed):
 def test_without_a_table_reproduce_lists_all(capsys):
     assert main(["reproduce"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert listed == [*tables.TABLES, *tables.WHOLE]
+    assert listed == [*TABLES, *MADE_BY_NOTEBOOK]
 
 
 def test_count_prints_published_beside_exact_with_verdict_and_reason(capsys):

@@ -5,44 +5,40 @@ MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
 """
 
 from dataclasses import fields, replace
+from importlib import import_module
 
 import torch
 from torch import nn
 
-from ..errors import InvalidValue, choose
-from . import mgiad, mgic_mobilenetv3, mgic_resnet, mgnet, poly_mgnet, resnet
+from ..errors import InvalidValue, Names, choose
 from .implicit_function import ImplicitConfig
-from .mgiad import MGiaDConfig
 from .mgic import TransfersConfig
-from .mgic_mobilenetv3 import MGICMobileNetV3Config
-from .mgic_resnet import MGICResNetConfig
-from .mgnet import MgNetConfig
-from .poly_mgnet import PolyMgNetConfig
-from .resnet import ResNetConfig
 
-# Each module names the networks of its paper, for CIFAR-10 (those of ImageNet for ImageNet).
-CONFIGS = {
-    **resnet.NAMED,
-    **mgnet.NAMED,
-    **mgiad.NAMED,
-    **poly_mgnet.NAMED,
-    **mgic_resnet.NAMED,
-    **mgic_mobilenetv3.NAMED,
-}
+#: The files of this folder that have an architecture: each names the networks of its paper in
+#: ``NAMED``, for CIFAR-10 (those of ImageNet for ImageNet).
+ARCHITECTURES = (
+    "resnet",
+    "mgnet",
+    "mgiad",
+    "poly_mgnet",
+    "mgic_resnet",
+    "mgic_mobilenetv3",
+)
 
-_KINDS = {
-    c.__name__: c
-    for c in (
-        MgNetConfig,
-        ResNetConfig,
-        MGiaDConfig,
-        PolyMgNetConfig,
-        MGICResNetConfig,
-        MGICMobileNetV3Config,
-        ImplicitConfig,
-        TransfersConfig,
-    )
-}
+CONFIGS = Names(
+    "network",
+    (
+        item
+        for name in ARCHITECTURES
+        for item in import_module(f"{__package__}.{name}").NAMED.items()
+    ),
+)
+
+# Kinds of networks that no table names one by one.
+_UNNAMED = (ImplicitConfig, TransfersConfig)
+_KINDS = Names(
+    "kind of network", {c.__name__: c for c in (*map(type, CONFIGS.values()), *_UNNAMED)}
+)
 
 
 def named(name, **changes):
@@ -67,7 +63,7 @@ def named(name, **changes):
 
     Book: reproduction, reproduction-statements
     """
-    config = CONFIGS[choose("network", name, CONFIGS)]
+    config = CONFIGS[name]
     for key in changes:
         choose(f"field of {type(config).__name__}", key, [f.name for f in fields(config)])
     return replace(config, **changes)
@@ -115,7 +111,7 @@ def from_dict(d):
     Book: reproduction, reproduction-statements
     """
     d = dict(d)
-    kind = _KINDS[choose("kind of network", d.pop("kind", None), _KINDS)]
+    kind = _KINDS[d.pop("kind", None)]
     unknown = set(d) - {f.name for f in fields(kind)}
     if unknown:
         raise InvalidValue(f"{kind.__name__} has no field {', '.join(sorted(unknown))}.")

@@ -8,12 +8,14 @@ from ..errors import DataNotFound, InvalidValue, choose
 from ..sweeps import costs as estimates
 from ..sweeps.runs import name_of, run, survey
 from ..training import devices, records, time_limits
-from . import comparison, expected_counts, notebooks, planning, rendering, tables
+from . import comparison, expected_counts, notebooks, planning, rendering
+from .papers.catalogue import MADE_BY_NOTEBOOK
+from .tables import TABLES
 
 
 @dataclass(frozen=True)
-class Job:
-    """What the command was asked for; :func:`work` does it."""
+class Request:
+    """What the command was asked for; :func:`reproduce` does it."""
 
     names: tuple
     budget: str = "smoke"
@@ -30,12 +32,12 @@ class Job:
     dry_run: bool = False
 
 
-def work(job, say=print):
-    """Plan, train, execute and show the tables of a job.
+def reproduce(request, say=print):
+    """Plan, train, execute and show the tables of a request.
 
     Parameters
     ----------
-    job : Job
+    request : Request
     say : callable
         Takes each line for the reader.
 
@@ -43,51 +45,53 @@ def work(job, say=print):
     ------
     UnknownName, InvalidValue, DataNotFound, Unfinished
     """
-    limit = time_limits.Limit(job.time_limit)
+    limit = time_limits.Limit(request.time_limit)
     configs, names, rows_of = {}, {}, {}
-    for name, rows in _chosen(job, say):
-        if name in tables.WHOLE:
+    for name, rows in _chosen(request, say):
+        if name in MADE_BY_NOTEBOOK:
             configs[name] = []
             continue
         try:
-            planned, left_out = planning.planned(
-                name, job.budget, rows, job.seeds, job.data, job.root
-            )
+            plan = planning.plan(
+                name, request.budget, rows=rows, seeds=request.seeds, data=request.data,
+                root=request.root,
+            )  # fmt: skip
         except DataNotFound as error:
-            if job.names != ("all",):
+            if request.names != ("all",):
                 raise
             say(f"{name}: left out, as {error}")
             continue
-        for sentence in left_out:
+        for sentence in plan.left_out:
             say(f"{name}: {sentence}")
-        configs[name] = [config for _, config in planned]
+        configs[name] = plan.configs
         rows_of[name] = rows
-        for row, config in planned:
-            names.setdefault(name_of(config), row + " narrowed" * (job.budget == "smoke"))
+        for row, config in zip(plan.rows, plan.configs, strict=True):
+            names.setdefault(name_of(config), row + " narrowed" * (request.budget == "smoke"))
     every = [c for those in configs.values() for c in those]
-    surveyed = survey(every, runs=job.runs, root=job.root, names=names)
-    costs = _shown(job, configs, surveyed, limit, say)
-    if job.dry_run:
+    surveyed = survey(every, runs=request.runs, root=request.root, names=names)
+    costs = _shown(request, configs, surveyed, limit, say)
+    if request.dry_run:
         return
     to_do = {name_of(r.config) for r in surveyed if r.record is None}
     for name, those in configs.items():  # before hours are spent
-        notebooks.check(name)
+        notebooks.check_notebook(name)
         if to_do & set(map(name_of, those)):
             expected_counts.check(name, rows_of[name])
     done = run(
-        every, runs=job.runs, root=job.root, device=job.device, progress=job.progress,
-        time_limit=limit, scheduler=job.scheduler, workers=job.workers, costs=costs, names=names,
+        every, runs=request.runs, root=request.root, device=request.device,
+        progress=request.progress, time_limit=limit, scheduler=request.scheduler,
+        workers=request.workers, costs=costs, names=names,
     )  # fmt: skip
     found = dict(zip(map(name_of, every), done, strict=True))
     for name, those in configs.items():
-        _show(job, name, [found[name_of(c)] for c in those], say)
+        _show(request, name, [found[name_of(c)] for c in those], say)
 
 
-def _chosen(job, say):
+def _chosen(request, say):
     """Return (table, its rows) for each table that is to be made."""
-    if job.names == ("all",):
+    if request.names == ("all",):
         names = []
-        for name in (*tables.TABLES, *tables.WHOLE):
+        for name in (*TABLES, *MADE_BY_NOTEBOOK):
             try:
                 notebooks.notebook_of(name)
             except InvalidValue:
@@ -95,31 +99,31 @@ def _chosen(job, say):
             else:
                 names.append(name)
     else:
-        known = [*tables.TABLES, *tables.WHOLE, "all"]
-        names = [choose("table", n, known) for n in dict.fromkeys(job.names)]
+        known = [*TABLES, *MADE_BY_NOTEBOOK, "all"]
+        names = [choose("table", n, known) for n in dict.fromkeys(request.names)]
         if "all" in names:
             raise InvalidValue("'all' stands for every table: give it alone.")
-    if job.rows is None:
+    if request.rows is None:
         return [(name, None) for name in names]
-    names = [name for name in names if name in tables.TABLES]
+    names = [name for name in names if name in TABLES]
     if not names:
-        raise InvalidValue(f"{job.names[0]} is made as a whole: it has no rows to choose from.")
+        raise InvalidValue(f"{request.names[0]} is made as a whole: it has no rows to choose from.")
     if len(names) == 1:
-        return [(names[0], job.rows)]
-    known = {row: None for name in names for row in tables.TABLES[name].rows}
-    for row in job.rows:
+        return [(names[0], request.rows)]
+    known = {row: None for name in names for row in TABLES[name].rows}
+    for row in request.rows:
         choose("row", row, known)
-    parts = ((n, tuple(r for r in job.rows if r in tables.TABLES[n].rows)) for n in names)
+    parts = ((n, tuple(r for r in request.rows if r in TABLES[n].rows)) for n in names)
     return [(name, rows) for name, rows in parts if rows]
 
 
-def _shown(job, configs, surveyed, limit, say):
+def _shown(request, configs, surveyed, limit, say):
     """Say the plan and what it costs; return the estimated seconds of an epoch, by run."""
-    device = devices.pick_device(job.device)
+    device = devices.pick_device(request.device)
     todo = [r for r in surveyed if r.record is None]
     past = records.all_runs()
-    if job.runs:
-        past += records.read(job.runs)
+    if request.runs:
+        past += records.read(request.runs)
     costs = dict(
         zip((r.digest for r in todo),
             estimates.costs([r.config for r in todo], todo, past, device), strict=True)
@@ -129,11 +133,11 @@ def _shown(job, configs, surveyed, limit, say):
         own = [by_name[name_of(c)] for c in those]
         left = [r for r in own if r.record is None]
         total = sum(costs[r.digest].epoch * r.left for r in left)
-        if name in tables.WHOLE:
+        if name in MADE_BY_NOTEBOOK:
             say(f"{name}: made by its notebook as a whole")
             continue
         cost = f", {_text.estimate(total)} on one {_worker(device)}" if left else ""
-        say(f"{name}, budget {job.budget}: {len(own)} runs, {len(left)} to do{cost}")
+        say(f"{name}, budget {request.budget}: {len(own)} runs, {len(left)} to do{cost}")
         for r in left:
             cost = costs[r.digest]
             part = f", {r.epochs} of them done" if r.epochs else ""
@@ -155,22 +159,22 @@ def _worker(device):
     return "GPU" if device.type == "cuda" else "process"
 
 
-def _show(job, name, found, say):
-    if name in tables.WHOLE:
-        path, now = notebooks.executed(name, {"budget": job.budget}, [])
-        say(notebooks.shown(path))
+def _show(request, name, found, say):
+    if name in MADE_BY_NOTEBOOK:
+        path, now = notebooks.run_if_changed(name, {"budget": request.budget}, [])
+        say(notebooks.table_of(path))
         say(_where(path, now))
         return
-    given = {"budget": job.budget, "seeds": list(job.seeds), "data": job.data,
-             "rows": list(job.rows) if job.rows else None}  # fmt: skip
+    given = {"budget": request.budget, "seeds": list(request.seeds), "data": request.data,
+             "rows": list(request.rows) if request.rows else None}  # fmt: skip
     if given["rows"]:
-        given["rows"] = [r for r in given["rows"] if r in tables.TABLES[name].rows]
-    places = {k: str(Path(v).absolute()) for k in ("runs", "root") if (v := getattr(job, k))}
+        given["rows"] = [r for r in given["rows"] if r in TABLES[name].rows]
+    places = {k: str(Path(v).absolute()) for k in ("runs", "root") if (v := getattr(request, k))}
     given = {k: v for k, v in given.items() if v is not None} | places
-    if job.device != "auto":
-        given["device"] = job.device
-    path, now = notebooks.executed(name, given, found)
-    say(rendering.markdown(comparison.lines(name, found, given.get("rows"))))
+    if request.device != "auto":
+        given["device"] = request.device
+    path, now = notebooks.run_if_changed(name, given, found)
+    say(rendering.markdown(comparison.compare(name, found, given.get("rows"))))
     say(_where(path, now))
 
 

@@ -7,12 +7,9 @@ different lines; a row without runs has one line, which says so.
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import cache
 
 from ..data import catalogue
-from ..errors import choose
 from ..models import registry
-from ..models.counting import count_weights
 from ..models.narrow import narrowed
 from ..training import records
 from . import expected_counts, verdicts
@@ -83,7 +80,7 @@ class Line:
         )
 
 
-def lines(table, runs, rows=None):
+def compare(table, runs, rows=None):
     """Return the lines of a table.
 
     Parameters
@@ -107,21 +104,24 @@ def lines(table, runs, rows=None):
 
     Examples
     --------
-    >>> line, = lines("mgiad-table1", [], rows=["mgnet"])
+    >>> line, = compare("mgiad-table1", [], rows=["mgnet"])
     >>> line.printed.accuracy, line.weights, line.verdict
     (96.0, 2750666, 'not run')
     """
-    described = TABLES[choose("table", table, TABLES)]
+    described = TABLES[table]
     own = defaultdict(list)
     for run in runs:
         if "test_accuracy" in run:
             own[_network(run)].append(run)
     found = []
     for row in rows or described.rows:
-        config, printed = described.config(row), described.rows[row].printed
-        common = {"row": row, "printed": printed, "weights": _weights(config)}
+        printed = described.entry(row).printed
+        common = {"row": row, "printed": printed, "weights": described.weights(row)}
         common["macs"] = expected_counts.counts(table, row)[1]
-        groups = defaultdict(dict)
+        if not own:
+            found.append(Line(**common))
+            continue
+        config, groups = described.config(row), defaultdict(dict)
         for run in own[_bare(config)]:
             if run["config"]["data"] == described.data or run["budget"] == "smoke":
                 _put(groups, run)
@@ -137,9 +137,6 @@ def lines(table, runs, rows=None):
         made.sort(key=lambda line: (ORDER.index(line.runs[0]["budget"]), -line.runs[0]["epochs"]))
         found += made or [Line(**common)]
     return found
-
-
-_weights = cache(count_weights)  # of a config: the same in every line and every call
 
 
 def _put(groups, run):
@@ -167,11 +164,3 @@ def _network(run):
 def _bare(config):
     """A config without what the data set decides."""
     return replace(config, in_channels=1, num_classes=10)
-
-
-# ------------------------------------------------------------------------------ to look at
-
-
-def pixels(table):
-    """Return the side of the images that a table's networks are for."""
-    return catalogue.info(TABLES[table].data).size

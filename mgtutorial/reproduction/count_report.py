@@ -8,7 +8,7 @@ from ..data import catalogue
 from ..errors import InvalidValue, choose
 from ..models import counting, registry
 from . import published
-from .papers import printed_table
+from .papers.catalogue import PRINTED
 
 FORMATS = ("table", "json", "csv")
 
@@ -19,7 +19,7 @@ def of_tables(table=None, rows=None, form="table"):
     Parameters
     ----------
     table : str, optional
-        A name of :data:`mgtutorial.reproduction.papers.printed_table.PRINTED`; default all.
+        A name of :data:`mgtutorial.reproduction.papers.catalogue.PRINTED`; default all.
     rows : list of str, optional
         Some of the table's rows; default all.
     form : {"table", "json", "csv"}
@@ -50,7 +50,7 @@ def of_tables(table=None, rows=None, form="table"):
             "table": r.table,
             "row": r.name,
             "published": r.printed + r.unit,
-            "exact": r.exact,
+            "exact": r.counted,
             "difference": r.difference,
             "verdict": r.verdict,
             "reason": r.reason,
@@ -78,9 +78,9 @@ def summary(rows):
 def _table(name, rows):
     lines = [("row", "published", "exact", "difference", "verdict")]
     for r in rows:
-        counted = ("", "") if r.exact is None else (f"{r.exact:,}", f"{r.difference:+,}")
+        counted = ("", "") if r.counted is None else (f"{r.counted:,}", f"{r.difference:+,}")
         lines.append((r.name, r.printed + r.unit, *counted, r.verdict))
-    text = [f"{name} - {printed_table.PRINTED[name].title}", *aligned(lines, left=(0, 4))]
+    text = [f"{name} - {PRINTED[name].title}", *aligned(lines, left=(0, 4))]
     for reason in dict.fromkeys(r.reason for r in rows if r.reason):
         names = ", ".join(r.name for r in rows if r.reason == reason)
         text += textwrap.wrap(
@@ -119,7 +119,7 @@ def of_network(name, data=None, size=None, batch_size=128, form="table"):
     101242
     """
     choose("format", form, FORMATS)
-    config = registry.CONFIGS[choose("network", name, registry.CONFIGS)]
+    config = registry.CONFIGS[name]
     like = data or ("imagenet" if config.num_classes == 1000 else "cifar10")
     info = catalogue.info(like)
     if data is not None:

@@ -7,29 +7,27 @@ from collections import defaultdict
 from itertools import cycle
 
 from ..figures.style import COLOURS
+from . import tables
 from .comparison import Line
 
-_KINDS = {  # by the beginning of a network's name
-    "resnet": ("ResNet", "black", "s"),
-    "mgnet-g": ("MgNet, grouped", "sky", "v"),
-    "mgnet": ("MgNet", "blue", "o"),
-    "mgic": ("MGIC", "green", "D"),
-    "mgiad": ("MGiaD", "vermillion", "^"),
-    "poly-mgnet": ("Poly-MgNet", "purple", "P"),
-}
 _COSTS = {"weights": "weights", "macs": "multiplications per image"}
 
 
 def kind(row):
     """Return the family of a row's network: its label, colour and marker.
 
+    Raises
+    ------
+    UnknownName
+        If there is no such network.
+
     Examples
     --------
     >>> kind("mgnet-g8")[0], kind("mgnet-20")[0]
     ('MgNet, grouped', 'MgNet')
     """
-    label, colour, marker = next(v for k, v in _KINDS.items() if row.startswith(k))
-    return label, COLOURS[colour], marker
+    family = tables.family(tables.network(row))
+    return family.label, COLOURS[family.colour], family.marker
 
 
 def accuracy_over(lines, cost="weights", published=True):

@@ -8,7 +8,9 @@ from pathlib import Path
 from .. import _paths
 from ..errors import InvalidValue
 from ..training import records
-from . import tables
+from .papers.catalogue import MADE_BY_NOTEBOOK
+from .remembered_counts import digest_of_code
+from .tables import TABLES
 
 
 def notebook_of(table):
@@ -24,7 +26,7 @@ def notebook_of(table):
     if path.exists():
         return path
     if notebooks.exists():
-        known = (*tables.TABLES, *tables.WHOLE)
+        known = (*TABLES, *MADE_BY_NOTEBOOK)
         there = sorted(t for t in known if (notebooks / f"{_stem(t)}.ipynb").exists())
         raise InvalidValue(
             f"{table} has no notebook yet; there is one for {', '.join(there)}. "
@@ -45,7 +47,7 @@ def folder():
     return (_paths.checkout() or Path()) / "_build" / "reproduce"
 
 
-def check(table):
+def check_notebook(table):
     """Raise if the notebook of a table could not be executed here.
 
     Raises
@@ -61,7 +63,7 @@ def check(table):
         )
 
 
-def execute(table, parameters, output=None):
+def run(table, parameters, output=None):
     """Execute a table's notebook with papermill; return the path of the executed notebook.
 
     Parameters
@@ -78,7 +80,7 @@ def execute(table, parameters, output=None):
         If papermill is not installed, or the notebook is not here; or if a cell fails, which
         says that something is not as the notebook claims.
     """
-    check(table)
+    check_notebook(table)
     import papermill
 
     source = notebook_of(table)
@@ -104,7 +106,7 @@ def execute(table, parameters, output=None):
     return output
 
 
-def executed(table, parameters, found):
+def run_if_changed(table, parameters, found):
     """Execute a table's notebook, unless that was done for the same of everything it reads.
 
     Parameters
@@ -124,7 +126,7 @@ def executed(table, parameters, found):
     stamp = output.with_suffix(".json")
     state = {
         "notebook": records.digest(source.read_text(encoding="utf-8")),
-        "package": _code(),
+        "package": digest_of_code(),
         "results": records.digest(
             {
                 f.name: records.digest(f.read_text(encoding="utf-8"))
@@ -143,12 +145,12 @@ def executed(table, parameters, found):
     if done and output.exists():
         return output, False
     stamp.unlink(missing_ok=True)  # a notebook that fails leaves none
-    path = execute(table, parameters, output.parent)
+    path = run(table, parameters, output.parent)
     stamp.write_text(json.dumps(state), encoding="utf-8")
     return path, True
 
 
-def shown(path):
+def table_of(path):
     """Return the Markdown that the cell tagged ``table`` of an executed notebook shows.
 
     Parameters
@@ -162,10 +164,3 @@ def shown(path):
     cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
     outputs = (o for c in cells if "table" in c["metadata"].get("tags", ()) for o in c["outputs"])
     return "".join("".join(o.get("data", {}).get("text/markdown", "")) for o in outputs)
-
-
-def _code():
-    """Return a digest of the package's own files."""
-    root = Path(__file__).resolve().parent.parent
-    texts = {str(f.relative_to(root)): f.read_text(encoding="utf-8") for f in root.rglob("*.py")}
-    return records.digest(texts)

@@ -6,6 +6,7 @@ notebooks are in :mod:`.notebooks`, doing the runs is :mod:`mgtutorial.sweeps`' 
 
 from dataclasses import replace
 from functools import cache
+from typing import NamedTuple
 
 from ..data import catalogue
 from ..errors import InvalidValue, choose
@@ -14,11 +15,25 @@ from ..models.narrow import narrowed
 from ..training import protocols
 from . import tables
 
-# ------------------------------------------------------------------------ what to do
+
+class Plan(NamedTuple):
+    """The runs that a table needs.
+
+    Attributes
+    ----------
+    rows, configs : list
+        For each run the row that it is for, and its :class:`TrainConfig`.
+    left_out : list of str
+        A sentence for each row that cannot be trained on the images.
+    """
+
+    rows: list
+    configs: list
+    left_out: list
 
 
 def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
-    """Return the configs of the runs that a table needs at a budget.
+    """Return the runs that a table needs at a budget.
 
     For ``smoke`` the networks are narrowed (:func:`mgtutorial.models.narrow.narrowed`): it
     proves the path. The other budgets train the networks that the table counts.
@@ -38,7 +53,7 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
 
     Returns
     -------
-    list of TrainConfig
+    Plan
 
     Raises
     ------
@@ -48,35 +63,31 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
 
     Examples
     --------
-    >>> [c.data for c in plan("mgiad-table2", "smoke", rows=["mgnet-20"], seeds=[0, 1])]
-    ['digits', 'digits']
+    >>> made = plan("mgiad-table2", "smoke", rows=["mgnet-20"], seeds=[0, 1])
+    >>> made.rows, [c.data for c in made.configs]
+    (['mgnet-20', 'mgnet-20'], ['digits', 'digits'])
     """
-    return [config for _, config in planned(table, budget, rows, seeds, data, root)[0]]
-
-
-def planned(table, budget, rows, seeds, data, root):
-    """Return (row, config) for each run, and a sentence for each row that is left out."""
-    described = tables.TABLES[choose("table", table, tables.TABLES)]
+    described = tables.TABLES[table]
     choose("budget", budget, protocols.BUDGETS)
     for row in rows or ():
-        choose(f"row of {table}", row, described.rows)
+        described.entry(row)  # which says it if there is none, before anything is loaded
     data = data or data_of(table, budget)
-    found, left_out = [], []
+    made = Plan([], [], [])
     for row in rows or described.rows:
         network = described.config(row)
         if budget == "smoke":
             network = narrowed(network)
-        elif data != described.data:
-            network = described.rows[row].config
         config = protocols.configure(network, data, budget, root=root, protocol=described.protocol)
         side = catalogue.info(data).size
         if data != described.data and (why := _unfit(config.model, side)):
             if rows:
                 raise InvalidValue(f"{row} cannot be trained on {data}: {why}")
-            left_out.append(f"{row} is counted, not trained, on {data}: {why}")
+            made.left_out.append(f"{row} is counted, not trained, on {data}: {why}")
             continue
-        found += [(row, replace(config, seed=seed)) for seed in dict.fromkeys(seeds)]
-    return found, left_out
+        for seed in dict.fromkeys(seeds):
+            made.rows.append(row)
+            made.configs.append(replace(config, seed=seed))
+    return made
 
 
 @cache
@@ -99,6 +110,3 @@ def data_of(table, budget):
         return described.data
     first = narrowed(described.config(next(iter(described.rows))))
     return "synthetic" if _unfit(first, 8) else "digits"
-
-
-# ------------------------------------------------------------------------ doing it

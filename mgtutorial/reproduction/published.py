@@ -7,13 +7,14 @@ its data set. Why a count does not agree stands beside the row, in ``results/rea
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, cached_property
 
-from .. import _paths
 from ..data import catalogue
-from ..errors import choose
+from ..errors import Names
 from ..models.counting import count_weights
-from .papers.printed_table import PRINTED, lines, read
+from . import remembered_counts
+from .papers.catalogue import PRINTED
+from .papers.printed_table import FOLDER, read, read_table
 
 #: A count that does not round to the print is near it within this fraction of it.
 TOLERANCE = 0.03
@@ -42,8 +43,10 @@ class Row:
         As printed, in percent.
     arxiv : bool
         Whether this is MGIC's earlier version, where it has one.
-    config : config of the network, or None
-        As counted on `data`; None for networks of others.
+    network : config, or None
+        The network as it is named; None if it is not built here.
+    own : bool
+        Whether it is the paper's own network.
     reason : str
         What there is to say about a count or a label that does not agree.
     """
@@ -57,8 +60,16 @@ class Row:
     accuracy: float | None
     std: float | None
     arxiv: bool
-    config: object
+    network: object
+    own: bool
     reason: str
+
+    @cached_property
+    def config(self):
+        """The config of the network as it is counted, on `data`; None for one not built here."""
+        if self.network is None or self.data is None:
+            return self.network
+        return self.network.for_data_set(catalogue.info(self.data))
 
     @property
     def weights(self):
@@ -66,14 +77,14 @@ class Row:
         return float(Decimal(self.printed) * _UNITS[self.unit])
 
     @property
-    def exact(self):
+    def counted(self):
         """The count of our network, or None."""
-        return None if self.config is None else _weights(self.config)
+        return None if self.network is None else weights(self.network, self.data)
 
     @property
     def difference(self):
         """Ours less theirs, in weights, or None."""
-        return None if self.config is None else round(self.exact - self.weights)
+        return None if self.network is None else round(self.counted - self.weights)
 
     @property
     def verdict(self):
@@ -83,9 +94,9 @@ class Row:
         ``near``: within :data:`TOLERANCE` of it. ``not reproducible``: farther away. ``no
         network``: the paper's own, not built here. ``not ours``: it quotes the network of others.
         """
-        if self.config is None:
-            return "no network" if self.name.startswith("mgic") else "not ours"
-        if rounds_to(self.exact, self.printed, self.unit):
+        if self.network is None:
+            return "no network" if self.own else "not ours"
+        if rounds_to(self.counted, self.printed, self.unit):
             return "matched"
         near = abs(self.difference) <= TOLERANCE * self.weights
         return "near" if near else "not reproducible"
@@ -106,15 +117,28 @@ def rounds_to(n, printed, unit=""):
     return ours == printed
 
 
-@cache
-def _weights(config):
-    return count_weights(config)
+def weights(network, data=None):
+    """Return the number of weights of a named network, on a data set if one is given.
+
+    It is counted once for one state of the package's code (:mod:`.remembered_counts`).
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> weights(models.named("mgnet-20")), weights(models.named("mgnet-20"), "fashion-mnist")
+    (101242, 100954)
+    """
+
+    def counted():
+        return count_weights(network.for_data_set(catalogue.info(data)) if data else network)
+
+    return remembered_counts.count(network, data, counted)
 
 
 @cache
 def _reasons():
     found = {}
-    for line in read(_paths.shipped() / "reasons.csv"):
+    for line in read(FOLDER.parent / "reasons.csv"):
         found[line["table"], line["row"]] = line["reason"]
     return found
 
@@ -126,7 +150,7 @@ def rows(table=None):
     Parameters
     ----------
     table : str, optional
-        A name of :data:`PRINTED`.
+        A name of :data:`~.papers.catalogue.PRINTED`.
 
     Returns
     -------
@@ -141,18 +165,17 @@ def rows(table=None):
     Examples
     --------
     >>> row = rows("mgiad-table1")[1]
-    >>> row.name, row.printed + row.unit, row.exact, row.verdict
+    >>> row.name, row.printed + row.unit, row.counted, row.verdict
     ('mgnet', '2751k', 2750666, 'matched')
     """
     if table is None:
         return tuple(row for name in PRINTED for row in rows(name))
-    described = PRINTED[choose("table", table, PRINTED)]
-    info = described.data and catalogue.info(described.data)
+    described = PRINTED[table]
     found = {}
-    for line in filter(described.only, lines(described.csv)):
+    for line in filter(described.only, read_table(described.csv)):
         if not line[described.count]:
             continue  # quoted without a count
-        name, config = described.network(line)
+        name, network = described.network(line)
         arxiv = line.get("paper_version") == "arxiv"
         name += "-arxiv" * arxiv
         if name in found:  # MGIC's Table 12 has one label twice
@@ -169,7 +192,8 @@ def rows(table=None):
             accuracy=float(accuracy) if accuracy else None,
             std=float(line["test_acc_std"]) if line.get("test_acc_std") else None,
             arxiv=arxiv,
-            config=config.for_data_set(info) if config and info else config,
+            network=network,
+            own=described.own(line),
             reason=_reasons().get((table, name.replace("-arxiv", "")), ""),
         )
     return tuple(found.values())
@@ -194,5 +218,4 @@ def row(table, name):
     >>> row("mgic-table12", "mgic-resnet56-c16-g8").verdict
     'not reproducible'
     """
-    found = {r.name: r for r in rows(table)}
-    return found[choose(f"row of {table}", name, found)]
+    return Names(f"row of {table}", ((r.name, r) for r in rows(table)))[name]

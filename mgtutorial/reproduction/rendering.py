@@ -1,7 +1,7 @@
 """Tables to look at: Markdown, and a styled table for notebooks."""
 
 from . import verdicts
-from .tables import network_name
+from .tables import TABLES, network_name
 
 _HEAD = {
     "network": "left",
@@ -21,8 +21,8 @@ def cells(line):
 
     Examples
     --------
-    >>> from mgtutorial.reproduction.comparison import lines
-    >>> line, = lines("mgiad-table1", [], rows=["mgnet"])
+    >>> from mgtutorial.reproduction.comparison import compare
+    >>> line, = compare("mgiad-table1", [], rows=["mgnet"])
     >>> cells(line)["weights, published"], cells(line)["accuracy, published"]
     ('2751k', '96.00 ± 0.27 %')
     """
@@ -49,14 +49,59 @@ def markdown(made):
 
     Examples
     --------
-    >>> from mgtutorial.reproduction.comparison import lines
-    >>> print(markdown(lines("mgiad-table1", [], rows=["mgnet"])).splitlines()[0][:42])
+    >>> from mgtutorial.reproduction.comparison import compare
+    >>> print(markdown(compare("mgiad-table1", [], rows=["mgnet"])).splitlines()[0][:42])
     | network | accuracy, published | accuracy
     """
     rules = {"left": "---", "right": "---:"}
     out = [f"| {' | '.join(_HEAD)} |", f"|{'|'.join(rules[a] for a in _HEAD.values())}|"]
     out += [f"| {' | '.join(cells(line).values())} |" for line in made]
     return "\n".join(out)
+
+
+def counts(table, counted):
+    """Return what is printed of a table's networks beside their counts, as a Markdown table.
+
+    Parameters
+    ----------
+    table : str
+        A name of :data:`mgtutorial.reproduction.tables.TABLES`.
+    counted : dict
+        Row -> (weights, multiplications), as :func:`.expected_counts.check` returns them.
+
+    Examples
+    --------
+    >>> print(counts("mgiad-table2", {"mgnet-20": (100_954, 34_603_264)}).splitlines()[-1])
+    | mgnet-20 | 101k | 100,954 | matched | 34,603,264 | 93.29 % |
+    """
+    out = [
+        "| row | weights, printed | weights, counted | | multiplications | accuracy, printed |",
+        "|---|---:|---:|---|---:|---:|",
+    ]
+    for row, (weights, macs) in counted.items():
+        p = TABLES[table].entry(row).printed
+        weight, verdict = (p.printed + p.unit, p.verdict) if p else ("", "")
+        accuracy = f"{p.accuracy} %" if p and p.accuracy else ""
+        out.append(f"| {row} | {weight} | {weights:,} | {verdict} | {macs:,} | {accuracy} |")
+    return "\n".join(out)
+
+
+def reasons(table, rows):
+    """Return why counts do not agree with the print, as a Markdown list.
+
+    Parameters
+    ----------
+    table : str
+    rows : iterable of str
+
+    Examples
+    --------
+    >>> reasons("mgiad-table2", ["mgnet-20"])
+    'Every count that is printed is matched.'
+    """
+    printed = [TABLES[table].entry(row).printed for row in rows]
+    found = [f"- **{p.name}** ({p.printed}{p.unit}): {p.reason}" for p in printed if p and p.reason]
+    return "\n".join(found) or "Every count that is printed is matched."
 
 
 _SHADE = {

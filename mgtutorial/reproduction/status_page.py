@@ -1,7 +1,7 @@
 """What has been run, table by table: the page ``book/status.md``, and whether pages say the truth.
 
 The page is written by :func:`page` from the published files and the records, never by hand.
-:func:`problems` reads all pages and notebooks and finds what they say that the records do not.
+:func:`contradictions` reads all pages and notebooks for what they say that the records do not.
 """
 
 import json
@@ -13,19 +13,10 @@ from .. import _paths
 from ..errors import InvalidValue
 from ..training import records
 from . import comparison, rendering, verdicts
-from .papers.printed_table import PRINTED
+from .papers.catalogue import MADE_BY_NOTEBOOK, MISSING, PRINTED
+from .papers.printed_table import FOLDER
 from .published import rows as published_rows
-from .tables import TABLES, WHOLE
-
-#: Published tables and figures whose networks or experiments are not built here yet.
-MISSING = {
-    "MGIC, Figure 4: cos(x) sin(20y)": "two of its three blocks are not built yet",
-    "MGIC, Figure 5: accuracy over FLOPs": "the printed FLOPs are met by no network here",
-    "MGIC, Table 9: Cityscapes": "the segmentation networks are not built yet",
-    "MGIC, Tables 10 and 11: ModelNet10": "the point-cloud networks are not built yet",
-    "MGiaD, supplement": "it is not at hand",
-    "Poly-MgNet, Tables 1 to 4": "they are not at hand",
-}
+from .tables import TABLES
 
 # A percentage with one or two decimals that could be an accuracy, and the name of a run.
 _ACCURACY = re.compile(r"(?<![\d.])((?:[5-9]\d|100)\.\d{1,2})(?:\s*±\s*[\d.]+)?\s*(?:%|per cent)")
@@ -58,7 +49,7 @@ def page(runs=None):
     """
     runs = records.read(_paths.shipped() / "runs") if runs is None else runs
     runs = [r for r in runs if r["budget"] != "smoke"]
-    made = {name: comparison.lines(name, runs) for name in TABLES}
+    made = {name: comparison.compare(name, runs) for name in TABLES}
     parts = [_START, _overview(made), "\n\n## Runs by table\n\n"]
     waiting = []
     for name, lines in made.items():
@@ -72,7 +63,7 @@ def page(runs=None):
         "## Made in their notebooks\n\nThese are counted, timed or learned without a data set.\n\n"
         + "".join(
             f"* [{title}](../notebooks/reproduce/{name.replace('-', '_')}.ipynb)\n"
-            for name, title in WHOLE.items()
+            for name, title in MADE_BY_NOTEBOOK.items()
         )
         + "\n## Not built yet\n\n| table or figure | why |\n|---|---|\n"
         + "\n".join(f"| {name} | {why} |" for name, why in MISSING.items())
@@ -86,7 +77,7 @@ def _overview(made):
     for name, lines in made.items():
         rows = {line.row for line in lines}
         counted = [r for r in published_rows(name) if not r.arxiv] if name in PRINTED else []
-        counted = [r for r in counted if r.config is not None]
+        counted = [r for r in counted if r.network is not None]
         matched = sum(r.verdict == "matched" for r in counted)
         of = f"{matched} of {len(counted)}" if counted else ""
         tally = Counter(line.verdict for line in lines)
@@ -109,7 +100,7 @@ def write(root=None):
     return path
 
 
-def problems(root=None):
+def contradictions(root=None):
     """Return what the pages say that the records do not, one sentence each.
 
     - the status page differs from what the records say now;
@@ -168,7 +159,7 @@ def _prose(path):
 def _accuracies(runs):
     """All accuracies that a page may state, as they may be written."""
     values = []
-    for folder in (_paths.shipped() / "published").glob("*.csv"):
+    for folder in FOLDER.glob("*.csv"):
         for cell in re.split(r"[,\n\"]", folder.read_text(encoding="utf-8")):
             values += re.findall(r"(?<![\d.])\d{2,3}\.\d+", cell)
     written = {v for v in values} | {f"{float(v):.2f}" for v in values}
@@ -177,7 +168,7 @@ def _accuracies(runs):
             if key in run:
                 written |= {f"{100 * run[key]:.1f}", f"{100 * run[key]:.2f}"}
     for name in TABLES:
-        for line in comparison.lines(name, runs):
+        for line in comparison.compare(name, runs):
             if line.runs:
                 written |= {f"{line.interval.mean:.1f}", f"{line.interval.mean:.2f}"}
     return written

@@ -1,24 +1,27 @@
 """The tables that training runs can fill: for each row its network, and what is printed beside it.
 
-What the papers print is read by :mod:`.published`; :mod:`.comparison` puts a table
-together with the records of the runs.
+Which they are, and what their rows are, is data of :mod:`.papers`. A table's rows are built when
+they are asked for. What the papers print is read by :mod:`.published`; :mod:`.comparison` puts a
+table together with the records of the runs.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from ..data import catalogue
-from ..errors import choose
+from ..errors import Names, UnknownName, choose
 from ..models import registry
 from . import published
-from .papers import printed_table
+from .papers.catalogue import FAMILIES, PAPER_OF, PAPERS
+from .papers.paper import Figure
 
 
 class Entry(NamedTuple):
-    """What is printed in a row, if anything is, and the config of the row's network."""
+    """What is printed in a row, if anything is, and the network of the row as it is named."""
 
     printed: published.Row | None
-    config: object
+    network: object
 
 
 @dataclass(frozen=True)
@@ -27,101 +30,136 @@ class Table:
 
     Attributes
     ----------
-    title : str
+    name, title : str
     data : str
         The data set of :func:`mgtutorial.data.images.load`.
-    rows : dict
-        Name of the row -> :class:`Entry`.
     protocol : str
         The paper whose protocol the budget ``paper`` follows, as
         :class:`mgtutorial.training.protocols.TrainConfig` has it.
+    figure : Figure or None
+        Where the rows do not stand in one printed table: which they are.
     """
 
+    name: str
     title: str
     data: str
-    rows: dict
-    protocol: str = "mgiad"
+    protocol: str
+    figure: Figure | None = None
 
-    @property
-    def classes(self):
-        """Number of classes of the table's data set."""
-        return catalogue.info(self.data).classes
+    @cached_property
+    def rows(self):
+        """Name of the row -> :class:`Entry`."""
+        return self._printed() if self.figure is None else self._of_figure()
+
+    def _printed(self):
+        """The rows of print that have a network; of MGIC the journal's version."""
+        return {
+            r.name: Entry(r, r.network)
+            for r in published.rows(self.name)
+            if r.network is not None and not r.arxiv
+        }
+
+    def _of_figure(self):
+        """The figure's networks, each beside what the last of its printed tables says of it."""
+        found = {}
+        for name in self.figure.printed:
+            rows = [r for r in published.rows(name) if not r.arxiv]
+            if PAPER_OF[name].protocol != self.protocol:  # which its accuracies are due to
+                rows = [replace(r, accuracy=None, std=None) for r in rows]
+            found |= {r.name: r for r in rows}
+        called = self.figure.called
+        return {
+            name: Entry(found.get(called.get(name, name)), registry.CONFIGS[name])
+            for name in self.figure.networks
+        }
+
+    def entry(self, row):
+        """Return the :class:`Entry` of a row.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such row, here and in the methods below.
+        """
+        if row not in self.rows:
+            choose(f"row of {self.name}", row, self.rows)
+        return self.rows[row]
 
     def config(self, row):
         """Return the network of a row, as it is on the table's data set."""
-        config = self.rows[choose("row", row, self.rows)].config
-        return config.for_data_set(catalogue.info(self.data))
+        return self.entry(row).network.for_data_set(catalogue.info(self.data))
+
+    def weights(self, row):
+        """Return the number of weights of a row's network, counted here."""
+        return published.weights(self.entry(row).network, self.data)
 
 
-def _of_print(name):
-    """The table of a published one: its rows with a network, of MGIC the journal's version."""
-    described = printed_table.PRINTED[name]
-    rows = {
-        r.name: Entry(r, r.config)
-        for r in published.rows(name)
-        if r.config is not None and not r.arxiv
-    }
-    protocol = "mgic" if name.startswith("mgic") else "mgiad"
-    return Table(described.title, described.data, rows, protocol)
+def _tables():
+    for paper in PAPERS.values():
+        for name in paper.trained:
+            printed = paper.printed[name]
+            yield name, Table(name, printed.title, printed.data, paper.protocol)
+        for name, figure in paper.figures.items():
+            yield name, Table(name, figure.title, figure.data, paper.protocol, figure)
 
 
-def _figure7():
-    """MGiaD's Figure 7, accuracy over weights: the numbers that are printed stand elsewhere."""
-    names = ["resnet18", "resnet20", "mgnet", "mgnet-20"]
-    names += [f"mgnet-g{g}" for g in (4, 8, 16, 32, 64)]
-    names += [f"mgic-resnet56-c{s_c}-g{s_g}" for s_c, s_g in ((64, 16), (16, 8))]
-    names += [f"mgiad-lam{lam}-c64-g{g}" for lam in (3, 2) for g in (4, 8)]
-    names += [f"mgiad-lam1-c{c}-g{g}" for c in (64, 32, 16) for g in (4, 8)]
-    names += [f"mgiad-lam1-c64-g{g}-post{eta}" for g in (4, 8) for eta in (2, 3)]
-    # MGIC's own accuracies were reached under another protocol.
-    printed = {
-        r.name: replace(r, accuracy=None, std=None) if table.startswith("mgic") else r
-        for table in ("mgic-table3", "mgic-table12", "mgiad-text", "mgiad-table1")
-        for r in published.rows(table)
-        if not r.arxiv
-    }
-    rows = {name: Entry(printed.get(name), registry.CONFIGS[name]) for name in names}
-    return Table("MGiaD, Figure 7: CIFAR-10, accuracy over weights", "cifar10", rows)
+TABLES = Names("table", _tables())
 
 
-def _poly_mgnet():
-    """Poly-MgNet's trade-off: its accuracies are not printed in the text at hand."""
-    printed = {r.name: r for r in published.rows("poly-mgnet")}
-    printed["resnet18"] = printed["resnet18-summary"]
-    names = [name for name in registry.CONFIGS if name.startswith("poly-mgnet")]
-    names += ["resnet18", "mgnet"]
-    names += [name for name in registry.CONFIGS if name.startswith("mgnet-x")]
-    rows = {name: Entry(printed.get(name), registry.CONFIGS[name]) for name in names}
-    return Table(printed_table.PRINTED["poly-mgnet"].title, "cifar10", rows, "poly-mgnet")
+def network(name):
+    """Return the config of a network by its name, or by that of a row which a paper alone names.
+
+    Raises
+    ------
+    UnknownName
+        If no network and no row has this name.
+
+    Examples
+    --------
+    >>> network("mgic-mobilenetv3-1.0-relu").hard_swish
+    False
+    """
+    if name in registry.CONFIGS:
+        return registry.CONFIGS[name]
+    rows = {r: entry.network for table in TABLES.values() for r, entry in table.rows.items()}
+    return Names("network", rows | registry.CONFIGS)[name]
 
 
-_BY_PRINT = (
-    "mgiad-table1",
-    "mgiad-table2",
-    "mgiad-table3-cifar100",
-    "mgiad-table3-tiny-imagenet",
-    "mgiad-table3-imagenet",
-    "mgic-table3",
-    "mgic-table12",
-    "mgic-table5",
-    "mgic-table7",
-)
-TABLES = {name: _of_print(name) for name in _BY_PRINT}
-TABLES |= {"mgiad-figure7": _figure7(), "poly-mgnet": _poly_mgnet()}
+def family(config):
+    """Return the :class:`~.papers.paper.Family` of a network, given by its config.
 
-#: Tables that their notebooks make as a whole, without runs on images: name -> title.
-WHOLE = {
-    "mgic-table1": "MGIC, Table 1: weights of the transfers alone",
-    "mgic-table2": "MGIC, Table 2: a function of the plane, not the paper's, with blocks of ours",
-    "mgic-table8": "MGIC, Table 8: inference times",
-}
+    Raises
+    ------
+    UnknownName
+        If no paper says how figures draw it.
+
+    Examples
+    --------
+    >>> family(network("mgnet-g8")).label, family(network("mgnet-20")).label
+    ('MgNet, grouped', 'MgNet')
+    """
+    for candidate in FAMILIES:
+        if candidate.has(config):
+            return candidate
+    raise UnknownName(
+        f"a {type(config).__name__} is of no family: a file of mgtutorial/reproduction/papers has "
+        "to say how figures draw it."
+    )
 
 
-def _same_network(recorded, config):
-    """Whether a run's network is the row's, but for the data set it was fitted to."""
-    recorded = registry.from_dict(recorded)
-    fitted = {k: getattr(recorded, k) for k in ("in_channels", "num_classes")}
-    return recorded == replace(config, **fitted)
+def protocol_of(name):
+    """Return the protocol that a named network is published with.
+
+    It is that of the paper whose family it is; if only others train it, that of the first.
+
+    Examples
+    --------
+    >>> protocol_of("mgnet-20"), protocol_of("mgnet-x0.71"), protocol_of("resnet56")
+    ('mgiad', 'poly-mgnet', 'mgic')
+    """
+    own = next(p.protocol for p in PAPERS.values() if family(network(name)) in p.families)
+    trained = [table.protocol for table in TABLES.values() if name in table.rows]
+    return own if own in trained or not trained else trained[0]
 
 
 def network_name(recorded):
@@ -133,9 +171,15 @@ def network_name(recorded):
     'mgnet-20'
     """
     config = registry.from_dict(recorded)
-    of_tables = ((name, row.config) for t in TABLES.values() for name, row in t.rows.items())
+    of_tables = ((row, t.config(row)) for t in TABLES.values() for row in t.rows)
     for name, known in (*registry.CONFIGS.items(), *of_tables):
-        if type(known) is type(config) and _same_network(recorded, known):
+        if type(known) is type(config) and _same_network(config, known):
             return name
     kind = type(config).__name__.removesuffix("Config")
     return " ".join([kind, "-".join(map(str, getattr(config, "channels", ())))]).strip()
+
+
+def _same_network(recorded, config):
+    """Whether a run's network is the row's, but for the data set it was fitted to."""
+    fitted = {k: getattr(recorded, k) for k in ("in_channels", "num_classes")}
+    return recorded == replace(config, **fitted)

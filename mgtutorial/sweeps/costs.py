@@ -64,7 +64,9 @@ def costs(configs, images, past, device):
         return type(config.model), size, config.precision, config.batch_size
 
     found = []
-    measured = _measured(past, device)
+    kinds = {type(config.model).__name__ for config in configs}
+    alike = [r for r in past if r["config"]["model"].get("kind") in kinds]
+    measured = _measured(alike, device)
     for config, those in zip(configs, images, strict=True):
         if seen := measured.get(_key(config.as_dict())):
             runs = sorted(run for _, run in seen)

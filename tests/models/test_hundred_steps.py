@@ -8,6 +8,7 @@ import pytest
 
 from mgtutorial import _paths
 from mgtutorial.models import counting
+from mgtutorial.training import protocols
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "experiments" / "hundred_steps.py"
 
@@ -27,6 +28,14 @@ def test_the_networks_have_the_weights_that_they_had(lines):
     configs = {name: config for name, config, *_ in runpy.run_path(str(BENCHMARK))["networks"]()}
     recorded = {line["network"]: line["weights"] for line in lines}
     assert recorded == {name: counting.count_weights(config) for name, config in configs.items()}
+
+
+def test_each_network_took_them_at_the_rate_of_its_own_paper(lines):
+    wanted = {
+        name: protocols.settings("paper", data, protocol)["lr"]
+        for name, _, protocol, data in runpy.run_path(str(BENCHMARK))["networks"]()
+    }
+    assert {line["network"]: line["lr"] for line in lines} == wanted
 
 
 def test_a_run_that_stopped_early_says_that_it_diverged(lines):

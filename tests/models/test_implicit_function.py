@@ -30,7 +30,7 @@ def small(monkeypatch, tmp_path):
 
 
 def test_the_network_has_the_rows_of_table_2():
-    rows = printed_table.lines("mgic_table2_implicit_function_network.csv")
+    rows = printed_table.read_table("mgic_table2_implicit_function_network.csv")
     for alpha in ALPHAS:
         config = ImplicitConfig(alpha, "dense", end="printed")
         widths = [round(160 * alpha) if r["c_out"] == "alpha*160" else int(r["c_out"])

@@ -96,7 +96,7 @@ def macs_by_hand(config, size):
 
 @pytest.mark.parametrize(
     ("name", "size", "macs"),
-    # images of 3 x 32 x 32 pixels; FashionMNIST's one channel and 28 x 28 pixels are in exact.csv
+    # images of 3 x 32 x 32 pixels; FashionMNIST's one channel and 28 x 28 pixels are in its file
     [("mgnet", 32, 484_026_880), ("mgnet-a", 32, 484_026_880), ("mgnet-20", 32, 40_772_224)],
 )
 def test_no_multiplication_is_spent_on_the_right_hand_side_of_a_coarse_level(name, size, macs):

@@ -24,52 +24,29 @@ NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 SECONDS = 300  # for a notebook, on a machine that has other things to do
 
 
-def load_make():
-    spec = importlib.util.spec_from_file_location("make_program", ROOT / "make.py")
+def load(name, file):
+    """A program of the project as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-make = load_make()
+make = load("make_program", "make.py")
+SETUP = load("cells_program", "tools/cells.py").setup_cell()
 
 
 # -------------------------------------------------------------- what the cells say
 
 
-@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda f: f.stem)
-def test_setup_cell_is_made_from_the_repository_address(file):
-    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-    first = next("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    assert first == make.setup_cell(), "write it anew with: make cells"
-
-
 def test_setup_cell_installs_the_version_of_the_page():
     """A page is of one branch or tag, and so is the package that its notebook installs."""
-    cell = make.setup_cell()
-    ref = re.search(r"git\+https://\S+@(\S+)$", cell)[1]
+    ref = re.search(r"git\+https://\S+@(\S+)$", SETUP)[1]
     if re.match(r"v\d", ref):  # a release
         import mgtutorial
 
         assert ref == f"v{mgtutorial.__version__}"
-    assert "--no-deps" in cell and len(cell.splitlines()) < 10
-
-
-def test_cells_are_written_where_they_differ_and_nothing_else(tmp_path, monkeypatch):
-    (tmp_path / "notebooks").mkdir()
-    config = "title: x\nrepository:\n  url: https://git.example/a/b  # here\n  branch: v2\n"
-    (tmp_path / "_config.yml").write_text(config)
-    file = tmp_path / "notebooks" / "a.ipynb"
-    file.write_bytes(NOTEBOOKS[0].read_bytes())
-    monkeypatch.setattr(make, "ROOT", tmp_path)
-    make.cells()
-    before, after = (json.loads(f.read_text(encoding="utf-8")) for f in (NOTEBOOKS[0], file))
-    changed = [i for i, c in enumerate(after["cells"]) if c != before["cells"][i]]
-    assert len(changed) == 1 and len(before["cells"]) == len(after["cells"])
-    assert "".join(after["cells"][changed[0]]["source"]).endswith("git+https://git.example/a/b@v2")
-    written = file.stat().st_mtime_ns
-    make.cells()
-    assert file.stat().st_mtime_ns == written
+    assert "--no-deps" in SETUP and len(SETUP.splitlines()) < 10
 
 
 # What Colab has: small pure packages apart, nothing else may be asked for.
@@ -150,7 +127,7 @@ def colab_kernel(tmp_path, monkeypatch):
     stubs, package, content = (tmp_path / name for name in ("stubs", "package", "content"))
     for folder in (stubs / "google" / "colab", stubs / "pip", package, content):
         folder.mkdir(parents=True)
-    expected = ["install", "-q", "--no-deps", make.setup_cell().split()[-1]]
+    expected = ["install", "-q", "--no-deps", SETUP.split()[-1]]
     main = PIP.format(expected=expected, wheel=str(wheel), target=str(package))
     (stubs / "google" / "colab" / "__init__.py").touch()
     (stubs / "pip" / "__init__.py").touch()

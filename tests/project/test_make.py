@@ -103,7 +103,7 @@ RESULTS = [
     "results/published/a.csv",
     "results/runs/short.jsonl",
     "results/runs/paper.jsonl",
-    "results/exact.csv",
+    "results/expected_counts.csv",
 ]
 
 

@@ -18,7 +18,7 @@ from mgtutorial.models.mobile_blocks import (
     round_width,
 )
 from mgtutorial.models.resnet import BasicBlock, Bottleneck
-from mgtutorial.reproduction.papers.printed_table import lines
+from mgtutorial.reproduction.papers.printed_table import read_table
 
 
 def widths(c, s_c):
@@ -80,7 +80,7 @@ def mobilenetv3(width, hard_swish=True, s_g=64, s_c=64):
     """Table 6, with the kernels of MobileNetV3, which it does not print."""
     c = round_width(16 * width)
     parts = [*layer(3, c, 3), nn.MaxPool2d(2)]
-    for row in lines("mgic_table6_mobilenetv3_architecture.csv"):
+    for row in read_table("mgic_table6_mobilenetv3_architecture.csv"):
         if row["operation"] != "mgic_bneck":
             continue
         out, m = (round_width(width * int(row[column])) for column in ("c_out", "exp"))

@@ -37,13 +37,13 @@ def run(row="mgnet-20", budget="paper", seed=0, accuracy=0.93, table=TABLE, conf
 
 
 def only(runs, row="mgnet-20", table=TABLE):
-    (line,) = comparison.lines(table, runs, rows=[row])
+    (line,) = comparison.compare(table, runs, rows=[row])
     return line
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_without_records_every_row_of_every_table_is_not_run(table):
-    made = comparison.lines(table, [])
+    made = comparison.compare(table, [])
     assert [line.row for line in made] == list(TABLES[table].rows)
     assert {line.verdict for line in made} == {"not run"}
     assert rendering.markdown(made).count("not run") == len(made)
@@ -88,7 +88,7 @@ def test_what_departs_from_the_protocol_is_shown_and_not_compared(spoilt):
 
 def test_runs_that_differ_in_more_than_the_seed_stand_in_lines_of_their_own():
     runs = [run(seed=0), run(seed=1), run(budget="short"), run(config_changes={"lr": 0.01})]
-    made = comparison.lines(TABLE, runs, rows=["mgnet-20"])
+    made = comparison.compare(TABLE, runs, rows=["mgnet-20"])
     assert sorted(len(line.runs) for line in made) == [1, 1, 2]
 
 
@@ -131,6 +131,6 @@ def test_the_legend_explains_every_verdict():
 
 def test_unknown_names_are_sentences():
     with pytest.raises(UnknownName, match="mgiad-table2"):
-        comparison.lines("mgiad-table-2", [])
+        comparison.compare("mgiad-table-2", [])
     with pytest.raises(UnknownName):
-        comparison.lines(TABLE, [], rows=["mgnet20"])
+        comparison.compare(TABLE, [], rows=["mgnet20"])

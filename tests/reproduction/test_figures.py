@@ -32,7 +32,7 @@ def points(fig):
 def test_printed_and_measured_accuracies_stand_over_the_counted_weights():
     # a record's own multiplications are those of the program of its day
     runs = [run(seed=s, accuracy=0.92 + s / 1000, macs=5_000_000) for s in range(3)]
-    lines = comparison.lines("mgiad-table2", runs, rows=ROWS)
+    lines = comparison.compare("mgiad-table2", runs, rows=ROWS)
     printed = [(line.weights, line.printed.accuracy) for line in lines]
     measured = [(line.weights, line.interval.mean) for line in lines if line.runs]
     assert len(measured) == 1
@@ -43,13 +43,13 @@ def test_printed_and_measured_accuracies_stand_over_the_counted_weights():
 
 def test_a_curve_for_each_run():
     curve = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
-    lines = comparison.lines("mgiad-table2", [run(seed=s, curve=curve) for s in range(3)], ROWS)
+    lines = comparison.compare("mgiad-table2", [run(seed=s, curve=curve) for s in range(3)], ROWS)
     drawn = figures.curves(lines).axes[0].lines
     assert [list(line.get_ydata()) for line in drawn] == [[2.0, 1.0]] * 3
 
 
 def test_without_numbers_the_figures_say_so():
-    lines = comparison.lines("poly-mgnet", [], rows=["poly-mgnet-q2"])
+    lines = comparison.compare("poly-mgnet", [], rows=["poly-mgnet-q2"])
     for fig in (figures.accuracy_over(lines), figures.curves(lines)):
         assert "nothing" in fig.axes[0].texts[0].get_text()
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mgtutorial.reproduction.papers.printed_table import lines
+from mgtutorial.reproduction.papers.printed_table import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
-ENTRIES = lines("inventory.csv")
+ENTRIES = read_table("inventory.csv")
 PAPERS = ("mgiad", "poster", "mgic", "mgic-first", "poly-mgnet")
 
 

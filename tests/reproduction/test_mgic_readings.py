@@ -10,8 +10,8 @@ import torch
 from mgtutorial import models
 from mgtutorial.models.counting import count_macs, count_weights
 from mgtutorial.reproduction import published
-from mgtutorial.reproduction.papers import printed_table
-from mgtutorial.reproduction.papers.printed_table import lines
+from mgtutorial.reproduction.papers import catalogue
+from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.reproduction.published import rounds_to
 
 from . import mgic_readings
@@ -28,8 +28,8 @@ def table():
 
 
 def printed(table, column):
-    file = printed_table.PRINTED[table].csv
-    return {line["source"]: line[column] for line in lines(file)}
+    file = catalogue.PRINTED[table].csv
+    return {line["source"]: line[column] for line in read_table(file)}
 
 
 def readings():

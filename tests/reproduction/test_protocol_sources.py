@@ -9,10 +9,10 @@ import torch
 
 from mgtutorial import models
 from mgtutorial.data import catalogue
-from mgtutorial.reproduction.papers.printed_table import lines
+from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.training import implicit_function, protocols
 
-LINES = lines("protocols.csv")
+LINES = read_table("protocols.csv")
 KNOWN = {  # name in the file: (protocol, data set) of `protocols.settings`
     **{f"mgiad-{name}": ("mgiad", name) for name in catalogue.PUBLISHED},
     **{f"{p}-{name}": ("mgic", name) for p in ("mgic", "mgic-first")

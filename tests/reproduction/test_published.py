@@ -12,7 +12,8 @@ from mgtutorial.errors import UnknownName
 from mgtutorial.models import MGICResNetConfig
 from mgtutorial.models.counting import count_weights
 from mgtutorial.reproduction import published
-from mgtutorial.reproduction.papers.printed_table import PRINTED, lines
+from mgtutorial.reproduction.papers.catalogue import PAPERS, PRINTED
+from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.reproduction.published import rows
 
 from . import mgic_readings
@@ -28,7 +29,7 @@ def test_every_published_file_is_read_and_has_sources():
     files = [file for file in files if file.name not in ABOUT_THE_TEXTS]
     assert len(files) == 17
     for file in files:
-        assert lines(file.name) and all(r["source"] for r in lines(file.name))
+        assert read_table(file.name) and all(r["source"] for r in read_table(file.name))
 
 
 def counts_weights(file, line):
@@ -39,10 +40,10 @@ def counts_weights(file, line):
     return any(line.get(c) for c in ("weights_k", "params_k", "params_m"))
 
 
-def test_every_printed_count_has_a_row_and_no_row_two_lines():
+def test_every_printed_count_has_a_row_and_no_row_two_read_table():
     printed = []
     for file in sorted((_paths.shipped() / "published").glob("*.csv")):
-        found = lines(file.name)
+        found = read_table(file.name)
         printed += [line["source"] for line in found if counts_weights(file.name, line)]
     assert Counter(printed) == Counter(r.source for r in rows())
     for table in PRINTED:
@@ -63,7 +64,7 @@ def test_a_mgiad_rows_name_has_the_printed_numbers_but_for_three_labels():
     renamed = set()
     for table in ("mgiad-table1", "mgiad-table2", "mgiad-table3-cifar100"):
         described = PRINTED[table]
-        printed = filter(described.only, lines(described.csv))
+        printed = filter(described.only, read_table(described.csv))
         for row, line in zip(rows(table), printed, strict=True):
             if isinstance(row.config, models.MGiaDConfig):
                 config = row.config
@@ -84,7 +85,7 @@ def mgnets(*tables):
 
 
 def test_33_of_the_36_counts_of_mgnet_and_mgiad_round_to_the_print():
-    paper = mgnets(*(t for t in PRINTED if t.startswith("mgiad-table")))
+    paper = mgnets(*(t for t in PAPERS["mgiad"].printed if "table" in t))
     assert len(paper) == 35
     poster = published.row("mgiad-poster-cifar10", "mgnet-a")  # in no table of the paper
     counts = [*paper, poster]
@@ -101,7 +102,7 @@ def test_all_of_text_and_poster_agree_but_resnet18_on_the_poster():
 
 def test_table_1_of_mgic_is_exact():
     own = [r for r in rows("mgic-table1") if not r.arxiv]
-    assert [r.exact for r in own] == [3328, 1792, 896, 448]
+    assert [r.counted for r in own] == [3328, 1792, 896, 448]
     assert all(r.verdict == "matched" for r in rows("mgic-table1"))
 
 
@@ -145,9 +146,9 @@ TABLE_3 = {  # ResNet18, MgNet, then (lam, g_s) = (1, 8) (1, 64) (2, 8) (2, 64) 
 
 
 def test_counts_are_the_integers_that_were_worked_out():
-    assert {key: published.row(*key).exact for key in EXACT} == EXACT
+    assert {key: published.row(*key).counted for key in EXACT} == EXACT
     for data, exact in TABLE_3.items():
-        assert [r.exact for r in rows(f"mgiad-table3-{data}")] == exact
+        assert [r.counted for r in rows(f"mgiad-table3-{data}")] == exact
         assert all(r.verdict == "matched" for r in rows(f"mgiad-table3-{data}"))
 
 
@@ -164,7 +165,7 @@ def test_networks_of_others_are_called_so_and_mgics_own_are_not():
         assert (row.verdict == "not ours") == (row.config is None and "mgic" not in row.name)
     assert {r.table for r in rows() if r.verdict == "no network"} == {"mgic-table9", "mgic-table11"}
     ours = [r for r in rows("mgic-table7") if r.verdict != "not ours"]
-    assert len(ours) == sum("mgic" in x["model"] for x in lines(PRINTED["mgic-table7"].csv))
+    assert len(ours) == sum("mgic" in x["model"] for x in read_table(PRINTED["mgic-table7"].csv))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_whatever_does_not_agree_has_its_reason_and_no_reason_lacks_its_row():
 def test_the_numbers_in_the_reasons_are_counted():
     def needed(table, name):
         row = published.row(table, name)
-        below, above = (row.weights + half - row.exact for half in (-500, 499))
+        below, above = (row.weights + half - row.counted for half in (-500, 499))
         return {abs(round(below)), abs(round(above))}
 
     fashion = catalogue.info("fashion-mnist")
@@ -239,7 +240,7 @@ def test_the_numbers_in_the_reasons_are_counted():
     for name in ("mgiad-lam1-c32-g32", "mgiad-lam1-c16-g4", "mgiad-lam1-c16-g16"):
         true.add(count_weights(models.named(name).for_data_set(fashion)))
     colour = count_weights(models.named("resnet20"))
-    true |= {colour, colour - published.row("mgiad-table2", "resnet20").exact}
+    true |= {colour, colour - published.row("mgiad-table2", "resnet20").counted}
     for s_g in (4, 8, 16, 32):
         for s_c, until in ((16, "<"), (16, "<="), (64, "<")):
             true.add(count_weights(MGICResNetConfig(s_g=s_g, s_c=s_c, until=until)))

@@ -34,7 +34,7 @@ def test_the_page_shows_each_recorded_run_of_a_published_row():
 
 
 def test_pages_and_records_agree():
-    assert status_page.problems() == []
+    assert status_page.contradictions() == []
 
 
 @pytest.fixture
@@ -50,26 +50,26 @@ def checkout(tmp_path):
 
 def test_an_invented_accuracy_or_run_is_found(checkout):
     status_page.write(checkout)
-    before = status_page.problems(checkout)
+    before = status_page.contradictions(checkout)
     with (checkout / "README.md").open("a") as readme:
         readme.write("\nOurs reaches 99.87 % (run `0123456789abcdef`).\n")
     notebook = checkout / "notebooks" / "invented.ipynb"
     cell = {"cell_type": "markdown", "source": ["It reaches 98.76 per cent."]}
     notebook.write_text(json.dumps({"cells": [cell]}))
-    found = " ".join(set(status_page.problems(checkout)) - set(before))
+    found = " ".join(set(status_page.contradictions(checkout)) - set(before))
     assert "99.87" in found and "0123456789abcdef" in found and "98.76" in found
 
 
 def test_a_status_page_edited_by_hand_is_found(checkout):
     path = status_page.write(checkout)
-    assert not any("status.md is not" in p for p in status_page.problems(checkout))
+    assert not any("status.md is not" in p for p in status_page.contradictions(checkout))
     path.write_text(path.read_text().replace("not run", "reproduced"))
-    assert any("status.md is not" in p for p in status_page.problems(checkout))
+    assert any("status.md is not" in p for p in status_page.contradictions(checkout))
 
 
 def test_outside_a_checkout_it_says_so(tmp_path):
     with pytest.raises(InvalidValue, match="checkout"):
-        status_page.problems(tmp_path)
+        status_page.contradictions(tmp_path)
 
 
 def test_the_command_writes_the_page_and_finds_what_was_changed_by_hand(checkout, capsys):

@@ -1,1 +1,1 @@
-"""What the papers print."""
+"""What the papers print: one paper a file, data only; :mod:`.catalogue` collects them."""
