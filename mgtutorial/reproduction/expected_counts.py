@@ -71,7 +71,7 @@ def count(table, row, network=None):
     Examples
     --------
     >>> count("mgiad-table2", "mgnet-20")
-    (100954, 34603264)
+    (100954, 30990592)
     """
     described = TABLES[table]
     config, data = described.config(row), catalogue.info(described.data)

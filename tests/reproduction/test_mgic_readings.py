@@ -35,18 +35,18 @@ def printed(table, column):
 def readings():
     """The 17 own rows: name, print, and the networks of both readings, on images of a size."""
     for row in (*published.rows("mgic-table12"), *published.rows("mgic-table3")):
-        if row.name.startswith("mgic") and not row.arxiv:
+        if row.config is not None and row.own and not row.arxiv:
             c, g = row.config.s_c, row.config.s_g
             name = f"ResNet-56, $s_c = {c}$, $g_s = {g}$" + " (Table 3)" * ("table3" in row.table)
             yield name, row, "flops_m", mgic_readings.resnet56(g, c), row.config, 32
     for row in published.rows("mgic-table5"):
-        if row.name.startswith("mgic") and not row.arxiv:
+        if row.config is not None and row.own and not row.arxiv:
             g = row.config.s_g
             ours = replace(row.config, until="<") if g == 32 else row.config
             name = f"ResNet-50, $g_s = {g}$"
             yield name, row, "flops_b", mgic_readings.resnet50(g), ours, 224
     for row in published.rows("mgic-table7"):
-        if row.name.startswith("mgic") and not row.arxiv:
+        if row.config is not None and row.own and not row.arxiv:
             swish, width = row.config.hard_swish, row.config.width
             ours = models.named(f"mgic-mobilenetv3-{width}-even", hard_swish=swish)
             literal = mgic_readings.mobilenetv3(width, swish)
