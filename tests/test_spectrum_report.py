@@ -21,6 +21,7 @@ from mgtutorial.spectra.report import draw, frequencies, spectra, table, write_c
 from mgtutorial.spectra.symbols import eigenvalues, singular_values
 from mgtutorial.training import loop, protocols, records, snapshots
 from mgtutorial.training.weights import convolutions_of
+from mgtutorial.training.workspace import Workspace
 
 
 def small():
@@ -101,7 +102,7 @@ def test_a_checkpoint_of_a_training(tmp_path, capsys):
     config = protocols.configure("mgnet-20", "digits", "smoke", epochs=1)
     path = tmp_path / "run.pt"
     config = replace(config, n_train=64)
-    loop.train(config, runs=tmp_path / "runs", checkpoint_path=path)
+    loop.train(config, Workspace(tmp_path / "runs"), checkpoint_path=path)
     code = main(["spectrum", str(path), "--layer", "levels.*.A", "--size", "4",
                  "--output", str(tmp_path / "out")])  # fmt: skip
     said = capsys.readouterr()
@@ -237,9 +238,9 @@ def test_the_snapshots_are_there_and_small():
 def test_snapshots_fit_their_network_and_their_record(name):
     run = snapshots.load(name)
     assert run.epochs[0] == 0 and run.epochs[-1] == run.about["config"]["epochs"]
-    record = next(r for r in records.all_runs() if r["digest"] == run.about["record"])
-    assert record["config"] == run.about["config"]
-    assert record["test_accuracy"] == run.about["test_accuracy"]
+    record = next(r for r in records.all_runs() if r.digest == run.about["record"])
+    assert record.choices == run.about["config"]
+    assert record.metric.value == run.about["test_accuracy"]
     end = run.end.state_dict()  # the whole network loads
     for epoch in run.epochs:
         kernels = run.operators(epoch)

@@ -1,6 +1,6 @@
 """What ``mgtutorial reproduce`` does: plan, train what is missing, execute, show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import _text
@@ -8,6 +8,7 @@ from ..errors import DataNotFound, InvalidValue, choose
 from ..sweeps import costs as estimates
 from ..sweeps.runs import name_of, run, survey
 from ..training import devices, records, time_limits
+from ..training.workspace import Workspace
 from . import comparison, expected_counts, notebooks, planning, rendering, tables
 
 
@@ -20,11 +21,7 @@ class Job:
     rows: tuple | None = None
     seeds: tuple = (0,)
     data: str | None = None
-    runs: str | None = None
-    root: str | None = None
-    device: str = "auto"
-    progress: bool | None = None
-    time_limit: float | None = None
+    workspace: Workspace = field(default_factory=Workspace)
     scheduler: str | None = None
     workers: int | None = None
     dry_run: bool = False
@@ -43,7 +40,8 @@ def work(job, say=print):
     ------
     UnknownName, InvalidValue, DataNotFound, Unfinished
     """
-    limit = time_limits.Limit(job.time_limit)
+    limit = job.workspace.limit
+    workspace = replace(job.workspace, time_limit=limit)
     configs, names, rows_of = {}, {}, {}
     for name, rows in _chosen(job, say):
         if name in tables.WHOLE:
@@ -51,7 +49,7 @@ def work(job, say=print):
             continue
         try:
             planned, left_out = planning.planned(
-                name, job.budget, rows, job.seeds, job.data, job.root
+                name, job.budget, rows, job.seeds, job.data, workspace.root
             )
         except DataNotFound as error:
             if job.names != ("all",):
@@ -65,7 +63,7 @@ def work(job, say=print):
         for row, config in planned:
             names.setdefault(name_of(config), row + " narrowed" * (job.budget == "smoke"))
     every = [c for those in configs.values() for c in those]
-    surveyed = survey(every, runs=job.runs, root=job.root, names=names)
+    surveyed = survey(every, workspace, names=names)
     costs = _shown(job, configs, surveyed, limit, say)
     if job.dry_run:
         return
@@ -75,9 +73,8 @@ def work(job, say=print):
         if to_do & set(map(name_of, those)):
             expected_counts.check(name, rows_of[name])
     done = run(
-        every, runs=job.runs, root=job.root, device=job.device, progress=job.progress,
-        time_limit=limit, scheduler=job.scheduler, workers=job.workers, costs=costs, names=names,
-    )  # fmt: skip
+        every, workspace, scheduler=job.scheduler, workers=job.workers, costs=costs, names=names
+    )
     found = dict(zip(map(name_of, every), done, strict=True))
     for name, those in configs.items():
         _show(job, name, [found[name_of(c)] for c in those], say)
@@ -115,11 +112,11 @@ def _chosen(job, say):
 
 def _shown(job, configs, surveyed, limit, say):
     """Say the plan and what it costs; return the estimated seconds of an epoch, by run."""
-    device = devices.pick_device(job.device)
+    device = devices.pick_device(job.workspace.device)
     todo = [r for r in surveyed if r.record is None]
     past = records.all_runs()
-    if job.runs:
-        past += records.read(job.runs)
+    if job.workspace.runs:
+        past += records.read(job.workspace.runs)
     costs = dict(
         zip((r.digest for r in todo),
             estimates.costs([r.config for r in todo], todo, past, device), strict=True)
@@ -165,10 +162,11 @@ def _show(job, name, found, say):
              "rows": list(job.rows) if job.rows else None}  # fmt: skip
     if given["rows"]:
         given["rows"] = [r for r in given["rows"] if r in tables.TABLES[name].rows]
-    places = {k: str(Path(v).absolute()) for k in ("runs", "root") if (v := getattr(job, k))}
+    at = job.workspace
+    places = {k: str(Path(v).absolute()) for k in ("runs", "root") if (v := getattr(at, k))}
     given = {k: v for k, v in given.items() if v is not None} | places
-    if job.device != "auto":
-        given["device"] = job.device
+    if at.device != "auto":
+        given["device"] = at.device
     path, now = notebooks.executed(name, given, found)
     say(rendering.markdown(comparison.lines(name, found, given.get("rows"))))
     say(_where(path, now))

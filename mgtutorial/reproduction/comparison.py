@@ -11,7 +11,6 @@ from functools import cache
 
 from ..data.catalogue import DATA
 from ..errors import choose
-from ..models import registry
 from ..models.counting import count_weights
 from ..models.narrow import narrowed
 from ..training import records
@@ -34,8 +33,8 @@ class Line:
         What the paper prints in this row.
     weights : int
         Counted on the row's network.
-    runs : tuple of dict
-        Records that differ in their seeds alone; empty where nothing was run.
+    runs : tuple of Record
+        Those that differ in their seeds alone; empty where nothing was run.
     comparable : bool
         Whether they follow the paper's protocol on the paper's images.
     """
@@ -51,7 +50,7 @@ class Line:
         """Mean and t-interval of the test accuracies in percent, or None."""
         if not self.runs:
             return None
-        return verdicts.interval([100 * r["test_accuracy"] for r in self.runs])
+        return verdicts.interval([100 * r.metric.value for r in self.runs])
 
     @property
     def difference(self):
@@ -72,12 +71,12 @@ class Line:
         if not self.runs:
             return ""
         first = self.runs[0]
-        c, seeds = first["config"], ", ".join(str(r["seed"]) for r in self.runs)
-        images = "" if c["n_train"] is None else f", {first['data']['n']:,} images"
-        cut = f"{first['epochs']} epochs" + (", partial" if first["partial"] else "")
+        c, seeds = first.config, ", ".join(str(r.seed) for r in self.runs)
+        images = "" if c.n_train is None else f", {first.data.n:,} images"
+        cut = f"{first.epochs} epochs" + (", partial" if first.partial else "")
         return (
-            f"{c['data']} ({first['data']['source']}{images}), {first['budget']} ({cut}, "
-            f"rate {c['lr']:g}), n = {len(self.runs)} (seed {seeds})"
+            f"{c.data} ({first.data.source}{images}), {first.budget} ({cut}, "
+            f"rate {c.lr:g}), n = {len(self.runs)} (seed {seeds})"
         )
 
 
@@ -88,8 +87,8 @@ def lines(table, runs, rows=None):
     ----------
     table : str
         A name of :data:`mgtutorial.reproduction.tables.TABLES`.
-    runs : list of dict
-        Records. Those of other networks, and those that serve a choice on validation images,
+    runs : list of Record
+        Those of other networks, and those that serve a choice on validation images,
         are left out.
     rows : list of str, optional
         Some of the table's rows; default all.
@@ -112,7 +111,7 @@ def lines(table, runs, rows=None):
     described = TABLES[choose("table", table, TABLES)]
     own = defaultdict(list)
     for run in runs:
-        if "test_accuracy" in run:
+        if run.tests_accuracy:
             own[_network(run)].append(run)
     found = []
     for row in rows or described.rows:
@@ -120,10 +119,10 @@ def lines(table, runs, rows=None):
         common = {"row": row, "printed": printed, "weights": _weights(config)}
         groups = defaultdict(dict)
         for run in own[_bare(config)]:
-            if run["config"]["data"] == described.data or run["budget"] == "smoke":
+            if run.config.data == described.data or run.budget == "smoke":
                 _put(groups, run)
         for run in own[_bare(narrowed(config))]:
-            if run["budget"] == "smoke":
+            if run.budget == "smoke":
                 _put(groups, run)
         made = [
             Line(
@@ -131,7 +130,7 @@ def lines(table, runs, rows=None):
             )
             for g in groups.values()
         ]
-        made.sort(key=lambda line: (ORDER.index(line.runs[0]["budget"]), -line.runs[0]["epochs"]))
+        made.sort(key=lambda line: (ORDER.index(line.runs[0].budget), -line.runs[0].epochs))
         found += made or [Line(**common)]
     return found
 
@@ -141,24 +140,23 @@ _weights = cache(count_weights)  # of a config: the same in every line and every
 
 def _put(groups, run):
     # A run repeated elsewhere, on another device say, stands in for the earlier one.
-    same = {k: v for k, v in run["config"].items() if k != "seed"}
-    groups[records.digest([same, run["data"]["digest"]])][run["seed"]] = run
+    same = {k: v for k, v in run.choices.items() if k != "seed"}
+    groups[records.digest([same, run.data.digest])][run.seed] = run
 
 
 def _comparable(group, table):
     first = next(iter(group.values()))
-    config = first["config"]
     return (
-        first["budget"] == "paper"
-        and not first["partial"]
-        and config["data"] == table.data
-        and config.get("protocol", "mgiad") == table.protocol
-        and first["data"]["source"] == "official files"
+        first.budget == "paper"
+        and not first.partial
+        and first.config.data == table.data
+        and first.config.protocol == table.protocol
+        and first.data.source == "official files"
     )
 
 
 def _network(run):
-    return _bare(registry.from_dict(run["config"]["model"]))
+    return _bare(run.config.model)
 
 
 def _bare(config):

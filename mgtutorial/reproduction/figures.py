@@ -64,7 +64,7 @@ def accuracy_over(lines, cost="weights", published=True):
             point(line, line.weights, line.printed.accuracy, line.printed.std, False)
         seen.add(line.row)
         if line.runs:
-            x = line.weights if cost == "weights" else line.runs[0]["macs"]
+            x = line.weights if cost == "weights" else line.runs[0].macs
             point(line, x, line.interval.mean, line.interval.half_width, True)
     ax.set(xscale="log", xlabel=_COSTS[cost], ylabel="test accuracy in percent")
     if labels:
@@ -97,8 +97,8 @@ def curves(lines):
             label = None if line.row in named else line.row
             if label:
                 named[label] = next(styles[family])
-            epochs = [row["epoch"] for row in run["curve"]]
-            ax.plot(epochs, [row["loss"] for row in run["curve"]], named[line.row], color=colour,
+            epochs = [row.epoch for row in run.curve]
+            ax.plot(epochs, [row.loss for row in run.curve], named[line.row], color=colour,
                     label=label, alpha=0.8, linewidth=1.4)  # fmt: skip
     ax.set(xlabel="epoch", ylabel="mean training loss", ylim=(0, None))
     if 0 < len(named) <= 6:

@@ -111,7 +111,7 @@ def executed(table, parameters, found):
     ----------
     table : str
     parameters : dict
-    found : list of dict
+    found : list of Record
         The records of its runs.
 
     Returns
@@ -133,7 +133,7 @@ def executed(table, parameters, found):
                 if f.suffix in (".csv", ".jsonl") and f.stem != "smoke"
             }
         ),
-        "runs": [[r["digest"], r["finished"]] for r in found],
+        "runs": [[r.digest, r.finished] for r in found],
         "parameters": records.digest(parameters),
     }
     try:

@@ -116,13 +116,6 @@ WHOLE = {
 }
 
 
-def _same_network(recorded, config):
-    """Whether a run's network is the row's, but for the data set it was fitted to."""
-    recorded = registry.from_dict(recorded)
-    fitted = {k: getattr(recorded, k) for k in ("in_channels", "num_classes")}
-    return recorded == replace(config, **fitted)
-
-
 def network_name(recorded):
     """Return the name of a recorded network, or its kind and widths if it has none.
 
@@ -131,10 +124,5 @@ def network_name(recorded):
     >>> network_name(registry.as_dict(registry.named("mgnet-20", in_channels=1)))
     'mgnet-20'
     """
-    config = registry.from_dict(recorded)
     of_tables = ((name, row.config) for t in TABLES.values() for name, row in t.rows.items())
-    for name, known in (*registry.CONFIGS.items(), *of_tables):
-        if type(known) is type(config) and _same_network(recorded, known):
-            return name
-    kind = type(config).__name__.removesuffix("Config")
-    return " ".join([kind, "-".join(map(str, getattr(config, "channels", ())))]).strip()
+    return registry.name_of(registry.from_dict(recorded), also=of_tables)
