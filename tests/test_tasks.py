@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mgtutorial.data import images as data
-from mgtutorial.training import flower, loop, records
+from mgtutorial.training import flower, loop, records, time_limits
 from mgtutorial.training.protocols import TrainConfig
 from mgtutorial.training.record import written
 from mgtutorial.training.tasks import Task
@@ -161,3 +161,15 @@ def test_the_error_on_the_plane_is_the_mean_over_all_points(split):
         error = (model(samples.at) - samples.values).double().square().mean()
     assert loop.evaluate(model, task, samples) == pytest.approx(float(error), rel=1e-5)
     assert written("mse", float(error)).count("e") == 1
+
+
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, flower.FlowerConfig(flower.ImplicitConfig(0.6, "grouped"), n=640, epochs=1)],
+    ids=["pixels", "plane"],
+)
+def test_under_a_time_limit_an_epoch_of_each_task_is_estimated(config, tmp_path):
+    with pytest.raises(time_limits.TooShort, match="too short for one epoch"):
+        loop.train(config, Workspace(tmp_path / "a" / "runs", device="cpu", time_limit=1e-6))
+    record = loop.train(config, Workspace(tmp_path / "b" / "runs", device="cpu", time_limit=3600))
+    assert len(record.curve) == config.epochs

@@ -146,8 +146,9 @@ def _train(config, task, samples, kept, bar, limit, team):
             kept.save(parts, order, curve)
             shown.epoch(row.epoch, _line(curve[-1], task))
 
-    split = "test" if held_out is None else "val"
-    final = held_out or task.evaluation("test")  # the test set is read once, here
+    split, final = "val", held_out
+    if final is None:  # the test set is read once, here
+        split, final = "test", task.evaluation("test")
     metric = Metric(task.metric, _score(network, task, final, team), split)
     return _record(config, kept.run, task, model, samples, final, metric, curve, team)
 
