@@ -25,15 +25,17 @@ def drive(folder, runs, epochs, workers):
     from mgtutorial import models
     from mgtutorial.sweeps import driver as sweep
     from mgtutorial.training import loop, protocols
+    from mgtutorial.training.workspace import Workspace
 
     small = models.MgNetConfig(channels=(4, 8), steps=1)
     first = protocols.configure(small, "digits", "smoke", epochs=epochs, augmentation="crop-flip")
     configs = [replace(first, seed=seed) for seed in range(runs)]
+    workspace = Workspace(folder / "runs", device="cpu")
     if workers:
-        sweep.run(configs, runs=folder / "runs", device="cpu", workers=workers)
+        sweep.run(configs, workspace, workers=workers)
     else:
         for config in configs:
-            loop.train(config, runs=folder / "runs", device="cpu")
+            loop.train(config, workspace)
 
 
 class Driver:
@@ -142,7 +144,7 @@ def main():
     faults = []
     if sum(killed.values()) < options.kills:
         faults.append(f"the sweep was over after {sum(killed.values())} kills: more --epochs")
-    ours, theirs = ({r["digest"]: r for r in found[n]} for n in folders)
+    ours, theirs = ({r.digest: r for r in found[n]} for n in folders)
     for name in folders:
         if len(found[name]) != options.runs:
             faults.append(f"{name}: {len(found[name])} records of {options.runs} runs")
@@ -150,9 +152,9 @@ def main():
         faults.append("the runs recorded are not the same")
     for run in ours.keys() & theirs.keys():
         a, b = ours[run], theirs[run]
-        if a["test_accuracy"] != b["test_accuracy"]:
-            faults.append(f"run {run}: {a['test_accuracy']} instead of {b['test_accuracy']}")
-        if [row["loss"] for row in a["curve"]] != [row["loss"] for row in b["curve"]]:
+        if a.metric != b.metric:
+            faults.append(f"run {run}: {a.metric} instead of {b.metric}")
+        if [row.loss for row in a.curve] != [row.loss for row in b.curve]:
             faults.append(f"run {run}: another curve")
     print(
         f"killed: {killed['worker']} workers in the midst of a run, {killed['driver']} drivers; "

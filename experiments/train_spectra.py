@@ -19,6 +19,7 @@ import torch
 from mgtutorial import _paths, models
 from mgtutorial.models import PolyMgNetConfig
 from mgtutorial.training import checkpoints, loop, progress, protocols, records, snapshots
+from mgtutorial.training.workspace import Workspace
 
 WIDTHS = (16, 32, 64)
 SKELETON = PolyMgNetConfig(  # no norm between the factors: here roots mean what they say
@@ -72,18 +73,19 @@ def make(name, options):
         with shown(**options) as inner:
             inner_epoch = inner.epoch
 
-            def epoch(row):  # called when the checkpoint of the epoch is on the disk
-                shutil.copy(path, folder / f"epoch-{row['epoch']}.pt")
-                print(name, row, flush=True)
-                inner_epoch(row)
+            def epoch(number, line):  # called when the checkpoint of the epoch is on the disk
+                shutil.copy(path, folder / f"epoch-{number}.pt")
+                print(f"{name}, {line}", flush=True)
+                inner_epoch(number, line)
 
             inner.epoch = epoch
             yield inner
 
     # a record in the scratch folder: one in results/runs would not bring the epochs back
-    record = loop.train(config, runs=folder, checkpoint_path=path, device="cpu", progress=bar)
+    workspace = Workspace(folder, device="cpu", progress=bar)
+    record = loop.train(config, workspace, checkpoint_path=path)
     if options.to == _paths.results_dir() / "spectra":
-        records.append(record, records.file_of(record["budget"]))
+        records.append(record, Workspace().results_of(config))
 
     epochs = [*kept, config.epochs]
     states = {e: checkpoints.load(folder / f"epoch-{e}.pt")["model"] for e in epochs}
@@ -95,16 +97,16 @@ def make(name, options):
     about = {
         "name": name,
         "config": config.as_dict(),
-        "record": record["digest"],
-        "test_accuracy": record["test_accuracy"],
-        "seconds": record["seconds"],
+        "record": record.digest,
+        "test_accuracy": record.metric.value,
+        "seconds": record.seconds,
         "start": {
             n: float((v.double() ** 2).sum()) for n, v in start.items() if snapshots.is_operator(n)
         },
     }
     target = options.to / f"{name}.npz"
     snapshots.save(target, about, states)
-    print(f"{target}: {target.stat().st_size / 1e3:.0f} kB, {record['test_accuracy']:.2%}")
+    print(f"{target}: {target.stat().st_size / 1e3:.0f} kB, {record.metric}")
 
 
 def wanted(name):

@@ -214,8 +214,7 @@ def _spectrum(arguments):
 
 
 def _train(arguments):
-    from . import _text
-    from .training import distributed, loop, protocols
+    from .training import devices, distributed, loop, protocols
 
     given = {
         name: getattr(arguments, name)
@@ -225,12 +224,10 @@ def _train(arguments):
     config = protocols.configure(
         arguments.model, arguments.data or "digits", arguments.budget, root=arguments.root, **given
     )
-    options = {"checkpoint_path": arguments.checkpoint, **_options(arguments)}
-    if arguments.time_limit:
-        options["time_limit"] = _text.seconds(arguments.time_limit)
-    if distributed.wanted(arguments.devices, arguments.nodes):
+    workspace, path = _workspace(arguments), arguments.checkpoint
+    if devices.shared(arguments.devices, arguments.nodes):
         shape = {k: getattr(arguments, k) for k in ("devices", "nodes", "sync_batchnorm")}
-        record = distributed.train(config, **shape, **options)
+        record = distributed.train(config, workspace, checkpoint_path=path, **shape)
         if not _speaks():
             return
     elif arguments.sync_batchnorm:
@@ -238,18 +235,16 @@ def _train(arguments):
             "--sync-batchnorm: one process has nothing to synchronise; give --devices too."
         )
     else:
-        record = loop.train(config, **options)
-    split = record["evaluated_on"]["split"]
+        record = loop.train(config, workspace, checkpoint_path=path)
     print(
-        f"{arguments.model} on {config.data} ({record['data']['source']}), "
-        f"budget {config.budget}{', partial' if record['partial'] else ''}: "
-        f"{split} accuracy {record[f'{split}_accuracy']:.2%} after {record['epochs']} epochs "
-        f"({record['weights']:,} weights, {record['seconds']:.0f} s, run {record['digest']})"
+        f"{arguments.model} on {config.data} ({record.data.source}), "
+        f"budget {config.budget}{', partial' if record.partial else ''}: "
+        f"{record.metric} after {record.epochs} epochs "
+        f"({record.weights:,} weights, {record.seconds:.0f} s, run {record.digest})"
     )
 
 
 def _reproduce(arguments):
-    from . import _text
     from .reproduction.command import Request, reproduce
     from .reproduction.papers.catalogue import MADE_BY_NOTEBOOK
     from .reproduction.tables import TABLES
@@ -272,11 +267,10 @@ def _reproduce(arguments):
             rows=tuple(arguments.rows.split(",")) if arguments.rows else None,
             seeds=tuple(seeds),
             data=arguments.data,
-            time_limit=_text.seconds(arguments.time_limit) if arguments.time_limit else None,
             scheduler=arguments.scheduler,
             workers=arguments.workers,
             dry_run=arguments.dry_run,
-            **_options(arguments),
+            workspace=_workspace(arguments),
         )
     )
 
@@ -292,10 +286,10 @@ def _tables(arguments):
         print("The pages say what the records say.")
 
 
-def _options(arguments):
-    return {
-        "runs": arguments.runs,
-        "root": arguments.root,
-        "device": arguments.device,
-        "progress": False if arguments.quiet else None,
-    }
+def _workspace(arguments):
+    from . import _text
+    from .training.workspace import Workspace
+
+    a = arguments
+    limit = _text.seconds(a.time_limit) if a.time_limit else None
+    return Workspace(a.runs, a.root, a.device, False if a.quiet else None, limit)

@@ -96,7 +96,7 @@ def test_train_prints_what_it_did_and_appends_one_record(tmp_path, capsys):
     assert main(arguments) == 0 and main(arguments) == 0
     (record,) = records.read(tmp_path)
     said = capsys.readouterr().out
-    assert record["digest"] in said and "budget smoke, partial" in said and "digits" in said
+    assert record.digest in said and "budget smoke, partial" in said and "digits" in said
 
 
 def test_data_lists_every_data_set(capsys):

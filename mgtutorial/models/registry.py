@@ -143,3 +143,28 @@ def built(network):
         return network
     with torch.device("meta"):
         return network.build()
+
+
+def name_of(config, also=()):
+    """Return the name of a network, whatever its data set; its kind and widths if it has none.
+
+    Parameters
+    ----------
+    config : config of a network
+    also : iterable of (str, config)
+        More names than those of :data:`CONFIGS`, which come first.
+
+    Examples
+    --------
+    >>> name_of(named("mgnet-20", in_channels=1)), name_of(named("mgnet", channels=(8, 24)))
+    ('mgnet-20', 'MgNet 8-24')
+
+    Book: reproduction, reproduction-statements
+    """
+    for name, known in (*CONFIGS.items(), *also):
+        if type(known) is type(config):
+            fitted = {k: getattr(config, k) for k in ("in_channels", "num_classes")}
+            if config == replace(known, **fitted):
+                return name
+    kind = type(config).__name__.removesuffix("Config")
+    return " ".join([kind, "-".join(map(str, getattr(config, "channels", ())))]).strip()

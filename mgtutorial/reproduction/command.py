@@ -1,6 +1,6 @@
 """What ``mgtutorial reproduce`` does: plan, train what is missing, execute, show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import _text
@@ -8,6 +8,7 @@ from ..errors import DataNotFound, InvalidValue, choose
 from ..sweeps import costs as estimates
 from ..sweeps.runs import name_of, run, survey
 from ..training import devices, records, time_limits
+from ..training.workspace import Workspace
 from . import comparison, expected_counts, notebooks, planning, rendering
 from .papers.catalogue import MADE_BY_NOTEBOOK
 from .tables import TABLES
@@ -22,11 +23,7 @@ class Request:
     rows: tuple | None = None
     seeds: tuple = (0,)
     data: str | None = None
-    runs: str | None = None
-    root: str | None = None
-    device: str = "auto"
-    progress: bool | None = None
-    time_limit: float | None = None
+    workspace: Workspace = field(default_factory=Workspace)
     scheduler: str | None = None
     workers: int | None = None
     dry_run: bool = False
@@ -45,7 +42,8 @@ def reproduce(request, say=print):
     ------
     UnknownName, InvalidValue, DataNotFound, Unfinished
     """
-    limit = time_limits.Limit(request.time_limit)
+    limit = request.workspace.limit
+    workspace = replace(request.workspace, time_limit=limit)
     configs, names, rows_of = {}, {}, {}
     for name, rows in _chosen(request, say):
         if name in MADE_BY_NOTEBOOK:
@@ -54,7 +52,7 @@ def reproduce(request, say=print):
         try:
             plan = planning.plan(
                 name, request.budget, rows=rows, seeds=request.seeds, data=request.data,
-                root=request.root,
+                root=workspace.root,
             )  # fmt: skip
         except DataNotFound as error:
             if request.names != ("all",):
@@ -68,7 +66,7 @@ def reproduce(request, say=print):
         for row, config in zip(plan.rows, plan.configs, strict=True):
             names.setdefault(name_of(config), row + " narrowed" * (request.budget == "smoke"))
     every = [c for those in configs.values() for c in those]
-    surveyed = survey(every, runs=request.runs, root=request.root, names=names)
+    surveyed = survey(every, workspace, names=names)
     costs = _shown(request, configs, surveyed, limit, say)
     if request.dry_run:
         return
@@ -78,9 +76,8 @@ def reproduce(request, say=print):
         if to_do & set(map(name_of, those)):
             expected_counts.check(name, rows_of[name])
     done = run(
-        every, runs=request.runs, root=request.root, device=request.device,
-        progress=request.progress, time_limit=limit, scheduler=request.scheduler,
-        workers=request.workers, costs=costs, names=names,
+        every, workspace, scheduler=request.scheduler, workers=request.workers, costs=costs,
+        names=names,
     )  # fmt: skip
     found = dict(zip(map(name_of, every), done, strict=True))
     for name, those in configs.items():
@@ -119,11 +116,11 @@ def _chosen(request, say):
 
 def _shown(request, configs, surveyed, limit, say):
     """Say the plan and what it costs; return the estimated seconds of an epoch, by run."""
-    device = devices.pick_device(request.device)
+    device = devices.pick_device(request.workspace.device)
     todo = [r for r in surveyed if r.record is None]
     past = records.all_runs()
-    if request.runs:
-        past += records.read(request.runs)
+    if request.workspace.runs:
+        past += records.read(request.workspace.runs)
     costs = dict(
         zip((r.digest for r in todo),
             estimates.costs([r.config for r in todo], todo, past, device), strict=True)
@@ -169,10 +166,11 @@ def _show(request, name, found, say):
              "rows": list(request.rows) if request.rows else None}  # fmt: skip
     if given["rows"]:
         given["rows"] = [r for r in given["rows"] if r in TABLES[name].rows]
-    places = {k: str(Path(v).absolute()) for k in ("runs", "root") if (v := getattr(request, k))}
+    at = request.workspace
+    places = {k: str(Path(v).absolute()) for k in ("runs", "root") if (v := getattr(at, k))}
     given = {k: v for k, v in given.items() if v is not None} | places
-    if request.device != "auto":
-        given["device"] = request.device
+    if at.device != "auto":
+        given["device"] = at.device
     path, now = notebooks.run_if_changed(name, given, found)
     say(rendering.markdown(comparison.compare(name, found, given.get("rows"))))
     say(_where(path, now))

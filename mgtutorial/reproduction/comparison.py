@@ -9,7 +9,6 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from ..data import catalogue
-from ..models import registry
 from ..models.narrow import narrowed
 from ..training import records
 from . import expected_counts, verdicts
@@ -32,8 +31,8 @@ class Line:
     weights, macs : int
         Counted on the row's network; multiplications for one of the table's images. A record has
         those that its run executed, with the program of its day.
-    runs : tuple of dict
-        Records that differ in their seeds alone; empty where nothing was run.
+    runs : tuple of Record
+        Those that differ in their seeds alone; empty where nothing was run.
     comparable : bool
         Whether they follow the paper's protocol on the paper's images.
     """
@@ -50,7 +49,7 @@ class Line:
         """Mean and t-interval of the test accuracies in percent, or None."""
         if not self.runs:
             return None
-        return verdicts.interval([100 * r["test_accuracy"] for r in self.runs])
+        return verdicts.interval([100 * r.metric.value for r in self.runs])
 
     @property
     def difference(self):
@@ -71,12 +70,12 @@ class Line:
         if not self.runs:
             return ""
         first = self.runs[0]
-        c, seeds = first["config"], ", ".join(str(r["seed"]) for r in self.runs)
-        images = "" if c["n_train"] is None else f", {first['data']['n']:,} images"
-        cut = f"{first['epochs']} epochs" + (", partial" if first["partial"] else "")
+        c, seeds = first.config, ", ".join(str(r.seed) for r in self.runs)
+        images = "" if c.n_train is None else f", {first.data.n:,} images"
+        cut = f"{first.epochs} epochs" + (", partial" if first.partial else "")
         return (
-            f"{c['data']} ({first['data']['source']}{images}), {first['budget']} ({cut}, "
-            f"rate {c['lr']:g}), n = {len(self.runs)} (seed {seeds})"
+            f"{c.data} ({first.data.source}{images}), {first.budget} ({cut}, "
+            f"rate {c.lr:g}), n = {len(self.runs)} (seed {seeds})"
         )
 
 
@@ -87,8 +86,8 @@ def compare(table, runs, rows=None):
     ----------
     table : str
         A name of :data:`mgtutorial.reproduction.tables.TABLES`.
-    runs : list of dict
-        Records. Those of other networks, and those that serve a choice on validation images,
+    runs : list of Record
+        Those of other networks, and those that serve a choice on validation images,
         are left out.
     rows : list of str, optional
         Some of the table's rows; default all.
@@ -111,7 +110,7 @@ def compare(table, runs, rows=None):
     described = TABLES[table]
     own = defaultdict(list)
     for run in runs:
-        if "test_accuracy" in run:
+        if run.tests_accuracy:
             own[_network(run)].append(run)
     found = []
     for row in rows or described.rows:
@@ -123,10 +122,10 @@ def compare(table, runs, rows=None):
             continue
         config, groups = described.config(row), defaultdict(dict)
         for run in own[_bare(config)]:
-            if run["config"]["data"] == described.data or run["budget"] == "smoke":
+            if run.config.data == described.data or run.budget == "smoke":
                 _put(groups, run)
         for run in own[_bare(narrowed(config))]:
-            if run["budget"] == "smoke":
+            if run.budget == "smoke":
                 _put(groups, run)
         made = [
             Line(
@@ -134,31 +133,30 @@ def compare(table, runs, rows=None):
             )
             for g in groups.values()
         ]
-        made.sort(key=lambda line: (ORDER.index(line.runs[0]["budget"]), -line.runs[0]["epochs"]))
+        made.sort(key=lambda line: (ORDER.index(line.runs[0].budget), -line.runs[0].epochs))
         found += made or [Line(**common)]
     return found
 
 
 def _put(groups, run):
     # A run repeated elsewhere, on another device say, stands in for the earlier one.
-    same = {k: v for k, v in run["config"].items() if k != "seed"}
-    groups[records.digest([same, run["data"]["digest"]])][run["seed"]] = run
+    same = {k: v for k, v in run.choices.items() if k != "seed"}
+    groups[records.digest([same, run.data.digest])][run.seed] = run
 
 
 def _comparable(group, table):
     first = next(iter(group.values()))
-    config = first["config"]
     return (
-        first["budget"] == "paper"
-        and not first["partial"]
-        and config["data"] == table.data
-        and config.get("protocol", "mgiad") == table.protocol
-        and first["data"]["source"] == catalogue.info(table.data).official
+        first.budget == "paper"
+        and not first.partial
+        and first.config.data == table.data
+        and first.config.protocol == table.protocol
+        and first.data.source == catalogue.info(table.data).official
     )
 
 
 def _network(run):
-    return _bare(registry.from_dict(run["config"]["model"]))
+    return _bare(run.config.model)
 
 
 def _bare(config):

@@ -94,8 +94,8 @@ def curves(lines):
             label = None if line.row in named else line.row
             if label:
                 named[label] = next(styles[family])
-            epochs = [row["epoch"] for row in run["curve"]]
-            ax.plot(epochs, [row["loss"] for row in run["curve"]], named[line.row], color=colour,
+            epochs = [row.epoch for row in run.curve]
+            ax.plot(epochs, [row.loss for row in run.curve], named[line.row], color=colour,
                     label=label, alpha=0.8, linewidth=1.4)  # fmt: skip
     ax.set(xlabel="epoch", ylabel="mean training loss", ylim=(0, None))
     if 0 < len(named) <= 6:

@@ -113,7 +113,7 @@ def run_if_changed(table, parameters, found):
     ----------
     table : str
     parameters : dict
-    found : list of dict
+    found : list of Record
         The records of its runs.
 
     Returns
@@ -135,7 +135,7 @@ def run_if_changed(table, parameters, found):
                 if f.suffix in (".csv", ".jsonl") and f.stem != "smoke"
             }
         ),
-        "runs": [[r["digest"], r["finished"]] for r in found],
+        "runs": [[r.digest, r.finished] for r in found],
         "parameters": records.digest(parameters),
     }
     try:

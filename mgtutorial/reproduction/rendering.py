@@ -30,7 +30,7 @@ def cells(line):
     if p is not None and p.accuracy is not None:
         spread = "" if p.std is None else f" ± {p.std:.2f}"
         accuracy = f"{p.accuracy:.2f}{spread} %"
-    digests = [r["digest"] for r in line.runs]
+    digests = [r.digest for r in line.runs]
     return {
         "network": line.row,
         "accuracy, published": accuracy,
@@ -160,13 +160,12 @@ def runs_markdown(runs):
         "|---|---|---|---:|---:|---:|---:|---|---:|---:|---|---|",
     ]
     for r in runs:
-        c, on = r["config"], r["evaluated_on"]["split"]
-        budget = c["budget"] + (", partial" if r["partial"] else "")
-        n = "" if c["n_train"] is None else f", {r['data']['n']:,} images"
-        device = r["device"].get("name") or f"CPU, {r['device']['threads']} thread(s)"
+        c, metric = r.config, r.metric
+        budget = r.budget + (", partial" if r.partial else "")
+        n = "" if c.n_train is None else f", {r.data.n:,} images"
         lines.append(
-            f"| {network_name(c['model'])} | {c['data']} ({r['data']['source']}{n}) | {budget} "
-            f"| {r['epochs']} | {c['lr']} | {r['seed']} | {r[f'{on}_accuracy']:.2%} | {on} "
-            f"| {r['weights']:,} | {r['seconds'] / 60:.0f} min | {device} | `{r['digest']}` |"
+            f"| {network_name(r.choices['model'])} | {c.data} ({r.data.source}{n}) | {budget} "
+            f"| {r.epochs} | {c.lr} | {r.seed} | {metric.value:.2%} | {metric.split} "
+            f"| {r.weights:,} | {r.seconds / 60:.0f} min | {r.device} | `{r.digest}` |"
         )
     return "\n".join(lines)

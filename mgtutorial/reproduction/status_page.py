@@ -39,8 +39,8 @@ def page(runs=None):
 
     Parameters
     ----------
-    runs : list of dict, optional
-        Records; default: those that came with the package.
+    runs : list of Record, optional
+        Default: those that came with the package.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def page(runs=None):
     '# What has been run'
     """
     runs = records.read(_paths.shipped() / "runs") if runs is None else runs
-    runs = [r for r in runs if r["budget"] != "smoke"]
+    runs = [r for r in runs if r.budget != "smoke"]
     made = {name: comparison.compare(name, runs) for name in TABLES}
     parts = [_START, _overview(made), "\n\n## Runs by table\n\n"]
     waiting = []
@@ -123,7 +123,7 @@ def contradictions(root=None):
     status = book / "status.md"
     if not status.exists() or status.read_text(encoding="utf-8") != page():
         found.append("book/status.md is not what the records say: run mgtutorial tables --write.")
-    known, allowed = {r["digest"] for r in runs}, _accuracies(runs)
+    known, allowed = {r.digest for r in runs}, _accuracies(runs)
     notebooks = sorted((book.parent / "notebooks").rglob("*.ipynb"))
     for path in (*sorted(book.glob("*.md")), *notebooks, book.parent / "README.md"):
         name, text = path.relative_to(book.parent), _prose(path)
@@ -164,9 +164,8 @@ def _accuracies(runs):
             values += re.findall(r"(?<![\d.])\d{2,3}\.\d+", cell)
     written = {v for v in values} | {f"{float(v):.2f}" for v in values}
     for run in runs:
-        for key in ("test_accuracy", "val_accuracy", "train_accuracy"):
-            if key in run:
-                written |= {f"{100 * run[key]:.1f}", f"{100 * run[key]:.2f}"}
+        for value in (run.metric.value, run.curve[-1].train):
+            written |= {f"{100 * value:.1f}", f"{100 * value:.2f}"}
     for name in TABLES:
         for line in comparison.compare(name, runs):
             if line.runs:

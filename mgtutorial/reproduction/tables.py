@@ -170,16 +170,5 @@ def network_name(recorded):
     >>> network_name(registry.as_dict(registry.named("mgnet-20", in_channels=1)))
     'mgnet-20'
     """
-    config = registry.from_dict(recorded)
     of_tables = ((row, t.config(row)) for t in TABLES.values() for row in t.rows)
-    for name, known in (*registry.CONFIGS.items(), *of_tables):
-        if type(known) is type(config) and _same_network(config, known):
-            return name
-    kind = type(config).__name__.removesuffix("Config")
-    return " ".join([kind, "-".join(map(str, getattr(config, "channels", ())))]).strip()
-
-
-def _same_network(recorded, config):
-    """Whether a run's network is the row's, but for the data set it was fitted to."""
-    fitted = {k: getattr(recorded, k) for k in ("in_channels", "num_classes")}
-    return recorded == replace(config, **fitted)
+    return registry.name_of(registry.from_dict(recorded), also=of_tables)

@@ -13,7 +13,7 @@ from ..errors import MgtutorialError
 from ..models import registry
 from ..models.counting import count_macs
 from ..training import records
-from ..training.timing import per_image
+from ..training.timing import per_sample
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def costs(configs, images, past, device):
     configs : list of TrainConfig
     images : list
         For each config its training images: ``n`` and ``size`` are read.
-    past : list of dict
-        Records: one of the same network, on the same data set, precision and kind of
+    past : list of Record
+        One of the same network, on the same data set, precision and kind of
         device measures the cost; the median of several.
     device : torch.device
 
@@ -65,10 +65,10 @@ def costs(configs, images, past, device):
 
     found = []
     kinds = {type(config.model).__name__ for config in configs}
-    alike = [r for r in past if r["config"]["model"].get("kind") in kinds]
+    alike = [r for r in past if r.choices["model"].get("kind") in kinds]
     measured = _measured(alike, device)
     for config, those in zip(configs, images, strict=True):
-        if seen := measured.get(_key(config.as_dict())):
+        if seen := measured.get(_key(config)):
             runs = sorted(run for _, run in seen)
             basis = f"measured: run {runs[0]}" + (f" and {len(runs) - 1} more" if runs[1:] else "")
             found.append(Cost(median(s for s, _ in seen) * those.n, basis))
@@ -77,10 +77,10 @@ def costs(configs, images, past, device):
         if kind not in speeds:
             same = [
                 c for c, i in zip(configs, images, strict=True)
-                if like(c, i.size) == kind and _key(c.as_dict()) not in measured
+                if like(c, i.size) == kind and _key(c) not in measured
             ]  # fmt: skip
             middle = sorted(same, key=lambda c, size=those.size: macs(c, size))[len(same) // 2]
-            speeds[kind] = macs(middle, those.size) / per_image(middle, those.size, device)
+            speeds[kind] = macs(middle, those.size) / per_sample(middle, those.size, device)
         each = macs(config, those.size)
         basis = (
             f"estimated: {each / 1e6:.1f} M multiplications an image, "
@@ -90,12 +90,10 @@ def costs(configs, images, past, device):
     return found
 
 
-def _key(plain):
+def _key(config):
     """Return what two runs share that cost the same for each image, on one device."""
-    model = registry.as_dict(
-        registry.from_dict(plain["model"])
-    )  # fields that are new are filled in
-    return records.digest([model, *(plain[k] for k in ("data", "precision", "compile"))])
+    model = registry.as_dict(config.model)
+    return records.digest([model, config.data, config.precision, config.compile])
 
 
 def _measured(past, device):
@@ -103,9 +101,8 @@ def _measured(past, device):
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     found = {}
     for r in past:
-        where = r["device"]
-        if (where["type"], where.get("name")) == (device.type, name) and "world_size" not in r:
-            each = r["seconds"] / (r["epochs"] * r["data"]["n"])
+        if (r.device.type, r.device.name) == (device.type, name) and r.world_size == 1:
+            each = r.seconds / (r.epochs * r.data.n)
             with contextlib.suppress(MgtutorialError):  # a network of another version
-                found.setdefault(_key(r["config"]), []).append((each, r["digest"]))
+                found.setdefault(_key(r.config), []).append((each, r.digest))
     return found

@@ -12,11 +12,13 @@ import contextlib
 import threading
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
-from .. import __version__, _paths
+from .. import __version__
 from ..errors import InvalidValue, MgtutorialError, RecordsUnwritable, Unfinished
 from ..training import checkpoints, loop, records, time_limits
+from ..training.workspace import Workspace
 from . import workers as cluster
 
 # So often a run may lose its worker without an epoch done in between.
@@ -24,25 +26,19 @@ _TRIES = 5
 _ONE_RUN = threading.Lock()  # in a worker: torch's number of threads belongs to the process
 
 
-def run(
-    configs, *, runs=None, root=None, device="auto", scheduler=None, workers=None,
-    time_limit=None, board=None,
-):  # fmt: skip
+def run(configs, workspace=None, *, scheduler=None, workers=None, board=None):
     """Train every config on the workers of a cluster; return the records.
 
     Parameters
     ----------
     configs : list of TrainConfig
-    runs, root : path, optional
-        Results and data, in folders that driver and workers share.
-    device : str
+    workspace : Workspace, optional
+        Its folders are those that driver and workers share.
     scheduler : str, optional
         Address of a dask scheduler. None: a cluster on this machine, for this call, with
         one worker for each GPU, or with CPU workers of one thread each.
     workers : int, optional
         Of the cluster on this machine; default: one for each GPU, or for each CPU.
-    time_limit : float or Limit, optional
-        Seconds after which the runs stop, each at the end of an epoch.
     board : Board, optional
         What shows the progress.
 
@@ -54,19 +50,15 @@ def run(
         If dask is not installed or the scheduler does not answer; and, when all other
         runs are done, if a run failed.
     """
-    limit = time_limits.as_limit(time_limit)
-    folder = Path(runs or _paths.results_dir() / "runs").absolute()
+    workspace = _shared(workspace or Workspace())
+    limit = workspace.limit
     wanted = {}  # so that a run that two tables share is trained once
     for config in configs:
-        wanted.setdefault(loop.run_digest(config, loop.training_images(config, root)), config)
-    options = {
-        "runs": str(folder),
-        "root": None if root is None else str(Path(root).absolute()),
-        "device": device,
-    }
-    with cluster.connect(scheduler, workers, device) as client, limit.listening():
-        stopped, failed = _Driver(client, wanted, options, limit, board).run()
-    found = {run: records.find(run, records.file_of(c.budget, folder)) for run, c in wanted.items()}
+        samples = config.task(workspace.root).training()
+        wanted.setdefault(loop.run_digest(config, samples), config)
+    with cluster.connect(scheduler, workers, workspace.device) as client, limit.listening():
+        stopped, failed = _Driver(client, wanted, workspace, limit, board).run()
+    found = {run: records.find(run, workspace.results_of(c)) for run, c in wanted.items()}
     if failed:
         raise InvalidValue(f"{len(failed)} of {len(wanted)} runs failed: {'; '.join(failed)}")
     if stopped:
@@ -78,18 +70,24 @@ def run(
     return list(found.values())
 
 
+def _shared(workspace):
+    """Return a workspace as other processes, in other working folders, can use it."""
+    root = workspace.root and str(Path(workspace.root).absolute())
+    return replace(workspace, runs=str(workspace.folder.absolute()), root=root)
+
+
 class _Driver:
     """Hands out the runs, and hands them out again when their worker died."""
 
-    def __init__(self, client, wanted, options, limit, board):
+    def __init__(self, client, wanted, workspace, limit, board):
         from distributed import Event
 
         self.client, self.wanted, self.limit, self.board = client, wanted, limit, board
         self.sweep = uuid.uuid4().hex[:8]
         self.end = Event(f"mgtutorial-end-{self.sweep}", client=client)
-        folder = Path(options["runs"])
-        self.order = {**options, "sweep": self.sweep, "folder": identity(folder),
-                      "version": __version__}  # fmt: skip
+        self.workspace = replace(workspace, progress=None, time_limit=None)
+        self.order = {"workspace": self.workspace, "sweep": self.sweep,
+                      "folder": identity(workspace.folder), "version": __version__}  # fmt: skip
         if limit.end is not None:
             self.order["end"] = time.time() + limit.left
         self.tries = {}  # run -> (epochs that were done, times it was handed out since)
@@ -144,7 +142,7 @@ class _Driver:
         try:
             return future.result()
         except KilledWorker:
-            done = checkpoints.epochs_done(loop.checkpoint_of(run, self.order["runs"]))
+            done = checkpoints.epochs_done(self.workspace.checkpoint_of(run))
             before, times = self.tries.get(run, (-1, 0))
             self.tries[run] = (done, times + 1 if done == before else 1)
             if self.tries[run][1] <= _TRIES:
@@ -173,11 +171,11 @@ class _Driver:
         return self.board.names[run] if self.board is not None else run
 
     def _hear(self, event):
-        _, (run, fraction, row) = event
+        _, (run, fraction, epoch) = event
         if run in self.wanted:
             self.board.set(run, fraction)
-            if row:
-                self.board.epoch(run, row)
+            if epoch:
+                self.board.epoch(run, *epoch)
 
 
 def _lost():
@@ -200,23 +198,23 @@ def _task(config, run, order):
         return _failed(
             f"a worker has version {__version__} of mgtutorial, and this is {order['version']}"
         )
-    folder = Path(order["runs"])
+    folder = order["workspace"].folder
     if not folder.is_dir() or identity(folder, make=False) != order["folder"]:
         return _failed(f"a worker does not see the folder {folder}: it has to be a shared one")
     left = order["end"] - time.time() if "end" in order else None
-    limit = time_limits.Limit(left, asked=_asked(order["sweep"]))
+    limit = time_limits.TimeLimit(left, asked=_asked(order["sweep"]))
     limit.epochs = 1  # the driver knew that one epoch fits into the limit
     with _ONE_RUN:
         try:
+            teller = _teller(run, order["sweep"])
             record = loop.train(
-                config, runs=order["runs"], root=order["root"], device=order["device"],
-                progress=_teller(run, order["sweep"]), time_limit=limit,
-            )  # fmt: skip
+                config, replace(order["workspace"], progress=teller, time_limit=limit)
+            )
         except Unfinished as error:
             return {"state": "stopped", "text": str(error)}
         except MgtutorialError as error:
             return _failed(str(error))
-    if record["digest"] != run:
+    if record.digest != run:
         return _failed("a worker has other training images than the driver")
     return {"state": "done"}
 
@@ -244,8 +242,8 @@ def _teller(run, sweep):
 
     worker = get_worker()
 
-    def tell(fraction, row=None):
-        worker.log_event(_topic(sweep), (run, fraction, row))
+    def tell(fraction, epoch=None):
+        worker.log_event(_topic(sweep), (run, fraction, epoch))
 
     class Teller:
         def __init__(self, total, initial):
@@ -258,8 +256,8 @@ def _teller(run, sweep):
         def __exit__(self, *error):
             pass
 
-        def update(self, images):
-            self.n += images
+        def update(self, samples):
+            self.n += samples
             if time.monotonic() - self.told > 1:
                 self.told = time.monotonic()
                 tell(min(self.n / self.total, 0.999))
@@ -267,8 +265,8 @@ def _teller(run, sweep):
         def say(self, text):
             pass
 
-        def epoch(self, row):
-            tell(min(self.n / self.total, 0.999), row)
+        def epoch(self, number, line):
+            tell(min(self.n / self.total, 0.999), (number, line))
 
     return Teller
 

@@ -3,14 +3,15 @@
 A run that has a record is never trained again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from ..errors import InvalidValue, Unfinished
+from ..models import registry
 from ..models.counting import count_macs
-from ..reproduction import tables
 from ..training import checkpoints, loop, records, time_limits
 from ..training.progress import Board
+from ..training.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Run:
         Training images.
     size : int
         Their side.
-    record : dict or None
+    record : Record or None
         Its record, if it is done.
     epochs : int
         So many are in its checkpoint.
@@ -37,7 +38,7 @@ class Run:
     digest: str
     n: int
     size: int
-    record: dict | None
+    record: object
     epochs: int
     network: str
 
@@ -51,36 +52,37 @@ class Run:
         return f"{self.network} on {c.data}, {c.epochs} epochs, seed {c.seed}"
 
 
-def survey(configs, *, runs=None, root=None, names=None):
+def survey(configs, workspace=None, *, names=None):
     """Return the :class:`Run` of each config: what is done of it, and what is left.
 
     Parameters
     ----------
     configs : list of TrainConfig
-    runs, root : path, optional
+    workspace : Workspace, optional
         Folders of results and data.
     names : dict, optional
         Digest of a config -> name of its network; default: that of
-        :func:`mgtutorial.reproduction.tables.network_name`.
+        :func:`mgtutorial.models.registry.name_of`.
 
     Returns
     -------
     list of Run
         Each run once, however many configs it serves.
     """
+    workspace = workspace or Workspace()
     images, known, found = {}, {}, {}
     for c in configs:
         key = (c.data, c.split, c.n_train)
         if key not in images:  # kept by their names and numbers; the pixels may go
-            those = loop.training_images(c, root)
+            those = c.task(workspace.root).training()
             images[key] = _Counted(those.digest, those.n, those.size)
-        results = records.file_of(c.budget, runs)
+        results = workspace.results_of(c)
         if results not in known:
-            known[results] = {r.get("digest"): r for r in reversed(records.read(results))}
+            known[results] = {r.digest: r for r in reversed(records.read(results))}
         run = loop.run_digest(c, images[key])
         record = known[results].get(run)
-        done = 0 if record else checkpoints.epochs_done(loop.checkpoint_of(run, runs))
-        network = (names or {}).get(name_of(c)) or tables.network_name(c.as_dict()["model"])
+        done = 0 if record else checkpoints.epochs_done(workspace.checkpoint_of(run))
+        network = (names or {}).get(name_of(c)) or registry.name_of(c.model)
         found.setdefault(run, Run(c, run, images[key].n, images[key].size, record, done, network))
     return list(found.values())
 
@@ -92,15 +94,12 @@ class _Counted:
     size: int
 
 
-def missing(configs, *, runs=None, root=None):
+def missing(configs, workspace=None):
     """Return those configs that have no record yet."""
-    return [r.config for r in survey(configs, runs=runs, root=root) if r.record is None]
+    return [r.config for r in survey(configs, workspace) if r.record is None]
 
 
-def run(
-    configs, *, runs=None, root=None, device="auto", progress=None, time_limit=None,
-    scheduler=None, workers=None, costs=None, names=None,
-):  # fmt: skip
+def run(configs, workspace=None, *, scheduler=None, workers=None, costs=None, names=None):
     """Train each config that has no record yet; return all their records, in their order.
 
     One display shows them all. Without `scheduler` and `workers` they are trained in this
@@ -110,13 +109,8 @@ def run(
     Parameters
     ----------
     configs : list of TrainConfig
-    runs, root : path, optional
-        Folders of results and data.
-    device : str
-    progress : bool, optional
-        Default: on a terminal and in a live notebook.
-    time_limit : float or Limit, optional
-        Seconds for all runs together.
+    workspace : Workspace, optional
+        Its time limit is that of all runs together.
     scheduler : str, optional
         Address of a dask scheduler.
     workers : int, optional
@@ -133,27 +127,27 @@ def run(
     InvalidValue
         When all others are done, if a run failed.
     """
-    surveyed = survey(configs, runs=runs, root=root, names=names)
+    workspace = workspace or Workspace()
+    surveyed = survey(configs, workspace, names=names)
     todo = [r for r in surveyed if r.record is None]
-    limit = time_limits.as_limit(time_limit)
-    places = {"runs": runs, "root": root, "device": device}
+    limit = workspace.limit
     if todo:
         weights = costs or {r.digest: count_macs(r.config.model, r.size) * r.n for r in todo}
         shown = {
             r.digest: (str(r), weights[r.digest] * r.left, r.epochs / r.config.epochs)
             for r in todo
         }  # fmt: skip
-        with Board(shown, progress) as board, limit.listening():
-            if scheduler is not None or workers is not None or _spread(todo, device):
+        with Board(shown, workspace.progress) as board, limit.listening():
+            if scheduler is not None or workers is not None or _spread(todo, workspace.device):
                 from . import driver
 
                 driver.run(
-                    [r.config for r in todo], scheduler=scheduler, workers=workers,
-                    time_limit=limit, board=board, **places,
+                    [r.config for r in todo], replace(workspace, time_limit=limit),
+                    scheduler=scheduler, workers=workers, board=board,
                 )  # fmt: skip
             else:
-                _one_after_the_other(todo, board, limit, places)
-    found = {name_of(r.config): r.record for r in survey(configs, runs=runs, root=root)}
+                _one_after_the_other(todo, board, replace(workspace, time_limit=limit))
+    found = {name_of(r.config): r.record for r in survey(configs, workspace)}
     return [found[name_of(c)] for c in configs]
 
 
@@ -162,11 +156,11 @@ def name_of(config):
     return records.digest(config.as_dict())
 
 
-def _one_after_the_other(todo, board, limit, places):
+def _one_after_the_other(todo, board, workspace):
     done, failed, later = 0, [], None
     for r in todo:
         try:
-            loop.train(r.config, progress=board.bar(r.digest), time_limit=limit, **places)
+            loop.train(r.config, replace(workspace, progress=board.bar(r.digest)))
         except Unfinished as error:
             raise Unfinished(f"{done} of {len(todo)} runs are done; {error}") from None
         except time_limits.TooShort as error:

@@ -1,10 +1,13 @@
-"""The device of a run, its precision, and what a record says of them."""
+"""What computes a run: a device, at a precision, and one process, unless there are several."""
 
 import contextlib
+import os
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 
-from ..errors import DeviceUnavailable
+from ..errors import DeviceUnavailable, InvalidValue
 
 
 def pick_device(device):
@@ -37,10 +40,23 @@ def dtype_of(config):
     return torch.float64 if config.precision == "float64" else torch.float32
 
 
+@dataclass(frozen=True)
+class Device:
+    """What a run was computed on: ``"cuda"`` with the GPU's name, ``"cpu"`` with its threads."""
+
+    type: str
+    name: str | None = None
+    threads: int | None = None
+
+    def __str__(self):
+        return self.name or f"CPU, {self.threads} thread(s)"
+
+
 def describe(device):
+    """Return what a record says of a torch device."""
     if device.type == "cuda":
-        return {"type": "cuda", "name": torch.cuda.get_device_name(device)}
-    return {"type": device.type, "threads": torch.get_num_threads()}
+        return Device("cuda", name=torch.cuda.get_device_name(device))
+    return Device(device.type, threads=torch.get_num_threads())
 
 
 def autocast(config, device):
@@ -48,3 +64,53 @@ def autocast(config, device):
     if config.precision in ("float32", "float64"):
         return contextlib.nullcontext()
     return torch.autocast(device.type, getattr(torch, config.precision))
+
+
+def shared(devices=1, nodes=1):
+    """Return whether a run is to be shared: asked for, or started by torchrun on several processes.
+
+    Examples
+    --------
+    >>> shared(devices=2)
+    True
+    """
+    return devices * nodes > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+class SingleProcess:
+    """The team of one: what :class:`mgtutorial.training.Team` does for several processes."""
+
+    rank, size = 0, 1
+    record = MappingProxyType({})  # what the record says about it
+
+    def device(self, asked):
+        """Return the device of this process."""
+        return pick_device(asked)
+
+    def on_first(self, f):
+        """Return what `f` returns on the first process, which alone calls it."""
+        return f()
+
+    def share(self, images, batch_size):
+        """Return the images, of whose batches this process gets its part."""
+        return images
+
+    def parallel(self, network, example):
+        """Return the network whose gradients are averaged over the processes."""
+        return network
+
+    def prepare(self, module, config):
+        """Return the module, its batch norm made ready for several processes."""
+        if config.norm_parts != 1:
+            raise InvalidValue(
+                f"norm_parts={config.norm_parts}: such a run is one of so many processes; "
+                "start them with torchrun, or with --devices."
+            )
+        return module
+
+    def total(self, *values):
+        """Return each tensor's, or number's, sum over the processes, in float64 on the CPU."""
+        return [torch.as_tensor(v, dtype=torch.float64).cpu() for v in values]
+
+    def agree(self, model):
+        """Raise unless all processes have the same weights."""

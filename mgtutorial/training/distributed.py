@@ -20,26 +20,20 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..data import images as data
 from ..errors import DeviceUnavailable, InvalidValue, MgtutorialError
 from . import loop
+from .workspace import Workspace
 
 
-def wanted(devices=1, nodes=1):
-    """Return whether a run is to be shared: asked for, or started by torchrun on several processes.
-
-    Examples
-    --------
-    >>> wanted(devices=2)
-    True
-    """
-    return devices * nodes > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
-def train(config, *, devices=1, nodes=1, sync_batchnorm=None, device="auto", **options):
+def train(
+    config, workspace=None, *, devices=1, nodes=1, sync_batchnorm=None, checkpoint_path=None
+):  # fmt: skip
     """Train one run on several processes; each returns the record that the first one wrote.
 
     Parameters
     ----------
     config : TrainConfig
         ``batch_size`` is that of all processes together, a multiple of their number.
+    workspace : Workspace, optional
+        Its device is "auto", "cpu" or "cuda".
     devices, nodes : int
         Processes on each machine, and machines. Under torchrun its own numbers count.
         Where nobody has started the other processes of this machine, they are started.
@@ -47,10 +41,8 @@ def train(config, *, devices=1, nodes=1, sync_batchnorm=None, device="auto", **o
         Whether batch norm takes its statistics over the whole batch. None: on GPUs yes.
         Where it does not, the config's ``norm_parts`` becomes the number of processes,
         and the run is another one than that of one process.
-    device : str
-        "auto", "cpu" or "cuda".
-    **options
-        Of :func:`mgtutorial.training.loop.train`.
+    checkpoint_path : path, optional
+        As in :func:`mgtutorial.training.loop.train`.
 
     Raises
     ------
@@ -60,7 +52,8 @@ def train(config, *, devices=1, nodes=1, sync_batchnorm=None, device="auto", **o
     DeviceUnavailable
         And all that :func:`mgtutorial.training.loop.train` raises, on every process.
     """
-    kind = _kind(device)
+    workspace = workspace or Workspace()
+    kind = _kind(workspace.device)
     if sync_batchnorm and kind == "cpu":
         raise _shared(
             InvalidValue(
@@ -71,7 +64,7 @@ def train(config, *, devices=1, nodes=1, sync_batchnorm=None, device="auto", **o
     team = Team(_launched(devices, nodes, kind), "ddp", sync_batchnorm)
     # The processes stay together for another run; Fabric parts them when they end.
     config = replace(config, norm_parts=team.norm_parts(config.model))
-    return loop.train(config, device=device, team=team, **options)
+    return loop.train(config, workspace, checkpoint_path=checkpoint_path, team=team)
 
 
 def _kind(device):
@@ -135,7 +128,8 @@ def _launched(devices, nodes, kind):
 
 
 class Team:
-    """The processes of one run, as one of them sees it; the counterpart of ``train.Alone``.
+    """The processes of one run, as one of them sees it; the counterpart of
+    :class:`mgtutorial.training.devices.SingleProcess`.
 
     Parameters
     ----------
@@ -156,7 +150,7 @@ class Team:
         """Return the device of this process."""
         return self.fabric.device
 
-    def first(self, f):
+    def on_first(self, f):
         """Return, or raise, on every process what `f` does on the first, which alone calls it."""
         value = error = None
         if self.rank == 0:
@@ -207,19 +201,19 @@ class Team:
             )
         return Share(images, self.rank, self.size)
 
-    def parallel(self, network, size):
+    def parallel(self, network, example):
         """Return the network whose gradients are averaged over the processes.
 
         Parameters
         ----------
         network : torch.nn.Module
             Compiled or not.
-        size : int
-            Height and width of the images.
+        example : torch.Tensor
+            Inputs of a batch of one.
         """
         # DDP waits for the gradient of every parameter it knows; those that the papers' code
         # carries along unused never get one, and so it must not know them.
-        idle = _without_gradient(network, size)
+        idle = _without_gradient(network, example)
         for p in idle:
             p.requires_grad_(False)
         forward = self.fabric.setup_module(network, move_to_device=False)
@@ -229,10 +223,10 @@ class Team:
         warnings.filterwarnings("ignore", "Grad strides do not match", UserWarning)
         return forward
 
-    def total(self, *numbers):
-        """Return each number's sum over the processes."""
-        sums = torch.tensor([float(n) for n in numbers], dtype=torch.float64)
-        return self.fabric.all_reduce(sums.to(self.fabric.device), reduce_op="sum").tolist()
+    def total(self, *values):
+        """Return each tensor's, or number's, sum over the processes, in float64 on the CPU."""
+        own = [torch.as_tensor(v, dtype=torch.float64, device=self.fabric.device) for v in values]
+        return [self.fabric.all_reduce(v, reduce_op="sum").cpu() for v in own]
 
     def agree(self, model):
         """Raise unless all processes have the same weights, as far as their sums tell."""
@@ -288,12 +282,10 @@ class Share:
         yield from self.images.epoch(own, batch_size // self.size, augmentation, seed)
 
 
-def _without_gradient(network, size):
+def _without_gradient(network, example):
     """Return the parameters that no loss reaches."""
     network = getattr(network, "_orig_mod", network)  # what torch.compile wraps
-    first = next(network.parameters())
-    x = torch.zeros(1, network.config.in_channels, size, size, device=first.device)
     twin = copy.deepcopy(network).eval()  # so that neither gradients nor statistics stay
-    twin(x.to(first.dtype)).sum().backward()
+    twin(example).sum().backward()
     pairs = zip(network.parameters(), twin.parameters(), strict=True)
     return [p for p, t in pairs if p.requires_grad and t.grad is None]

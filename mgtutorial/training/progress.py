@@ -1,7 +1,8 @@
 """What is shown while runs train: a bar for one run, or one bar for many.
 
 A run shows itself through ``bar(total, initial)``, a context manager whose value has
-``update(images)``, ``say(text)`` and ``epoch(row)``.
+``update(samples)``, ``say(text)`` and ``epoch(number, line)``: an epoch is over and its
+checkpoint written.
 """
 
 import contextlib
@@ -16,14 +17,6 @@ def _wanted(progress):
     if progress is None:
         progress = live and os.environ.get("MGTUTORIAL_STATIC") != "1"
     return progress, live
-
-
-def _line(row):
-    held = f", validation {row['val_accuracy']:.2%}" if "val_accuracy" in row else ""
-    return (
-        f"epoch {row['epoch']}: loss {row['loss']:.4f}, "
-        f"training {row['train_accuracy']:.2%}{held}, {row['seconds']:.0f} s"
-    )
 
 
 def one(progress=None):
@@ -44,9 +37,9 @@ def one(progress=None):
         def say(self, text):
             self.set_postfix_str(text, refresh=False)
 
-        def epoch(self, row):
+        def epoch(self, number, line):
             if progress:
-                self.write(_line(row), file=sys.stderr)
+                self.write(line, file=sys.stderr)
 
     def bar(total, initial):
         return Bar(
@@ -102,9 +95,9 @@ class Board:
             with self.lock:
                 self.shown.write(f"{self.names[run]}: {text}", file=sys.stderr)
 
-    def epoch(self, run, row):
+    def epoch(self, run, number, line):
         """Print the line of an epoch."""
-        self.line(run, _line(row))
+        self.line(run, line)
 
     def bar(self, run):
         """Return ``bar(total, initial)`` for one of the runs, trained in this process."""
@@ -126,13 +119,13 @@ class _Part:
     def __init__(self, board, run, total, initial):
         self.board, self.run, self.total, self.n, self.text = board, run, total, initial, None
 
-    def update(self, images):
-        self.n += images
+    def update(self, samples):
+        self.n += samples
         # The run is done when its record is written, not when its last image was seen.
         self.board.set(self.run, min(self.n / self.total, 0.999), self.text)
 
     def say(self, text):
         self.text = f"{self.board.names[self.run]}: {text}"
 
-    def epoch(self, row):
-        self.board.epoch(self.run, row)
+    def epoch(self, number, line):
+        self.board.epoch(self.run, number, line)

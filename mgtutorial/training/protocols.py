@@ -11,6 +11,7 @@ from ..errors import InvalidValue, choose
 from ..models import registry
 from ..models.config import plain_fields
 from .schedules import SCHEDULES
+from .tasks import Classification
 
 PRECISIONS = ("float32", "bfloat16", "float16", "float64")
 
@@ -147,6 +148,51 @@ class TrainConfig:
         """Return the config as plain data."""
         return plain_fields(self) | {"model": registry.as_dict(self.model)}
 
+    @classmethod
+    def from_dict(cls, plain):
+        """Return the config that :meth:`as_dict` wrote; fields that came later are filled in.
+
+        Raises
+        ------
+        UnknownName, InvalidValue
+            If the config, or its network, is of another version.
+        """
+        unknown = set(plain) - {f.name for f in fields(cls)}
+        if unknown or "model" not in plain:
+            raise InvalidValue(
+                f"no training of this version: unknown are {', '.join(sorted(unknown)) or 'none'}, "
+                f"and there is {'a' if 'model' in plain else 'no'} network."
+            )
+        return cls(**plain | {"model": registry.from_dict(plain["model"])})
+
+    @property
+    def partial(self):
+        """Whether a run stops below its budget: fewer epochs, or fewer training images.
+
+        Examples
+        --------
+        >>> configure("mgnet-20", "digits", "smoke").partial
+        False
+        >>> configure("mgnet-20", "digits", "smoke", n_train=100).partial
+        True
+        """
+        whole = settings(self.budget, self.data, self.protocol)
+        infinite = float("inf")  # None stands for all images
+        wanted = whole.get("n_train") or infinite
+        return self.epochs < whole["epochs"] or (self.n_train or infinite) < wanted
+
+    def identity(self, images):
+        """Return the plain data whose digest names the run on these training images."""
+        return {"config": self.as_dict(), "data": images.digest}
+
+    def results_in(self, runs):
+        """Return the file of the records in the folder `runs`: one for each budget."""
+        return runs / f"{self.budget}.jsonl"
+
+    def task(self, root=None, device="cpu"):
+        """Return the :class:`mgtutorial.training.tasks.Task` of the run."""
+        return Classification(self, root, device)
+
 
 def configure(model, data_name, budget="short", *, root=None, **changes):
     """Return the :class:`TrainConfig` of a budget, with the network fitted to the data set.
@@ -216,19 +262,3 @@ def settings(budget, data_name, protocol="mgiad"):
     if budget == "paper":
         return chosen | {"protocol": protocol} | paper[""] | paper.get(data_name, {})
     return chosen | _SETTINGS[budget]
-
-
-def partial(config):
-    """Return whether a run stops below its budget: fewer epochs, or fewer training images.
-
-    Examples
-    --------
-    >>> partial(configure("mgnet-20", "digits", "smoke"))
-    False
-    >>> partial(configure("mgnet-20", "digits", "smoke", n_train=100))
-    True
-    """
-    whole = settings(config.budget, config.data, config.protocol)
-    infinite = float("inf")  # None stands for all images
-    wanted = whole.get("n_train") or infinite
-    return config.epochs < whole["epochs"] or (config.n_train or infinite) < wanted

@@ -1,9 +1,7 @@
 """What was measured: one JSON line a run, under ``results/runs/``.
 
-A record says everything that one needs to trust a number or to make it again; the
-fields are described in ``results/README.md``. Files are append-only, one for each
-budget. Several processes may append at once. A line that a crash tore is reported
-and skipped, and costs no other line.
+Files of :class:`mgtutorial.training.record.Record` are append-only. Several processes may
+append at once. A line that a crash tore is reported and skipped, and costs no other line.
 """
 
 import dataclasses
@@ -18,8 +16,7 @@ from pathlib import Path
 
 from .._paths import checkout, results_dir, shipped
 from ..errors import InvalidValue, RecordsUnwritable
-
-SCHEMA = 1
+from .record import Record
 
 
 class TornRecord(UserWarning):
@@ -31,23 +28,11 @@ def all_runs():
 
     Examples
     --------
-    >>> all(r["schema"] <= SCHEMA for r in all_runs())
-    True
+    >>> {record.metric.name for record in all_runs()}
+    {'accuracy'}
     """
     folders = dict.fromkeys((shipped() / "runs", results_dir() / "runs"))
     return [record for folder in folders for record in read(folder)]
-
-
-def file_of(budget, runs=None):
-    """Return the file that runs of this budget are appended to.
-
-    Parameters
-    ----------
-    budget : str
-    runs : path, optional
-        The folder of the files; default ``results_dir() / "runs"``.
-    """
-    return Path(runs or results_dir() / "runs") / f"{budget}.jsonl"
 
 
 def digest(value):
@@ -94,13 +79,13 @@ def append(record, path):
 
     Parameters
     ----------
-    record : dict
-        Plain data; not-a-number and infinity are refused.
+    record : Record
+        Not-a-number and infinity are refused.
     path : path
 
     Returns
     -------
-    dict
+    Record
         The record of this digest that the file now holds: `record`, or an older one.
 
     Raises
@@ -114,7 +99,7 @@ def append(record, path):
 
     path = Path(path)
     try:
-        line = json.dumps(record, allow_nan=False, ensure_ascii=False) + "\n"
+        line = json.dumps(record.to_json(), allow_nan=False, ensure_ascii=False) + "\n"
     except (TypeError, ValueError) as error:
         raise InvalidValue(f"the record cannot be written as JSON: {error}.") from error
     check_writable(path)
@@ -124,7 +109,7 @@ def append(record, path):
             end = file.seek(0, os.SEEK_END)
             file.seek(0)
             written = file.read(end)
-            if (first := _find(record.get("digest"), written, path)) is not None:
+            if (first := _find(record.digest, written, path)) is not None:
                 return first
             try:
                 torn = bool(written) and not written.endswith(b"\n")
@@ -146,11 +131,11 @@ def append(record, path):
 def _find(run, written, path):
     """Return the record with this digest among the bytes of a file, or None."""
     # Most digests are new, and bytes are searched a thousand times as fast as they are parsed.
-    if run is None or json.dumps(run).encode() not in written:
+    if json.dumps(run).encode() not in written:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TornRecord)  # every reader says so
-        return next((r for r in _parsed(written, path) if r.get("digest") == run), None)
+        return next((r for r in _parsed(written, path) if r.digest == run), None)
 
 
 def read(path):
@@ -158,13 +143,13 @@ def read(path):
 
     Returns
     -------
-    list of dict
+    list of Record
         In the order of writing; empty if there is no such file.
 
     Raises
     ------
     InvalidValue
-        If a record was written by a newer version of the project.
+        If a record was written by a newer version of the project, or a line is none.
 
     Warns
     -----
@@ -186,8 +171,8 @@ def _parsed(written, file):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
+            plain = json.loads(line)
+            if not isinstance(plain, dict):
                 raise ValueError(line)
         except ValueError:
             warnings.warn(
@@ -196,18 +181,16 @@ def _parsed(written, file):
                 stacklevel=3,
             )
             continue
-        if record.get("schema", 0) > SCHEMA:
-            raise InvalidValue(
-                f"{file}: line {number} has schema {record['schema']}, this version of "
-                f"mgtutorial knows up to {SCHEMA}: update mgtutorial."
-            )
-        found.append(record)
+        try:
+            found.append(Record.from_json(plain))
+        except InvalidValue as error:
+            raise InvalidValue(f"{file}, line {number}: {error}") from error
     return found
 
 
 def find(run_digest, path):
     """Return the record of the run with this digest, or None."""
-    return next((r for r in read(path) if r.get("digest") == run_digest), None)
+    return next((r for r in read(path) if r.digest == run_digest), None)
 
 
 def circumstances():

@@ -20,7 +20,7 @@ class TooShort(InvalidValue):
     """A time limit into which not even one epoch fits."""
 
 
-class Limit:
+class TimeLimit:
     """How long a command may still go on; one limit serves all of its runs.
 
     Parameters
@@ -32,8 +32,8 @@ class Limit:
 
     Examples
     --------
-    >>> Limit().check(1e9)
-    >>> Limit(5).check(60)
+    >>> TimeLimit().check(1e9)
+    >>> TimeLimit(5).check(60)
     Traceback (most recent call last):
     ...
     mgtutorial.training.time_limits.TooShort: a time limit of 5 s is too short ...
@@ -108,8 +108,3 @@ class Limit:
         finally:
             self._listens = False
             signal.signal(signal.SIGTERM, before)
-
-
-def as_limit(limit):
-    """Return a :class:`Limit` for seconds, for None, or for what is one already."""
-    return limit if isinstance(limit, Limit) else Limit(limit)

@@ -23,6 +23,7 @@ import mgtutorial
 from mgtutorial import models
 from mgtutorial.data import catalogue, images, sources
 from mgtutorial.training import loop, protocols
+from mgtutorial.training.workspace import Workspace
 
 assert Path(mgtutorial.__file__).parent == Path(sys.argv[1]) / "mgtutorial"
 info = catalogue.info("toy")
@@ -34,9 +35,9 @@ assert train.source == info.official
 assert (train.n, test.n) == (24, 8)
 small = models.named("mgnet-20", channels=(4, 4), steps=1)
 config = protocols.configure(small, "toy", "smoke", epochs=1, n_train=None)
-record = loop.train(config, runs=Path(sys.argv[1]) / "runs", progress=False)
-assert record["data"]["source"] == info.official and record["config"]["data"] == "toy"
-assert 0 <= record["test_accuracy"] <= 1 and len(record["curve"]) == 1
+record = loop.train(config, Workspace(Path(sys.argv[1]) / "runs", progress=False))
+assert record.data.source == info.official and record.config.data == "toy"
+assert 0 <= record.metric.value <= 1 and len(record.curve) == 1
 print(protocols.configure("mgiad-lam1-c16-g4", "toy", "short").model.num_classes)
 """
 

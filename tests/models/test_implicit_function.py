@@ -14,7 +14,7 @@ from mgtutorial.models.counting import count_weights
 from mgtutorial.models.implicit_function import BLOCKS, ENDS, ImplicitConfig
 from mgtutorial.models.mgic import group_numbers
 from mgtutorial.reproduction.papers import printed_table
-from mgtutorial.training import implicit_function, records
+from mgtutorial.training import flower, implicit_function, records
 
 ALPHAS = (0.6, 0.8, 1.2)
 
@@ -23,10 +23,18 @@ ALPHAS = (0.6, 0.8, 1.2)
 def small(monkeypatch, tmp_path):
     """A budget of seconds, with results of its own."""
     monkeypatch.setenv("MGTUTORIAL_RESULTS", str(tmp_path))
-    monkeypatch.setattr(
-        implicit_function, "BUDGETS", {**implicit_function.BUDGETS, "demo": (640, 3, 0.03)}
-    )
+    budgets = {**flower.BUDGETS, "demo": (640, 3, 0.03)}
+    for module in (flower, implicit_function):
+        monkeypatch.setattr(module, "BUDGETS", budgets)
     return tmp_path
+
+
+def written(folder):
+    return records.read(folder / "implicit_function.jsonl")
+
+
+def losses(record):
+    return [row.loss for row in record.curve]
 
 
 def test_the_network_has_the_rows_of_table_2():
@@ -92,14 +100,14 @@ def test_groups_never_meet_in_a_grouped_block_and_all_channels_meet_in_the_other
 
 def test_the_printed_end_has_two_outputs_of_one_sign_and_a_difference_of_both():
     torch.manual_seed(0)
-    net, at = ImplicitConfig(0.6, end="printed").build(), implicit_function.points(500, seed=1)
+    net, at = ImplicitConfig(0.6, end="printed").build(), flower.points(500, seed=1)
     with torch.no_grad():
         net.eval()  # the same norms in both calls
         two, value = net.layers(at[:, :, None, None]).flatten(1), net(at)
         assert two.min() >= 0
         assert torch.equal(value, two[:, 0] - two[:, 1])
     # one ReLU alone could do no better than 0 where the function is negative
-    f = implicit_function.flower(implicit_function.grid())
+    f = flower.flower(flower.grid())
     assert f.clamp(max=0).square().mean() > 0.01
 
 
@@ -108,27 +116,27 @@ def test_the_flower_vanishes_on_its_curve_and_is_positive_inside():
     r = 0.3 + 0.1 * torch.cos(5 * theta)
     for scale, sign in ((1.0, 0), (0.99, 1), (1.01, -1)):
         curve = 0.5 + scale * torch.stack([r * theta.cos(), r * theta.sin()], dim=1)
-        f = implicit_function.flower(curve)
+        f = flower.flower(curve)
         assert f.abs().max() < 1e-14 if sign == 0 else (f.sign() == sign).all()
 
 
 def test_training_held_out_and_test_points_differ():
-    train, held = implicit_function.points(1000, 0), implicit_function.points(1000, 1_000_000)
-    together = torch.cat([train, held, implicit_function.grid(20)])
+    train, held = flower.points(1000, 0), flower.points(1000, 1_000_000)
+    together = torch.cat([train, held, flower.grid(20)])
     assert len(torch.unique(together, dim=0)) == 2400
-    assert implicit_function.grid(20).mean(0).allclose(torch.tensor([0.5, 0.5]))
+    assert flower.grid(20).mean(0).allclose(torch.tensor([0.5, 0.5]))
 
 
 def test_a_run_is_recorded_once_and_not_repeated(small):
     first = implicit_function.fit(ImplicitConfig(), "demo")
     again = implicit_function.fit(ImplicitConfig(), "demo")
-    assert again == first and records.read(implicit_function.results()) == [first]
-    assert implicit_function.fit(ImplicitConfig(), "demo", seed=1)["mse"] != first["mse"]
+    assert again == first and written(small) == [first]
+    assert implicit_function.fit(ImplicitConfig(), "demo", seed=1).metric != first.metric
 
 
 def test_smoke_leaves_nothing_behind(small):
     implicit_function.fit(ImplicitConfig(0.6, "grouped"))
-    assert not implicit_function.results().exists() and not (small / "checkpoints").exists()
+    assert not (small / "implicit_function.jsonl").exists() and not (small / "checkpoints").exists()
 
 
 def test_a_run_that_was_interrupted_goes_on_bit_for_bit(small, monkeypatch):
@@ -143,17 +151,20 @@ def test_a_run_that_was_interrupted_goes_on_bit_for_bit(small, monkeypatch):
         def say(self, text):
             pass
 
+        def epoch(self, number, line):
+            pass
+
     @contextlib.contextmanager
     def bar(total, initial):
         yield Interrupting()
 
     with pytest.raises(KeyboardInterrupt):
         implicit_function.fit(ImplicitConfig(), "demo", progress=bar)
-    assert not records.read(implicit_function.results())
+    assert not written(small)
     resumed = implicit_function.fit(ImplicitConfig(), "demo")
     monkeypatch.setenv("MGTUTORIAL_RESULTS", str(small / "undisturbed"))
     whole = implicit_function.fit(ImplicitConfig(), "demo")
-    assert (resumed["curve"], resumed["mse"]) == (whole["curve"], whole["mse"])
+    assert (losses(resumed), resumed.metric) == (losses(whole), whole.metric)
 
 
 def test_a_rate_that_is_too_large_is_reported(small):
@@ -184,22 +195,21 @@ def test_unknown_names_get_the_nearest():
 
 def test_recorded_runs_are_of_the_networks_as_they_are():
     found = records.read(_paths.shipped() / "implicit_function.jsonl")
-    nets = {tuple(r["network"][k] for k in ("alpha", "block", "end")) for r in found
-            if (r["budget"], r["on"]) == ("short", "test points")}  # fmt: skip
+    nets = {(r.config.model.alpha, r.config.model.block, r.config.model.end) for r in found
+            if (r.budget, r.metric.split) == ("short", "test")}  # fmt: skip
     wanted = {(a, b, "linear") for a in ALPHAS for b in BLOCKS}
     assert nets == wanted | {(0.6, b, "printed") for b in BLOCKS}
     for r in found:
-        assert r["weights"] == count_weights(ImplicitConfig(**r["network"]))
-        assert len(r["curve"]) == r["epochs"]
+        assert r.weights == count_weights(r.config.model)
+        assert len(r.curve) == r.epochs
 
 
 def test_the_rate_was_chosen_on_held_out_points():
-    tried = {r["lr"]: r["mse"] for r in records.read(_paths.shipped() / "implicit_function.jsonl")
-             if r["on"] == "held-out points"}  # fmt: skip
+    tried = {r.config.lr: r.metric.value
+             for r in records.read(_paths.shipped() / "implicit_function.jsonl")
+             if r.config.on == "held-out points"}  # fmt: skip
     assert len(tried) == 6
-    assert {implicit_function.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {
-        min(tried, key=tried.get)
-    }
+    assert {flower.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {min(tried, key=tried.get)}
 
 
 def test_pointwise_blocks_are_convolutions_of_one_pixel():

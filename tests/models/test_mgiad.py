@@ -16,6 +16,7 @@ from mgtutorial.models.counting import count_macs, count_weights
 from mgtutorial.models.mgiad import NAMED
 from mgtutorial.training import protocols
 from mgtutorial.training.loop import train
+from mgtutorial.training.workspace import Workspace
 
 from .literal import hold_against
 from .literal_mgiad import mgiad as literal_mgiad
@@ -314,7 +315,7 @@ def test_operators_and_transfers_are_found_by_their_names():
 def test_digits_are_learned(tmp_path, correction):
     config = MGiaDConfig(channels=(16, 32, 64), coarsest=16, group_size=4, correction=correction)
     config = protocols.configure(config, "digits", "smoke", n_train=None, lr=0.1)
-    assert train(config, runs=tmp_path / "runs")["test_accuracy"] >= 0.95
+    assert train(config, Workspace(tmp_path / "runs")).metric.value >= 0.95
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from mgtutorial.models.mgic_mobilenetv3 import LARGE, TABLE_6
 from mgtutorial.models.resnet import BasicBlock
 from mgtutorial.training import protocols
 from mgtutorial.training.loop import train
+from mgtutorial.training.workspace import Workspace
 
 from .literal import hold_against
 from .literal_mgic import mgic_block, mgic_resnet, mobilenet
@@ -304,7 +305,7 @@ SMALL_ROWS = ((3, 1, 16, False, 1), (3, 3, 32, True, 2), (3, 3, 64, True, 1))
 )
 def test_it_learns_the_digits(model, tmp_path):
     config = protocols.configure(model, "digits", "smoke", n_train=None, lr=0.1)
-    assert train(config, runs=tmp_path, device="cpu")["test_accuracy"] >= 0.95
+    assert train(config, Workspace(tmp_path, device="cpu")).metric.value >= 0.95
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from mgtutorial.models import PolyMgNetConfig, poly_roots, poly_steps
 from mgtutorial.models.counting import count_macs, count_weights, weights_by_part
 from mgtutorial.training import protocols
 from mgtutorial.training.loop import train
+from mgtutorial.training.workspace import Workspace
 
 from .literal_poly import FIXED, poly_mgnet, shaken
 
@@ -213,7 +214,7 @@ def test_the_bare_end_of_a_level_equals_the_literal_algorithm():
 def test_digits_are_learned(tmp_path, name):
     model = models.named(f"poly-mgnet-{name}", channels=(16, 32, 64))
     config = protocols.configure(model, "digits", "smoke", n_train=None, lr=0.1)
-    assert train(config, runs=tmp_path / "runs")["test_accuracy"] > 0.95
+    assert train(config, Workspace(tmp_path / "runs")).metric.value > 0.95
 
 
 @pytest.mark.parametrize("size", [8, 28, 32])

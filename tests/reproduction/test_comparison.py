@@ -1,5 +1,7 @@
 """Tables show what the files and the records say, and compare only what is comparable."""
 
+from dataclasses import replace
+
 import pytest
 
 from mgtutorial.data import catalogue
@@ -9,6 +11,7 @@ from mgtutorial.reproduction import comparison, rendering
 from mgtutorial.reproduction.tables import TABLES
 from mgtutorial.reproduction.verdicts import MEANING
 from mgtutorial.training import protocols, records
+from mgtutorial.training.record import Metric, Samples
 
 TABLE = "mgiad-table2"
 
@@ -22,18 +25,14 @@ def run(row="mgnet-20", budget="paper", seed=0, accuracy=0.93, table=TABLE, conf
         **settings,
     ).as_dict()  # fmt: skip
     made |= changes.pop("config_changes", {})
-    return {
-        "schema": 1,
-        "digest": records.digest([made, seed]),
-        "config": made,
-        "data": {"source": "official files", "n": 60_000, "digest": "same"},
-        "seed": seed,
-        "budget": budget,
-        "epochs": made["epochs"],
-        "partial": False,
-        "test_accuracy": accuracy,
-        **changes,
-    }
+    whole = {"partial": False, "data": Samples(60_000, "same", "official files")}
+    return replace(
+        records.all_runs()[0],
+        digest=records.digest([made, seed]),
+        choices=made,
+        metric=Metric("accuracy", accuracy, "test"),
+        **whole | changes,
+    )
 
 
 def only(runs, row="mgnet-20", table=TABLE):
@@ -75,7 +74,7 @@ def test_each_table_compares_runs_on_the_official_images_of_its_data_set(table):
     [
         {"budget": "short"},
         {"partial": True},
-        {"data": {"source": "JPEG copy", "n": 60_000, "digest": "other"}},
+        {"data": Samples(60_000, "other", "JPEG copy")},
         {"config_changes": {"protocol": "mgic"}},
     ],
     ids=["budget", "partial", "copy", "protocol"],
@@ -97,8 +96,7 @@ def test_a_seed_that_was_run_twice_counts_once():
 
 
 def test_other_networks_and_validation_runs_stay_out():
-    choice = run()
-    del choice["test_accuracy"]
+    choice = replace(run(), metric=Metric("accuracy", 0.93, "val"))
     assert only([run("resnet20"), choice]).runs == ()
 
 

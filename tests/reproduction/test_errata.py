@@ -678,9 +678,9 @@ def test_mgic_table_2_ends_in_a_relu_with_two_outputs():
     layer = nn.Sequential(blocks.conv(64, 2, kernel=1), nn.BatchNorm2d(2), nn.ReLU())
     assert layer(torch.randn(1000, 64, 1, 1)).min() >= 0
     # the difference of both channels, as recorded, against a linear last row
-    error = {(r["network"]["end"], r["network"]["block"]): r["mse"]
+    error = {(r.config.model.end, r.config.model.block): r.metric.value
              for r in records.read(_paths.shipped() / "implicit_function.jsonl")
-             if r["on"] == "test points" and r["network"]["alpha"] == 0.6}  # fmt: skip
+             if r.metric.split == "test" and r.config.model.alpha == 0.6}  # fmt: skip
     assert len(error) == 6
     for block in ("dense", "grouped", "mgic"):
         assert error["printed", block] > 2 * error["linear", block]

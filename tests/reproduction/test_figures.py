@@ -4,6 +4,7 @@ import pytest
 
 from mgtutorial.reproduction import comparison, expected_counts, figures
 from mgtutorial.reproduction.tables import TABLES
+from mgtutorial.training.record import Epoch
 
 from .test_comparison import run
 
@@ -42,7 +43,7 @@ def test_printed_and_measured_accuracies_stand_over_the_counted_weights():
 
 
 def test_a_curve_for_each_run():
-    curve = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
+    curve = (Epoch(1, loss=2.0, lr=0.1), Epoch(2, loss=1.0, lr=0.1))
     lines = comparison.compare("mgiad-table2", [run(seed=s, curve=curve) for s in range(3)], ROWS)
     drawn = figures.curves(lines).axes[0].lines
     assert [list(line.get_ydata()) for line in drawn] == [[2.0, 1.0]] * 3

@@ -27,10 +27,10 @@ def test_every_table_has_a_line_in_the_overview_and_its_runs_or_their_absence():
 
 def test_the_page_shows_each_recorded_run_of_a_published_row():
     text = status_page.page(RUNS)
-    whole = [r for r in RUNS if r["budget"] == "short" and "test_accuracy" in r]
+    whole = [r for r in RUNS if r.budget == "short" and r.tests_accuracy]
     assert whole  # the shipped ones
     for run in whole:
-        assert f"`{run['digest']}`" in text
+        assert f"`{run.digest}`" in text
 
 
 def test_pages_and_records_agree():

@@ -18,6 +18,7 @@ from mgtutorial.spectra.report import draw, frequencies, spectra, table, write_c
 from mgtutorial.spectra.symbols import eigenvalues
 from mgtutorial.training import loop, protocols
 from mgtutorial.training.weights import convolutions_of
+from mgtutorial.training.workspace import Workspace
 
 
 def small():
@@ -98,7 +99,7 @@ def test_a_checkpoint_of_a_training(tmp_path, capsys):
     config = protocols.configure("mgnet-20", "digits", "smoke", epochs=1)
     path = tmp_path / "run.pt"
     config = replace(config, n_train=64)
-    loop.train(config, runs=tmp_path / "runs", checkpoint_path=path)
+    loop.train(config, Workspace(tmp_path / "runs"), checkpoint_path=path)
     code = main(["spectrum", str(path), "--layer", "levels.*.A", "--size", "4",
                  "--output", str(tmp_path / "out")])  # fmt: skip
     said = capsys.readouterr()

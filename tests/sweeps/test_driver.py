@@ -13,6 +13,7 @@ from mgtutorial.errors import InvalidValue, Unfinished
 from mgtutorial.sweeps import driver, workers
 from mgtutorial.training import loop, protocols, records, time_limits
 from mgtutorial.training.progress import Board
+from mgtutorial.training.workspace import Workspace
 
 SMALL = models.MgNetConfig(channels=(4, 8), steps=1)
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,14 +36,14 @@ def scheduler():
 
 
 def test_every_run_is_recorded_once_as_a_loop_would(tmp_path, scheduler):
-    found = driver.run([*configs(0, 1, 2), *configs(1)], runs=tmp_path / "a" / "runs",
-                      device="cpu", scheduler=scheduler)  # fmt: skip
+    workspace = Workspace(tmp_path / "a" / "runs", device="cpu")
+    found = driver.run([*configs(0, 1, 2), *configs(1)], workspace, scheduler=scheduler)
     assert len(records.read(tmp_path / "a" / "runs")) == 3
-    alone = [loop.train(c, runs=tmp_path / "b" / "runs") for c in configs(0, 1, 2)]
+    alone = [loop.train(c, Workspace(tmp_path / "b" / "runs")) for c in configs(0, 1, 2)]
     for ours, theirs in zip(found, alone, strict=True):
-        assert ours["digest"] == theirs["digest"]
-        assert [r["loss"] for r in ours["curve"]] == [r["loss"] for r in theirs["curve"]]
-    again = driver.run(configs(0, 1, 2), runs=tmp_path / "a" / "runs", scheduler=scheduler)
+        assert ours.digest == theirs.digest
+        assert [r.loss for r in ours.curve] == [r.loss for r in theirs.curve]
+    again = driver.run(configs(0, 1, 2), Workspace(tmp_path / "a" / "runs"), scheduler=scheduler)
     assert again == found
 
 
@@ -54,7 +55,9 @@ def test_runs_wait_with_the_driver_and_not_behind_others(tmp_path, scheduler, mo
         return hand_out(self, run)
 
     monkeypatch.setattr(driver._Driver, "_hand_out", noting)
-    driver.run(configs(0, 1, 2, 3, 4), runs=tmp_path / "runs", device="cpu", scheduler=scheduler)
+    driver.run(
+        configs(0, 1, 2, 3, 4), Workspace(tmp_path / "runs", device="cpu"), scheduler=scheduler
+    )
     # two workers: of n runs that were handed out, all but two are recorded
     assert len(done) == 5 and all(n >= i - 1 for i, n in enumerate(done))
 
@@ -63,38 +66,38 @@ def test_the_board_hears_of_every_epoch(tmp_path, scheduler):
     said = []
 
     class Listening(Board):
-        def epoch(self, run, row):
-            said.append((run, row["epoch"]))
+        def epoch(self, run, number, line):
+            said.append((run, number))
 
-    runs = [loop.run_digest(c, loop.training_images(c)) for c in configs(3, 4)]
+    runs = [loop.run_digest(c, c.task().training()) for c in configs(3, 4)]
     with Listening({run: (run, 1.0, 0.0) for run in runs}, progress=False) as board:
-        driver.run(configs(3, 4), runs=tmp_path / "runs", scheduler=scheduler, board=board)
+        driver.run(configs(3, 4), Workspace(tmp_path / "runs"), scheduler=scheduler, board=board)
         assert board.done == dict.fromkeys(runs, 1.0)
     assert sorted(said) == sorted((run, epoch) for run in runs for epoch in (1, 2))
 
 
 def test_a_stop_reaches_the_workers_and_the_same_call_goes_on(tmp_path, scheduler):
-    limit = time_limits.Limit()
+    limit = time_limits.TimeLimit()
     limit.signal = "SIGTERM"  # before it began: at most one epoch of each run is trained
     with pytest.raises(Unfinished, match="0 of 2 runs are done"):
-        driver.run(configs(5, 6, epochs=30), runs=tmp_path / "runs", scheduler=scheduler,
-                  time_limit=limit)  # fmt: skip
+        driver.run(configs(5, 6, epochs=30), Workspace(tmp_path / "runs", time_limit=limit),
+                   scheduler=scheduler)  # fmt: skip
     assert records.read(tmp_path / "runs") == []
-    found = driver.run(configs(5, 6, epochs=30), runs=tmp_path / "runs", scheduler=scheduler)
-    assert [len(r["curve"]) for r in found] == [30, 30]
+    found = driver.run(configs(5, 6, epochs=30), Workspace(tmp_path / "runs"), scheduler=scheduler)
+    assert [len(r.curve) for r in found] == [30, 30]
 
 
 def test_a_time_limit_reaches_the_workers(tmp_path, scheduler):
     with pytest.raises(Unfinished, match="of the time limit are left"):
-        driver.run(configs(7, epochs=4), runs=tmp_path / "runs", scheduler=scheduler,
-                  time_limit=1e-3)  # fmt: skip
+        driver.run(configs(7, epochs=4), Workspace(tmp_path / "runs", time_limit=1e-3),
+                   scheduler=scheduler)  # fmt: skip
 
 
 def test_a_run_that_fails_costs_no_other(tmp_path, scheduler):
     bare = models.MgNetConfig(channels=(4, 8), norm="none")
     bad = protocols.configure(bare, "digits", "smoke", lr=1e6, schedule="constant", n_train=320)
     with pytest.raises(InvalidValue, match=r"1 of 2 runs failed.*diverged"):
-        driver.run([bad, *configs(8)], runs=tmp_path / "runs", scheduler=scheduler)
+        driver.run([bad, *configs(8)], Workspace(tmp_path / "runs"), scheduler=scheduler)
     assert len(records.read(tmp_path / "runs")) == 1
 
 
@@ -104,7 +107,7 @@ def test_a_folder_that_workers_do_not_share_is_a_sentence(tmp_path, scheduler, m
         driver, "identity", lambda folder, make=True: inner(folder) if make else "another"
     )
     with pytest.raises(InvalidValue, match="it has to be a shared one"):
-        driver.run(configs(9), runs=tmp_path / "runs", scheduler=scheduler)
+        driver.run(configs(9), Workspace(tmp_path / "runs"), scheduler=scheduler)
 
 
 def test_the_identity_of_a_folder_is_given_once(tmp_path):
@@ -133,7 +136,7 @@ def test_a_run_that_always_kills_its_worker_is_given_up(tmp_path, scheduler, mon
     monkeypatch.setattr(distributed.Client, "submit", submit)
     monkeypatch.setattr(distributed, "wait", lambda *a, **k: None)
     with pytest.raises(InvalidValue, match="kills its worker each time"):
-        driver.run(configs(10), runs=tmp_path / "runs", scheduler=scheduler)
+        driver.run(configs(10), Workspace(tmp_path / "runs"), scheduler=scheduler)
     assert len(handed_out) == len(set(handed_out)) == driver._TRIES + 1
 
 
@@ -142,13 +145,13 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch,
     monkeypatch.setattr(workers, "_PATIENCE", 1)
     for address in ("tcp://127.0.0.1:1", "nonsense://here"):
         with pytest.raises(InvalidValue, match="does not answer"):
-            driver.run(configs(0), runs=tmp_path / "runs", scheduler=address)
+            driver.run(configs(0), Workspace(tmp_path / "runs"), scheduler=address)
 
 
 def test_without_dask_it_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dask", None)
     with pytest.raises(InvalidValue, match=r"pip install 'mgtutorial\[cluster\]'"):
-        driver.run(configs(0), runs=tmp_path / "runs", workers=2)
+        driver.run(configs(0), Workspace(tmp_path / "runs"), workers=2)
 
 
 def test_the_command_trains_on_workers(tmp_path, capsys, monkeypatch, scheduler):

@@ -14,8 +14,9 @@ from mgtutorial import models
 from mgtutorial.cli import main
 from mgtutorial.data import images as data
 from mgtutorial.errors import DeviceUnavailable, InvalidValue
-from mgtutorial.training import distributed, protocols, records
+from mgtutorial.training import devices, distributed, protocols, records, tasks
 from mgtutorial.training.loop import train
+from mgtutorial.training.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,12 +51,13 @@ import torch
 sys.path.insert(0, sys.argv[2])
 from tests.training import test_distributed as here
 from mgtutorial import errors
-from mgtutorial.training import distributed, loop, time_limits
+from mgtutorial.training import distributed, tasks, time_limits
+from mgtutorial.training.workspace import Workspace
 
 folder = Path(sys.argv[1])
 rank = int(os.environ["RANK"])
 losses, kept = [], {}
-cross_entropy, prepare = loop.F.cross_entropy, distributed.Team.prepare
+cross_entropy, prepare = tasks.F.cross_entropy, distributed.Team.prepare
 
 def noting(z, y):
     loss = cross_entropy(z, y)
@@ -66,22 +68,24 @@ def keeping(self, module, config):
     kept["model"] = prepare(self, module, config)
     return kept["model"]
 
-loop.F.cross_entropy, distributed.Team.prepare = noting, keeping
+tasks.F.cross_entropy, distributed.Team.prepare = noting, keeping
 
 def run(name, config, **options):
     losses.clear()
     record = error = None
     try:
-        record = distributed.train(config, device="cpu", runs=folder / name / "runs", **options)
+        place = Workspace(folder / name / "runs", device="cpu", **options)
+        record = distributed.train(config, place)
     except errors.Unfinished as raised:
         error = str(raised)
     state = {k: v.clone() for k, v in kept["model"].state_dict().items()}
+    record = record and record.to_json()
     told = {"losses": list(losses), "weights": state, "record": record, "error": error}
     torch.save(told, folder / f"{name}-{rank}.pt")
 
 run("bare", here.bare())
 run("whole", here.normed())
-after_one = time_limits.Limit()
+after_one = time_limits.TimeLimit()
 after_one._asked = lambda: after_one.epochs == 1
 run("broken", here.normed(), time_limit=after_one)
 os.replace(folder / f"broken-{rank}.pt", folder / f"stopped-{rank}.pt")
@@ -115,9 +119,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """The losses, the weights and the record of one process."""
-    from mgtutorial.training import loop
-
-    inner, losses = loop.F.cross_entropy, []
+    inner, losses = tasks.F.cross_entropy, []
 
     def noting(z, y):
         losses.append(inner(z, y))
@@ -125,8 +127,8 @@ def alone(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop.F, "cross_entropy", noting)
-        record = train(bare(), runs=folder / "runs", device="cpu")
+        patch.setattr(tasks.F, "cross_entropy", noting)
+        record = train(bare(), Workspace(folder / "runs", device="cpu"))
     (path,) = (folder / "checkpoints").glob("*.pt")
     weights = torch.load(path, weights_only=True)["model"]
     return SimpleNamespace(losses=[x.item() for x in losses], weights=weights, record=record)
@@ -160,19 +162,19 @@ def test_the_weights_are_those_of_one_process_after_a_batch_without_equal_halves
 
 def test_the_record_is_one_and_says_how_many_took_part(told, alone):
     (ours,) = records.read(told.folder / "bare" / "runs")
-    assert [t["record"] for t in told.bare] == [ours, ours]
-    assert (ours["world_size"], ours["strategy"]) == (2, "ddp")
+    assert [t["record"] for t in told.bare] == [ours.to_json()] * 2
+    assert (ours.world_size, ours.strategy) == (2, "ddp")
     # Without batch norm the run is that of one process, by name too.
-    assert ours["digest"] == alone.record["digest"] and "batch_norm" not in ours
-    assert "world_size" not in alone.record
-    assert ours["curve"][0]["loss"] == pytest.approx(alone.record["curve"][0]["loss"], abs=1e-10)
-    assert ours["test_accuracy"] == alone.record["test_accuracy"]
+    assert ours.digest == alone.record.digest and ours.batch_norm is None
+    assert alone.record.world_size == 1
+    assert ours.curve[0].loss == pytest.approx(alone.record.curve[0].loss, abs=1e-10)
+    assert ours.metric == alone.record.metric
 
 
 def test_a_run_with_statistics_of_its_own_in_each_process_says_so_and_has_its_own_name(told):
     (ours,) = records.read(told.folder / "whole" / "runs")
-    assert ours["batch_norm"] == "per process" and ours["config"]["norm_parts"] == 2
-    assert ours["config_digest"] != records.digest(normed().as_dict())
+    assert ours.batch_norm == "per process" and ours.config.norm_parts == 2
+    assert records.digest(ours.choices) != records.digest(normed().as_dict())
     running = [k for k in told.whole[0]["weights"] if k.endswith("running_mean")]
     assert any(not torch.equal(*(t["weights"][k] for t in told.whole)) for k in running)
 
@@ -181,8 +183,8 @@ def test_a_stop_reaches_both_and_the_run_goes_on_bit_for_bit(told):
     assert [t["record"] for t in told.stopped] == [None, None]
     assert told.stopped[0]["error"] == told.stopped[1]["error"] is not None
     (whole,), (broken,) = (records.read(told.folder / n / "runs") for n in ("whole", "broken"))
-    assert [r["loss"] for r in whole["curve"]] == [r["loss"] for r in broken["curve"]]
-    assert whole["test_accuracy"] == broken["test_accuracy"]
+    assert [r.loss for r in whole.curve] == [r.loss for r in broken.curve]
+    assert whole.metric.value == broken.metric.value
     paths = [next((told.folder / n / "checkpoints").glob("*.pt")) for n in ("whole", "broken")]
     assert same(*(torch.load(p, weights_only=True)["model"] for p in paths))
     # the second call trained two epochs, not three
@@ -210,7 +212,7 @@ def test_the_command_prints_once_and_writes_one_record(tmp_path, launcher):
     assert done.returncode == 0, done.stderr[:6000]
     assert done.stdout.count("test accuracy") == 1
     (record,) = records.read(tmp_path / "runs")
-    assert (record["world_size"], record["batch_norm"]) == (2, "per process")
+    assert (record.world_size, record.batch_norm) == (2, "per process")
 
 
 def mistake(capsys, *arguments):
@@ -238,7 +240,7 @@ def test_numbers_that_contradict_torchrun_are_one_sentence(monkeypatch):
     pytest.importorskip("lightning_fabric", reason="lightning-fabric is in the extra 'cluster'")
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert distributed.wanted()
+    assert devices.shared()
     with pytest.raises(InvalidValue, match="leave --devices and --nodes to torchrun"):
         distributed._launched(3, 1, "cpu")
     with pytest.raises(DeviceUnavailable, match="ask for fewer"):
@@ -309,7 +311,7 @@ def test_on_gpus_batch_norm_is_synchronised_and_the_run_keeps_its_name():
 def test_parameters_that_no_loss_reaches_are_found():
     """DDP would wait for their gradients; MgNet carries transfers that it does not use."""
     model = models.named("mgnet-20", in_channels=1).build()
-    idle = {id(p) for p in distributed._without_gradient(model, 8)}
+    idle = {id(p) for p in distributed._without_gradient(model, torch.zeros(1, 1, 8, 8))}
     names = [n for n, p in model.named_parameters() if id(p) in idle]
     assert names and all("unused" in n for n in names)
     assert all(p.grad is None for p in model.parameters())

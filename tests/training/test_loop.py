@@ -1,6 +1,5 @@
 """Training: deterministic, resumable bit for bit, and honest about what it did."""
 
-import json
 import math
 import os
 import signal
@@ -22,6 +21,7 @@ from mgtutorial.errors import (
 from mgtutorial.training import protocols, records
 from mgtutorial.training.devices import pick_device
 from mgtutorial.training.loop import train
+from mgtutorial.training.workspace import Workspace
 
 SMALL = models.MgNetConfig(channels=(4, 8), steps=1)
 
@@ -41,7 +41,7 @@ def only_checkpoint(folder):
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train(configure(seed=seed), runs=tmp_path / name / "runs")
+        train(configure(seed=seed), Workspace(tmp_path / name / "runs"))
     a, b, c = (weights(only_checkpoint(tmp_path / n / "checkpoints")) for n in "abc")
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not all(torch.equal(a[k], c[k]) for k in a)
@@ -54,6 +54,7 @@ torch.set_num_threads(1)
 from mgtutorial import models
 from mgtutorial.data import images as data
 from mgtutorial.training import loop, protocols
+from mgtutorial.training.workspace import Workspace
 inner = data.batches
 def slow(*args, **kwargs):
     for i, batch in enumerate(inner(*args, **kwargs)):
@@ -63,7 +64,7 @@ def slow(*args, **kwargs):
 data.batches = slow
 small = models.MgNetConfig(channels=(4, 8), steps=1)
 config = protocols.configure(small, "digits", "smoke", epochs=3, augmentation="crop-flip")
-loop.train(config, runs=sys.argv[1])
+loop.train(config, Workspace(sys.argv[1]))
 """
 
 
@@ -82,12 +83,12 @@ def test_kill_9_inside_an_epoch_then_resume_equals_an_uninterrupted_run_bit_for_
     assert 1 <= epochs < 3, "it was to be killed after the first epoch and before the last"
     assert records.read(broken / "runs") == []
     for folder in (broken, whole):  # this process knows nothing of the other one
-        train(configure(epochs=3, augmentation="crop-flip"), runs=folder / "runs")
+        train(configure(epochs=3, augmentation="crop-flip"), Workspace(folder / "runs"))
     ours, theirs = weights(path), weights(only_checkpoint(whole / "checkpoints"))
     assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
     (a,), (b,) = records.read(whole / "runs"), records.read(broken / "runs")
-    assert a["test_accuracy"] == b["test_accuracy"] and a["digest"] == b["digest"]
-    assert [row["loss"] for row in a["curve"]] == [row["loss"] for row in b["curve"]]
+    assert a.metric.value == b.metric.value and a.digest == b.digest
+    assert [row.loss for row in a.curve] == [row.loss for row in b.curve]
 
 
 def test_ctrl_c_keeps_the_finished_epochs(tmp_path, monkeypatch):
@@ -103,18 +104,18 @@ def test_ctrl_c_keeps_the_finished_epochs(tmp_path, monkeypatch):
 
     monkeypatch.setattr(data, "batches", interrupting)
     with pytest.raises(KeyboardInterrupt):
-        train(configure(), runs=tmp_path / "runs")
+        train(configure(), Workspace(tmp_path / "runs"))
     state = torch.load(only_checkpoint(tmp_path / "checkpoints"), weights_only=True)
     assert len(state["curve"]) == 1
 
 
 def test_what_a_killed_process_left_beside_the_checkpoint_is_removed(tmp_path):
-    train(configure(epochs=1), runs=tmp_path / "runs")
+    train(configure(epochs=1), Workspace(tmp_path / "runs"))
     path = only_checkpoint(tmp_path / "checkpoints")
     left = path.with_name(f"{path.name}.123.tmp")
     left.write_bytes(b"half a checkpoint")
     (tmp_path / "runs" / "smoke.jsonl").unlink()
-    train(configure(epochs=1), runs=tmp_path / "runs")
+    train(configure(epochs=1), Workspace(tmp_path / "runs"))
     assert not left.exists() and path.exists()
 
 
@@ -150,40 +151,38 @@ def test_training_needs_torch_numpy_tqdm_filelock_and_platformdirs_only(tmp_path
 
 
 def test_double_precision_is_double_throughout(tmp_path):
-    record = train(configure(precision="float64"), runs=tmp_path / "runs")
+    record = train(configure(precision="float64"), Workspace(tmp_path / "runs"))
     state = weights(only_checkpoint(tmp_path / "checkpoints"))
     assert {v.dtype for v in state.values() if v.is_floating_point()} == {torch.float64}
-    single = train(configure(), runs=tmp_path / "runs")
-    assert record["curve"][0]["loss"] == pytest.approx(single["curve"][0]["loss"], rel=1e-2)
+    single = train(configure(), Workspace(tmp_path / "runs"))
+    assert record.curve[0].loss == pytest.approx(single.curve[0].loss, rel=1e-2)
 
 
 def test_a_config_for_several_processes_is_refused_by_one(tmp_path):
     with pytest.raises(InvalidValue, match="start them with torchrun"):
-        train(configure(norm_parts=2), runs=tmp_path / "runs")
+        train(configure(norm_parts=2), Workspace(tmp_path / "runs"))
 
 
 def test_a_finished_run_is_found_and_not_repeated(tmp_path, monkeypatch):
-    first = train(configure(epochs=1), runs=tmp_path / "runs")
+    first = train(configure(epochs=1), Workspace(tmp_path / "runs"))
     monkeypatch.setattr(
         "mgtutorial.training.loop._train", lambda *a: pytest.fail("it trained again")
     )
-    assert train(configure(epochs=1), runs=tmp_path / "runs") == first
+    assert train(configure(epochs=1), Workspace(tmp_path / "runs")) == first
     assert len(records.read(tmp_path / "runs")) == 1
 
 
 def test_a_record_says_how_the_number_was_made(tmp_path):
-    record = train(configure(), runs=tmp_path / "runs")
-    assert json.loads(json.dumps(record)) == records.read(tmp_path / "runs")[0]
-    assert record["budget"] == "smoke" and record["partial"] and record["epochs"] == 2
-    assert record["data"]["source"] == "embedded"
-    assert record["evaluated_on"]["split"] == "test"
-    assert len(record["curve"]) == 2 and record["seconds"] > 0
-    assert record["weights"] == sum(
-        p.numel() for p in models.from_dict(record["config"]["model"]).build().parameters()
-    )
-    assert {"torch", "numpy", "python", "mgtutorial"} <= set(record["versions"])
+    record = train(configure(), Workspace(tmp_path / "runs"))
+    assert record == records.read(tmp_path / "runs")[0]
+    assert record.budget == "smoke" and record.partial and record.epochs == 2
+    assert record.data.source == "embedded"
+    assert (record.metric.name, record.metric.split) == ("accuracy", "test")
+    assert len(record.curve) == 2 and record.seconds > 0
+    assert record.weights == sum(p.numel() for p in record.config.model.build().parameters())
+    assert {"torch", "numpy", "python", "mgtutorial"} <= set(record.versions)
     whole = configure(epochs=protocols.settings("smoke", "digits")["epochs"])
-    assert not train(whole, runs=tmp_path / "runs")["partial"]
+    assert not train(whole, Workspace(tmp_path / "runs")).partial
 
 
 def test_a_run_for_choices_reads_the_validation_split_and_never_the_test_split(
@@ -197,23 +196,23 @@ def test_a_run_for_choices_reads_the_validation_split_and_never_the_test_split(
     )
     config = configure(split="fit", epochs=1)
     asked.clear()
-    record = train(config, runs=tmp_path / "runs")
+    record = train(config, Workspace(tmp_path / "runs"))
     assert asked == ["fit", "val"]
-    assert "test_accuracy" not in record and 0 < record["val_accuracy"] <= 1
-    assert record["curve"][-1]["val_accuracy"] == record["val_accuracy"]
+    assert record.metric.split == "val" and 0 < record.metric.value <= 1
+    assert record.curve[-1].val == record.metric.value
 
 
 def test_digits_are_learned(tmp_path):
     config = protocols.configure("mgnet-20", "digits", "smoke", n_train=None, lr=0.1)
-    assert train(config, runs=tmp_path / "runs")["test_accuracy"] > 0.95
+    assert train(config, Workspace(tmp_path / "runs")).metric.value > 0.95
 
 
 def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path):
-    train(configure(epochs=1), runs=tmp_path / "a" / "runs")
+    train(configure(epochs=1), Workspace(tmp_path / "a" / "runs"))
     path = only_checkpoint(tmp_path / "a" / "checkpoints")
     before = path.read_bytes()
     with pytest.raises(CheckpointMismatch, match="differs in epochs, seed"):
-        train(configure(seed=1), runs=tmp_path / "b" / "runs", checkpoint_path=path)
+        train(configure(seed=1), Workspace(tmp_path / "b" / "runs"), checkpoint_path=path)
     assert path.read_bytes() == before
 
 
@@ -221,16 +220,17 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     path = tmp_path / "notes.pt"
     path.write_text("not a checkpoint")
     with pytest.raises(CheckpointMismatch, match="no checkpoint of this project"):
-        train(configure(), runs=tmp_path / "runs", checkpoint_path=path)
+        train(configure(), Workspace(tmp_path / "runs"), checkpoint_path=path)
 
 
 def test_a_second_process_waits_for_the_same_run_and_finds_its_record(tmp_path):
     code = f"""
 from mgtutorial import models
 from mgtutorial.training import loop, protocols
+from mgtutorial.training.workspace import Workspace
 small = models.MgNetConfig(channels=(4, 8), steps=1)
 config = protocols.configure(small, "digits", "smoke", epochs=2)
-loop.train(config, runs={str(tmp_path / "runs")!r})
+loop.train(config, Workspace({str(tmp_path / "runs")!r}))
 """
     pair = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [process.wait(120) for process in pair] == [0, 0]
@@ -241,7 +241,7 @@ def test_an_unwritable_results_file_stops_before_training(tmp_path, monkeypatch)
     monkeypatch.setattr("mgtutorial.training.loop._train", lambda *a: pytest.fail("it trained"))
     (tmp_path / "runs").write_text("a file where the folder should be")
     with pytest.raises(RecordsUnwritable):
-        train(configure(), runs=tmp_path / "runs")
+        train(configure(), Workspace(tmp_path / "runs"))
 
 
 def test_a_diverging_run_stops_with_the_reason(tmp_path):
@@ -249,7 +249,7 @@ def test_a_diverging_run_stops_with_the_reason(tmp_path):
     bare = models.MgNetConfig(channels=(4, 8), norm="none")
     config = protocols.configure(bare, "digits", "smoke", lr=1e6, schedule="constant")
     with pytest.raises(InvalidValue, match="diverged"):
-        train(config, runs=tmp_path / "runs")
+        train(config, Workspace(tmp_path / "runs"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -272,7 +272,7 @@ def test_a_gpu_that_is_not_there_is_one_sentence():
 )
 def test_bad_options_are_sentences(tmp_path, changes, error, words):
     with pytest.raises(error, match=words):
-        train(configure(**changes), runs=tmp_path / "runs")
+        train(configure(**changes), Workspace(tmp_path / "runs"))
 
 
 @pytest.mark.parametrize("name", catalogue.NAMES)
@@ -304,5 +304,5 @@ def test_unknown_budget_and_data_come_with_the_nearest_names():
 
 
 def test_bfloat16_trains_too(tmp_path):
-    record = train(configure(precision="bfloat16"), runs=tmp_path / "runs")
-    assert math.isfinite(record["curve"][-1]["loss"])
+    record = train(configure(precision="bfloat16"), Workspace(tmp_path / "runs"))
+    assert math.isfinite(record.curve[-1].loss)

@@ -2,34 +2,31 @@
 
 import pytest
 
-from mgtutorial import _paths, models
-from mgtutorial.training import protocols, records
+from mgtutorial import _paths
+from mgtutorial.training import loop, protocols, records
 
 RUNS = list(records.read(_paths.shipped() / "runs"))
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda r: r["digest"])
+@pytest.mark.parametrize("run", RUNS, ids=lambda r: r.digest)
 def test_a_recorded_run_is_found_by_the_digest_of_its_config(run):
     # Otherwise a new field of a config would make every old run one that has to be repeated.
-    config = dict(run["config"])
-    made = protocols.TrainConfig(**{**config, "model": models.from_dict(config["model"])})
-    found = records.digest({"config": made.as_dict(), "data": run["data"]["digest"]})
-    assert found == run["digest"]
+    assert loop.run_digest(run.config, run.data) == run.digest
 
 
 def test_the_recipe_is_among_the_best_that_were_tried():
     """On validation images: the best, or within one standard error of it."""
     groups = {}  # what differs in its rate and its weight decay alone
     for run in RUNS:
-        c = run["config"]
-        if c["split"] == "fit":
-            rest = {k: v for k, v in c.items() if k not in ("lr", "weight_decay")}
+        c = run.config
+        if c.split == "fit":
+            rest = {k: v for k, v in run.choices.items() if k not in ("lr", "weight_decay")}
             tried = groups.setdefault(records.digest(rest), {})
-            tried[c["lr"], c["weight_decay"]] = run
+            tried[c.lr, c.weight_decay] = run
     assert sum(len(tried) > 1 for tried in groups.values()) >= 3
     for tried in groups.values():
-        best = max(tried.values(), key=lambda run: run["val_accuracy"])
-        share, n = best["val_accuracy"], best["evaluated_on"]["n"]
-        rate = protocols.settings(best["budget"], best["config"]["data"])["lr"]
+        best = max(tried.values(), key=lambda run: run.metric.value)
+        share, n = best.metric.value, best.evaluated_on.n
+        rate = protocols.settings(best.budget, best.config.data)["lr"]
         recipe = tried[rate, protocols.TrainConfig.weight_decay]  # it was tried as well
-        assert share - recipe["val_accuracy"] <= (share * (1 - share) / n) ** 0.5
+        assert share - recipe.metric.value <= (share * (1 - share) / n) ** 0.5

@@ -24,9 +24,9 @@ def test_the_snapshots_are_there_and_small():
 def test_snapshots_fit_their_network_and_their_record(name):
     run = snapshots.load(name)
     assert run.epochs[0] == 0 and run.epochs[-1] == run.about["config"]["epochs"]
-    record = next(r for r in records.all_runs() if r["digest"] == run.about["record"])
-    assert record["config"] == run.about["config"]
-    assert record["test_accuracy"] == run.about["test_accuracy"]
+    record = next(r for r in records.all_runs() if r.digest == run.about["record"])
+    assert record.choices == run.about["config"]
+    assert record.metric.value == run.about["test_accuracy"]
     end = run.end.state_dict()  # the whole network loads
     for epoch in run.epochs:
         kernels = run.operators(epoch)

@@ -11,6 +11,7 @@ from mgtutorial import _text, cli, models
 from mgtutorial.errors import InvalidValue, Unfinished
 from mgtutorial.training import records, time_limits
 from mgtutorial.training.loop import train
+from mgtutorial.training.workspace import Workspace
 
 from .test_loop import SMALL, configure, only_checkpoint
 
@@ -46,10 +47,10 @@ def test_sigterm_stops_after_the_epoch_with_code_75_and_the_same_command_goes_on
     for folder in (broken, whole):
         assert cli.main(command(folder)) == 0
     (a,), (b,) = records.read(broken / "runs"), records.read(whole / "runs")
-    assert [row["loss"] for row in a["curve"]] == [row["loss"] for row in b["curve"]]
+    assert [row.loss for row in a.curve] == [row.loss for row in b.curve]
 
 
-class Clock(time_limits.Limit):
+class Clock(time_limits.TimeLimit):
     """A limit whose time passes only when an epoch is done, ten seconds each."""
 
     @property
@@ -64,23 +65,23 @@ def ten_seconds_an_epoch(monkeypatch):
 def test_a_time_limit_stops_before_an_epoch_that_would_not_fit(tmp_path, monkeypatch):
     ten_seconds_an_epoch(monkeypatch)
     with pytest.raises(Unfinished, match="10 s and 5 s of the time limit are left") as caught:
-        train(configure(epochs=4), runs=tmp_path / "runs", time_limit=Clock(25))
+        train(configure(epochs=4), Workspace(tmp_path / "runs", time_limit=Clock(25)))
     assert caught.value.code == 75
     state = torch.load(only_checkpoint(tmp_path / "checkpoints"), weights_only=True)
     assert len(state["curve"]) == 2 and records.read(tmp_path / "runs") == []
-    record = train(configure(epochs=4), runs=tmp_path / "runs", time_limit=Clock(25))
-    assert [row["epoch"] for row in record["curve"]] == [1, 2, 3, 4]
+    record = train(configure(epochs=4), Workspace(tmp_path / "runs", time_limit=Clock(25)))
+    assert [row.epoch for row in record.curve] == [1, 2, 3, 4]
 
 
 def test_a_time_limit_too_short_for_one_epoch_is_refused_before_it(tmp_path):
     with pytest.raises(InvalidValue, match="too short for one epoch"):
-        train(configure(), runs=tmp_path / "runs", time_limit=1e-6)
+        train(configure(), Workspace(tmp_path / "runs", time_limit=1e-6))
     assert not list(tmp_path.rglob("*.pt"))
 
 
 def test_a_run_with_time_enough_says_nothing_of_it(tmp_path):
-    record = train(configure(epochs=1), runs=tmp_path / "runs", time_limit=3600)
-    assert "time_limit" not in record["config"] and record["epochs"] == 1
+    record = train(configure(epochs=1), Workspace(tmp_path / "runs", time_limit=3600))
+    assert "time_limit" not in record.choices and record.epochs == 1
 
 
 @pytest.mark.parametrize("text", ["", "0", "-5m", "9x", "m", "1h-3m", "nan"])

@@ -1,0 +1,263 @@
+"""What was measured, and how it was made: one run, one record.
+
+A field that is new gets a default here and is described in ``results/README.md``; nothing else
+has to know it. Lines of an older schema are lifted when they are read, never on the disk.
+"""
+
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cached_property
+
+from ..errors import InvalidValue
+from .devices import Device
+from .flower import FlowerConfig
+from .protocols import TrainConfig
+
+SCHEMA = 2
+
+# Of these a hundredth is worth a word; other metrics are written as numbers.
+_SHARES = ("accuracy", "mIoU")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What counts in the end.
+
+    Attributes
+    ----------
+    name : str
+        ``"accuracy"``, ``"mse"``, ...
+    value : float
+        After the last epoch; a share is in [0, 1].
+    split : {"test", "val"}
+        On which samples; ``"val"`` are those that serve choices.
+
+    Examples
+    --------
+    >>> print(Metric("accuracy", 0.93294, "test"))
+    test accuracy 93.29%
+    """
+
+    name: str
+    value: float
+    split: str
+
+    def __str__(self):
+        return f"{self.split} {self.name} {written(self.name, self.value)}"
+
+
+def written(name, value):
+    """Return the value of a metric as a text.
+
+    Examples
+    --------
+    >>> written("accuracy", 0.5), written("mse", 0.000573379)
+    ('50.00%', '5.73e-04')
+    """
+    return f"{value:.2%}" if name in _SHARES else f"{value:.2e}"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images or points: how many, from where, and the digest of their content."""
+
+    n: int
+    digest: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a run.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    loss : float
+        Mean over the epoch, with augmentation, while the weights change.
+    lr : float
+        At its last step.
+    train : float or None
+        The metric, as `loss`.
+    val : float or None
+        The metric after the epoch, in runs that serve a choice.
+    seconds : float or None
+        Of wall time.
+    """
+
+    epoch: int
+    loss: float
+    lr: float
+    train: float | None = None
+    val: float | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def from_json(cls, plain):
+        """Return the epoch of plain data, today's or schema 1's."""
+        old = {"train_accuracy": "train", "val_accuracy": "val"}
+        return _made(cls, {old.get(name, name): value for name, value in plain.items()})
+
+    def to_json(self):
+        """Return the epoch as plain data."""
+        return _plain(self)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run.
+
+    Attributes
+    ----------
+    digest : str
+        The run's name: of its choices and its training data.
+    choices : dict
+        Every choice that determines the run, as the plain data that its digest is made of.
+    data, evaluated_on : Samples
+        What was trained on, and what the metric is measured on.
+    metric : Metric
+    curve : tuple of Epoch
+    weights : int
+        Trainable parameters.
+    macs : int or None
+        Multiplications of one image's forward pass.
+    seconds : float
+        Of all epochs.
+    device : Device
+    finished : str
+        Date and time, UTC.
+    versions : dict
+    commit : str or None
+        ``+`` behind it: the code differed from it.
+    partial : bool
+        Whether the run stopped below its budget.
+    world_size : int
+        Processes that shared the run.
+    strategy, batch_norm : str or None
+        How they shared it, and over what their batch norm took its statistics.
+    """
+
+    digest: str
+    choices: dict
+    data: Samples
+    evaluated_on: Samples
+    metric: Metric
+    curve: tuple
+    weights: int
+    macs: int | None
+    seconds: float
+    device: Device
+    finished: str
+    versions: dict
+    commit: str | None
+    partial: bool = False
+    world_size: int = 1
+    strategy: str | None = None
+    batch_norm: str | None = None
+
+    @cached_property
+    def config(self):
+        """The choices as the config object of this version, fields that came later filled in.
+
+        Raises
+        ------
+        UnknownName, InvalidValue
+            If the choices are those of another version.
+        """
+        kind = FlowerConfig if "function" in self.choices else TrainConfig
+        return kind.from_dict(self.choices)
+
+    @property
+    def budget(self):
+        """The budget of the run."""
+        return self.choices["budget"]
+
+    @property
+    def epochs(self):
+        """Number of epochs."""
+        return self.choices["epochs"]
+
+    @property
+    def seed(self):
+        """The run's seed."""
+        return self.choices["seed"]
+
+    @property
+    def tests_accuracy(self):
+        """Whether it says how many test images are classified rightly."""
+        return (self.metric.name, self.metric.split) == ("accuracy", "test")
+
+    @classmethod
+    def from_json(cls, plain):
+        """Return the record of plain data, of this schema or an older one.
+
+        Raises
+        ------
+        InvalidValue
+            If it is of a newer schema, or lacks what a record has.
+        """
+        schema = plain.get("schema", 1)
+        if schema > SCHEMA:
+            raise InvalidValue(
+                f"it has schema {schema}, this version of mgtutorial knows up to {SCHEMA}: "
+                "update mgtutorial."
+            )
+        try:
+            plain = dict(plain if schema == SCHEMA else _lifted(plain))
+            for name, kind in _PARTS.items():
+                plain[name] = _made(kind, plain[name])
+            plain["curve"] = tuple(map(Epoch.from_json, plain["curve"]))
+            return _made(cls, plain)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidValue(
+                f"it is no record of a run ({type(error).__name__}: {error}): "
+                "restore the line, or delete it."
+            ) from error
+
+    def to_json(self):
+        """Return the record as plain data of this schema; fields at their defaults are left out."""
+        return {"schema": SCHEMA, **_plain(self)}
+
+
+_PARTS = {"data": Samples, "evaluated_on": Samples, "metric": Metric, "device": Device}
+
+
+def _made(kind, plain):
+    known = {f.name for f in fields(kind)}  # a later version may add fields that have a default
+    return kind(**{name: value for name, value in plain.items() if name in known})
+
+
+def _plain(value):
+    if is_dataclass(value):
+        pairs = ((f, getattr(value, f.name)) for f in fields(value))
+        return {f.name: _plain(v) for f, v in pairs if f.default is MISSING or v != f.default}
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _lifted(old):
+    """Return the plain data of schema 1 as those of schema 2."""
+    if "function" in old:
+        return _lifted_flower(old)
+    on = old["evaluated_on"]
+    split = on["split"]
+    metric = {"name": "accuracy", "value": old[f"{split}_accuracy"], "split": split}
+    return {**old, "choices": old["config"], "metric": metric}
+
+
+def _lifted_flower(old):
+    """As :func:`_lifted`, for functions of the plane, whose choices lay among the fields."""
+    names = ("network", "function", "budget", "n", "epochs", "lr", "batch_size", "momentum",
+             "seed", "on")  # fmt: skip
+    config = FlowerConfig.from_dict({name: old[name] for name in names})
+    split = "val" if config.split == "fit" else "test"
+    rows = enumerate(old["curve"], 1)
+    return {
+        **old,
+        "choices": config.as_dict(),
+        "data": {"n": old["n"]},
+        "evaluated_on": {"n": config.count(split)},
+        "metric": {"name": "mse", "value": old["mse"], "split": split},
+        "curve": [{"epoch": i, "loss": mse, "lr": old["lr"], "train": mse} for i, mse in rows],
+        "macs": None,
+        "partial": config.partial,
+    }
