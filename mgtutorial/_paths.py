@@ -15,7 +15,7 @@ def results_dir():
     return (checkout() or Path.cwd()) / "results"
 
 
-def shipped():
+def packaged_results():
     """Return the ``results`` folder that came with the package: published numbers and records.
 
     In a checkout it is the one that new records go to; in a wheel it lies inside the package.

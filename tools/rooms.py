@@ -68,10 +68,10 @@ def training():
 
 def number():
     """One published number, from its file to a line of Markdown; counts are remembered."""
-    from mgtutorial.reproduction import markdown, one_line
+    from mgtutorial.reproduction import compare, markdown
 
     def walk():
-        markdown([one_line("mgiad-table1", "mgnet", [])])
+        markdown(compare("mgiad-table1", [], ["mgnet"]))
 
     return walk
 

@@ -1,6 +1,6 @@
 """Folders of images, too many for memory: each is opened when its batch is made.
 
-The caller sees what :class:`mgtutorial.data.images.Images` has. Every image of an
+The caller sees what :class:`mgtutorial.data.Images` has. Every image of an
 epoch has its own generator, seeded from the epoch's seed and its index, so the
 batches do not depend on how many processes make them.
 """
@@ -35,7 +35,7 @@ class FolderImages:
     Attributes
     ----------
     name, split, classes, source
-        As in :class:`mgtutorial.data.in_memory.Images`.
+        As in :class:`mgtutorial.data.Images`.
     channels, size : int
         Images are opened as grey (1) or in colour (3), and cut to `size` pixels of a side.
     root : pathlib.Path
@@ -72,7 +72,7 @@ class FolderImages:
         return len(self.classes)
 
     def take(self, n):
-        """See :meth:`mgtutorial.data.in_memory.Images.take`."""
+        """See :meth:`mgtutorial.data.Images.take`."""
         labels = self.labels.cpu().numpy()
         index = taken(labels, n, f"{self.name}/{self.split}")
         files, labels = self.files[index], labels[index]
@@ -84,7 +84,7 @@ class FolderImages:
         )
 
     def epoch(self, order, batch_size, augmentation, seed):
-        """Yield uint8 batches and labels: see :func:`mgtutorial.data.images.batches`."""
+        """Yield uint8 batches and labels: see :func:`mgtutorial.data.batches`."""
         device = self.labels.device
         # starting processes pays only where there is enough to read
         workers = _most_workers() if len(order) >= _FEW else 0

@@ -25,7 +25,7 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
     Parameters
     ----------
     name : str
-        One of :data:`mgtutorial.data.catalogue.NAMES`.
+        One of :data:`mgtutorial.data.NAMES`.
     split : {"train", "val", "fit", "test"}
         ``val``: 5,000 training images (20 % where there are fewer than 25,000), in
         proportion of the classes, the same in every run; ``fit``: the other ones.
@@ -45,7 +45,7 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
     Returns
     -------
     Images or FolderImages
-        :class:`~mgtutorial.data.image_folders.FolderImages` are those that stay on disk, as
+        :class:`~mgtutorial.data.FolderImages` are those that stay on disk, as
         ImageNet's; :func:`batches` takes both.
 
     Raises

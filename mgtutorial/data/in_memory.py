@@ -117,7 +117,7 @@ class Images:
 
         Examples
         --------
-        >>> from mgtutorial.data.images import load
+        >>> from mgtutorial.data import load
         >>> load("digits", "train").take(20).labels.bincount().tolist()
         [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
         """
@@ -128,7 +128,7 @@ class Images:
         return replace(self, images=images, labels=labels, digest=digest)
 
     def epoch(self, order, batch_size, augmentation, seed):
-        """Yield uint8 batches and labels, which :func:`mgtutorial.data.images.batches` normalises.
+        """Yield uint8 batches and labels, which :func:`mgtutorial.data.batches` normalises.
 
         Parameters
         ----------

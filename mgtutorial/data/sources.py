@@ -20,7 +20,7 @@ def read(name, train, root=None, download=False, progress=True):
     Parameters
     ----------
     name : str
-        One of :data:`mgtutorial.data.catalogue.NAMES`.
+        One of :data:`mgtutorial.data.NAMES`.
     train : bool
     root : str or path, optional
     download : bool

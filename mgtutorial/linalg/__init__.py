@@ -7,7 +7,7 @@
 
 from .approximation import Choice, Fit, minimax, root_choices
 from .coarsening import COARSEST, DENSE, check_coarsest, coarsenings, direct, galerkin
-from .fast_poisson import PoissonSolver
+from .fast_poisson import PoissonSolver, merge, split
 from .fourier import (
     gauss_seidel_symbol,
     jacobi_symbol,
@@ -132,6 +132,7 @@ __all__ = [
     "linear",
     "linear_interpolation",
     "linear_levels",
+    "merge",
     "minimax",
     "newton_red_black",
     "nonlinear_levels",
@@ -153,6 +154,7 @@ __all__ = [
     "smoothing_factor",
     "solve",
     "spectral_radius",
+    "split",
     "steps",
     "sublattice_pairs",
     "two_grid_factor",

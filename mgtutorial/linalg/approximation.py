@@ -195,7 +195,7 @@ def root_choices(spectrum):
     Parameters
     ----------
     spectrum : array_like of complex
-        Eigenvalues, for instance of :func:`mgtutorial.spectra.symbols.eigenvalues`.
+        Eigenvalues, for instance of :func:`mgtutorial.spectra.eigenvalues`.
 
     Returns
     -------

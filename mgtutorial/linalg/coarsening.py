@@ -109,7 +109,7 @@ def direct(problem):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> direct(poisson(4, d=1))(np.array([16.0, 0.0, 16.0]))
     array([1., 1., 1.])
 
@@ -170,8 +170,7 @@ def galerkin(R, A, P):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
-    >>> from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
+    >>> from mgtutorial.linalg import full_weighting, linear_interpolation, poisson
     >>> A = poisson(8, d=1).A
     >>> galerkin(full_weighting(d=1), A, linear_interpolation(d=1)) == poisson(4, d=1).A
     True

@@ -263,7 +263,7 @@ class PoissonSolver:
     The arrays are allocated once, so one solver serves many right-hand sides (one at a time).
     V(1,1)-cycles with red-black Gauss-Seidel, full weighting and bilinear interpolation, after
     a start by full multigrid. The numbers are those of
-    :func:`~mgtutorial.linalg.solvers.poisson_levels`, to rounding.
+    :func:`~mgtutorial.linalg.poisson_levels`, to rounding.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ class PoissonSolver:
         Returns
         -------
         Result
-            As :func:`mgtutorial.linalg.solvers.solve`; the first residual is that after the start.
+            As :func:`mgtutorial.linalg.solve`; the first residual is that after the start.
 
         Raises
         ------

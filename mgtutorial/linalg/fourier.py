@@ -53,9 +53,7 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
-    >>> from mgtutorial.linalg.fourier import jacobi_symbol
-    >>> from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
+    >>> from mgtutorial.linalg import full_weighting, jacobi_symbol, linear_interpolation, poisson
     >>> A, coarse = poisson(8, d=1).A, poisson(4, d=1).A
     >>> transfers = full_weighting(1), linear_interpolation(1)
     >>> M = two_grid_symbol(A, coarse, *transfers, jacobi_symbol(A, 2 / 3), nu=(1, 0))
@@ -122,9 +120,8 @@ def two_grid_factor(A, coarse, R, P, smoother, nu=(1, 1), samples=64):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
-    >>> from mgtutorial.linalg.fourier import red_black_symbol
-    >>> from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
+    >>> from mgtutorial.linalg import poisson, red_black_symbol
+    >>> from mgtutorial.linalg import full_weighting, linear_interpolation
     >>> A, coarse = poisson(8).A, poisson(4).A
     >>> E = red_black_symbol(A)
     >>> round(two_grid_factor(A, coarse, full_weighting(), linear_interpolation(), E), 3)
@@ -153,7 +150,7 @@ def richardson_symbol(A, omega):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> E = richardson_symbol(poisson(8, d=1).A, omega=1 / 4 / 8**2)
     >>> E(np.array([0.0, np.pi])).real
     array([1., 0.])
@@ -176,7 +173,7 @@ def jacobi_symbol(A, omega=1.0):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> smoothing_factor(jacobi_symbol(poisson(8).A, omega=4 / 5), d=2)  # 3/5
     0.6...
 
@@ -198,7 +195,7 @@ def gauss_seidel_symbol(A):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> round(smoothing_factor(gauss_seidel_symbol(poisson(8).A), d=2), 12)
     0.5
 
@@ -242,7 +239,7 @@ def red_black_symbol(A, order="red-black"):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> round(smoothing_factor(red_black_symbol(poisson(8).A), d=2), 12)
     0.25
 

@@ -114,7 +114,7 @@ def nonlinear_levels(n, gamma, depth=None, nu=(2, 1), coarsest_steps=20):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.solvers import solve
+    >>> from mgtutorial.linalg import solve
     >>> problem = NonlinearPoisson(32, gamma=100.0)
     >>> result = solve(nonlinear_levels(32, gamma=100.0), problem.right_hand_side(), tol=1e-10)
     >>> result.converged, bool(abs(result.u - problem.solution()).max() < 2 * problem.h**2)

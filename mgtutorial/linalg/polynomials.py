@@ -289,9 +289,7 @@ def polynomial_symbol(A, roots):
     --------
     Two Chebyshev dampings smooth Poisson's equation in 2D by 9/41:
 
-    >>> from mgtutorial.linalg.problems import poisson
-    >>> from mgtutorial.linalg.roots import chebyshev
-    >>> from mgtutorial.linalg.fourier import smoothing_factor
+    >>> from mgtutorial.linalg import chebyshev, poisson, smoothing_factor
     >>> A = poisson(8).A
     >>> roots = chebyshev(A.diagonal / 2, 2 * A.diagonal, degree=2)
     >>> round(41 * smoothing_factor(polynomial_symbol(A, roots), d=2), 9)
@@ -379,7 +377,7 @@ def amplification(z, roots):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.roots import chebyshev
+    >>> from mgtutorial.linalg import chebyshev
     >>> x, z = chebyshev(0.01, 1, degree=30), np.linspace(0.01, 1, 500)
     >>> amplification(z, x) < 1e3 < 1e12 < amplification(z, factors(x, order="given"))
     True

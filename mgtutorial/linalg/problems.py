@@ -7,7 +7,7 @@ literature calls a :math:`33^2` grid (boundary counted) is ``n = 32``. With
 ``"periodic"`` boundary they are :math:`j = 0, \dots, n-1`: shape ``(n,) * d``.
 Array axis 0 is :math:`x`, axis 1 is :math:`y`.
 
-**Operators.** A linear :class:`Problem` holds a :class:`~mgtutorial.linalg.stencils.Stencil`,
+**Operators.** A linear :class:`Problem` holds a :class:`~mgtutorial.linalg.Stencil`,
 scaled by the mesh width, so that it approximates the differential operator itself.
 
 References

@@ -8,7 +8,7 @@ its roots belong where the spectrum is. :mod:`mgtutorial.linalg.polynomials` mak
 :func:`chebyshev`                    least maximum on a real interval
 :func:`chebyshev_ellipse`            the same polynomials for an ellipse in the complex plane
 :func:`extremes`                     on the outermost eigenvalues, as Poly-MgNet has them
-:func:`mgtutorial.linalg.approximation.minimax`   least maximum on any finite set of points
+:func:`mgtutorial.linalg.minimax`   least maximum on any finite set of points
 :func:`leja`                         the order in which rounding does least harm
 ===================================  ======================================================
 
@@ -212,7 +212,7 @@ def chebyshev_ellipse(centre, along, across, degree):
     the foci are :math:`c \pm \delta`, and the roots lie between them [2]_. Those of a flat ellipse
     are real, those of a tall one on a vertical line, those of a disc all at its centre.
     On an ellipse these polynomials are best in the limit of high degree; for a given degree
-    :func:`~mgtutorial.linalg.approximation.minimax` may be better.
+    :func:`~mgtutorial.linalg.minimax` may be better.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@ r"""Smoothers: cheap approximate inverses, what they do to an error, and how wel
 **The step.** A smoother is a function ``B`` from a residual to a correction, and
 :func:`mgtutorial.multigrid.correct` makes the step :math:`u \leftarrow u + B(f - A u)`
 of it. It propagates the error by :math:`E = I - B A`
-(:func:`mgtutorial.linalg.operators.error_propagation`).
+(:func:`mgtutorial.linalg.error_propagation`).
 
 ======================  ==============================  ============================
 smoother                B                               symbol of E
@@ -127,7 +127,7 @@ def gauss_seidel(A, shape):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> problem = poisson(4, d=1)
     >>> B = gauss_seidel(problem.A, problem.shape)
     >>> B(np.array([32.0, 0.0, 0.0]))
@@ -191,7 +191,7 @@ def red_black(A, order="red-black"):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> red_black(poisson(4, d=1).A)(np.array([0.0, 32.0, 0.0]))  # red: first and last
     array([0., 1., 0.])
 
@@ -231,7 +231,7 @@ def red_black_sweep(A, u, f, order="red-black"):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> A = poisson(4, d=1).A
     >>> red_black_sweep(A, np.zeros(3), np.array([0.0, 32.0, 0.0]))
     array([0., 1., 0.])
@@ -264,7 +264,7 @@ def half_sweep(A, u, f, colour):
 
     Examples
     --------
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> A, u = poisson(4, d=1).A, np.ones(3)
     >>> half_sweep(A, u, np.zeros(3), RED)
     >>> u

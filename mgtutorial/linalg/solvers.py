@@ -40,7 +40,7 @@ def linear_levels(
     Parameters
     ----------
     make : callable
-        From a number of mesh cells to the :class:`~mgtutorial.linalg.problems.Problem`.
+        From a number of mesh cells to the :class:`~mgtutorial.linalg.Problem`.
     n : int
         Mesh cells along each axis on the finest level.
     depth : int, optional

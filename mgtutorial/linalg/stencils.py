@@ -76,7 +76,7 @@ class Stencil:
     Take a stencil where the coefficients come from an equation: one unknown a point, mesh widths
     and boundary values, smoothers that ask for the diagonal, Fourier analysis on an infinite grid.
     Where they are a layer's weights, with channels, strides, groups or gradients,
-    ``mgtutorial.spectra.convolutions.Convolution`` is the operator. :meth:`kernel` leads from here
+    ``mgtutorial.spectra.Convolution`` is the operator. :meth:`kernel` leads from here
     to there: with one channel the two are the same operator, "dirichlet" being the padding "zeros"
     and "periodic" the padding "circular".
 

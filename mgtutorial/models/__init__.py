@@ -4,18 +4,36 @@
 MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
 """
 
+from . import blocks
+from .config import NetworkConfig
+from .counting import (
+    activations_held,
+    applications_written,
+    count_macs,
+    count_weights,
+    literal_macs,
+    macs_by_part,
+    weights_by_part,
+)
+from .implicit_function import ImplicitConfig
 from .mgiad import MGiaD, MGiaDConfig
-from .mgic import MGIC, TransferChain
+from .mgic import MGIC, TransferChain, TransfersConfig, group_numbers, halvings
 from .mgic_mobilenetv3 import MGICMobileNetV3, MGICMobileNetV3Config
 from .mgic_resnet import MGICResNet, MGICResNetConfig
 from .mgnet import MgNet, MgNetConfig
+from .narrow import narrowed
 from .poly_mgnet import PolyMgNet, PolyMgNetConfig
-from .registry import CONFIGS, as_dict, from_dict, named
-from .resnet import ResNet, ResNetConfig
+from .poly_roots import spectrum
+from .poly_steps import PLACEMENTS, PolyStep
+from .registry import CONFIGS, as_dict, built, from_dict, name_of, named
+from .resnet import BasicBlock, ResNet, ResNetConfig
 
 __all__ = [
     "CONFIGS",
     "MGIC",
+    "PLACEMENTS",
+    "BasicBlock",
+    "ImplicitConfig",
     "MGICMobileNetV3",
     "MGICMobileNetV3Config",
     "MGICResNet",
@@ -24,12 +42,29 @@ __all__ = [
     "MGiaDConfig",
     "MgNet",
     "MgNetConfig",
+    "NetworkConfig",
     "PolyMgNet",
     "PolyMgNetConfig",
+    "PolyStep",
     "ResNet",
     "ResNetConfig",
     "TransferChain",
+    "TransfersConfig",
+    "activations_held",
+    "applications_written",
     "as_dict",
+    "blocks",
+    "built",
+    "count_macs",
+    "count_weights",
     "from_dict",
+    "group_numbers",
+    "halvings",
+    "literal_macs",
+    "macs_by_part",
+    "name_of",
     "named",
+    "narrowed",
+    "spectrum",
+    "weights_by_part",
 ]

@@ -50,7 +50,7 @@ class ImplicitConfig(NetworkConfig):
 
     Examples
     --------
-    >>> from mgtutorial.models.counting import count_weights
+    >>> from mgtutorial.models import count_weights
     >>> [count_weights(ImplicitConfig(0.6, block)) for block in BLOCKS]
     [84161, 22721, 40385]
 

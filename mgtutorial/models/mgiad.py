@@ -74,7 +74,7 @@ class MGiaDConfig(NetworkConfig):
 
     Examples
     --------
-    >>> from mgtutorial.models.counting import count_weights
+    >>> from mgtutorial.models import count_weights
     >>> count_weights(MGiaDConfig(lam=3, group_size=4).build())
     1020106
     >>> MGiaDConfig(lam=3).channel_widths
@@ -127,7 +127,7 @@ class MGiaDConfig(NetworkConfig):
         Parameters
         ----------
         info : object
-            As for :meth:`mgtutorial.models.config.NetworkConfig.for_data_set`.
+            As for :meth:`mgtutorial.models.NetworkConfig.for_data_set`.
 
         Examples
         --------

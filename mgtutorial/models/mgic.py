@@ -211,7 +211,7 @@ class MGIC(nn.Module):
     Around a single convolution of three by three pixels:
 
     >>> import torch
-    >>> from mgtutorial.models.counting import count_weights
+    >>> from mgtutorial.models import count_weights
     >>> dense = lambda c, groups: blocks.conv(c, c, groups=groups)
     >>> widths = halvings(64, s_c=16)
     >>> net = MGIC(dense, widths, group_numbers(widths, s_g=16))
@@ -256,7 +256,7 @@ class TransferChain(nn.Module):
     --------
     The paper's four chains have 3.3, 1.8, 0.9 and 0.4 thousand weights:
 
-    >>> from mgtutorial.models.counting import count_weights
+    >>> from mgtutorial.models import count_weights
     >>> widths = halvings(64, s_c=8)
     >>> [count_weights(TransferChain(widths, group_numbers(widths, s))) for s in (32, 16, 8, 4)]
     [3328, 1792, 896, 448]
@@ -338,6 +338,6 @@ class TransfersConfig(NetworkConfig):
     c: int = 64
 
     def build(self):
-        """Return the :class:`~mgtutorial.models.mgic.TransferChain`."""
+        """Return the :class:`~mgtutorial.models.TransferChain`."""
         widths = halvings(self.c, self.s_c)
         return TransferChain(widths, group_numbers(widths, self.s_g))

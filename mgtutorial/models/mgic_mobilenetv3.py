@@ -103,7 +103,7 @@ class MGICMobileNetV3Config(NetworkConfig):
 
     Examples
     --------
-    >>> from mgtutorial.models.counting import count_weights
+    >>> from mgtutorial.models import count_weights
     >>> [count_weights(MGICMobileNetV3Config(width)) for width in (0.6, 1.0, 1.2)]
     [2309836, 5049516, 6988924]
     >>> count_weights(MGICMobileNetV3Config(connector="depthwise"))

@@ -42,7 +42,7 @@ class MGICResNetConfig(NetworkConfig):
 
     Examples
     --------
-    >>> from mgtutorial.models.counting import count_weights
+    >>> from mgtutorial.models import count_weights
     >>> count_weights(MGICResNetConfig(s_g=16, s_c=64))
     534394
     >>> count_weights(NAMED["mgic-resnet50-g32"])

@@ -50,7 +50,7 @@ class MgNetConfig(NetworkConfig):
 
     Examples
     --------
-    >>> from mgtutorial.models.counting import count_weights
+    >>> from mgtutorial.models import count_weights
     >>> count_weights(MgNetConfig(channels=(16, 32, 64), steps=3).build())
     101242
 

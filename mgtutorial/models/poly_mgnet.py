@@ -42,7 +42,7 @@ class PolyMgNetConfig(NetworkConfig):
         polynomial of the public code, "q2", "g4", "g6" or "g8".
     placement : str or tuple of str
         Where norms and activations stand, for all steps or for each: a name of
-        :data:`mgtutorial.models.poly_steps.PLACEMENTS`, or "public" for the public code's.
+        :data:`mgtutorial.models.PLACEMENTS`, or "public" for the public code's.
     residual : str or tuple of str
         "plain", "norm", "norm-relu" or "public".
     parametrisation : {"public", "reciprocal", "root", "coefficients"}
@@ -57,7 +57,7 @@ class PolyMgNetConfig(NetworkConfig):
         Whether the residual goes through an activation before it is restricted.
     in_channels, num_classes : int
     unused_transfers : bool
-        As in :class:`~mgtutorial.models.mgnet.MgNetConfig`.
+        As in :class:`~mgtutorial.models.MgNetConfig`.
     stem : {"3x3", "7x7"}
     norm : {"batch", "none"}
     activation : {"relu", "none"}
@@ -70,7 +70,7 @@ class PolyMgNetConfig(NetworkConfig):
 
     Examples
     --------
-    >>> from mgtutorial.models.counting import count_weights
+    >>> from mgtutorial.models import count_weights
     >>> count_weights(PolyMgNetConfig().build()), count_weights(PolyMgNetConfig(steps="g6").build())
     (1386706, 1389526)
 

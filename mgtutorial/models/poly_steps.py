@@ -123,7 +123,7 @@ class PolyStep(nn.Module):
         )
 
     def factor(self):
-        """Return the step's :class:`~mgtutorial.linalg.polynomials.Factor`, with its graph."""
+        """Return the step's :class:`~mgtutorial.linalg.Factor`, with its graph."""
         return factor(self.kind, self.parametrisation, self.numbers)
 
     def roots(self):

@@ -73,7 +73,7 @@ def as_dict(config):
     """Return a config as the plain data that JSON knows, its kind included.
 
     A field that came later is left out at its default, see
-    :meth:`mgtutorial.models.config.NetworkConfig.as_dict`.
+    :meth:`mgtutorial.models.NetworkConfig.as_dict`.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ class ResNetConfig(NetworkConfig):
 
     Examples
     --------
-    >>> from mgtutorial.models.counting import count_weights
+    >>> from mgtutorial.models import count_weights
     >>> count_weights(ResNetConfig(blocks=(3, 3, 3), channels=(16, 32, 64), shortcut="padding"))
     269722
     >>> count_weights(NAMED["resnet50"])

@@ -123,7 +123,7 @@ def _shown(request, configs, surveyed, limit, say):
         past += records.read(request.workspace.runs)
     costs = dict(
         zip((r.digest for r in todo),
-            estimates.costs([r.config for r in todo], todo, past, device), strict=True)
+            estimates.estimated_costs([r.config for r in todo], todo, past, device), strict=True)
     )  # fmt: skip
     by_name = {name_of(r.config): r for r in surveyed}
     for name, those in configs.items():

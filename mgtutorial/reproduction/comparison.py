@@ -85,7 +85,7 @@ def compare(table, runs, rows=None):
     Parameters
     ----------
     table : str
-        A name of :data:`mgtutorial.reproduction.tables.TABLES`.
+        A name of :data:`mgtutorial.reproduction.TABLES`.
     runs : list of Record
         Those of other networks, and those that serve a choice on validation images,
         are left out.

@@ -95,7 +95,7 @@ def of_network(name, data=None, size=None, batch_size=128, form="table"):
     Parameters
     ----------
     name : str
-        A name of :data:`mgtutorial.models.registry.CONFIGS`.
+        A name of :data:`mgtutorial.models.CONFIGS`.
     data : str, optional
         A data set, for channels, classes, stem and image size. The named networks are for
         CIFAR-10, those of ImageNet for ImageNet.

@@ -21,7 +21,7 @@ class WrongNetwork(InvalidValue):
 
 
 def _path():
-    return _paths.shipped() / "expected_counts.csv"
+    return _paths.packaged_results() / "expected_counts.csv"
 
 
 @cache

@@ -131,7 +131,7 @@ def run_if_changed(table, parameters, found):
             {
                 f.name: records.digest(f.read_text(encoding="utf-8"))
                 for part in ("published", "runs")
-                for f in sorted((_paths.shipped() / part).glob("*"))
+                for f in sorted((_paths.packaged_results() / part).glob("*"))
                 if f.suffix in (".csv", ".jsonl") and f.stem != "smoke"
             }
         ),

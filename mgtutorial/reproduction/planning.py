@@ -35,13 +35,13 @@ class Plan(NamedTuple):
 def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
     """Return the runs that a table needs at a budget.
 
-    For ``smoke`` the networks are narrowed (:func:`mgtutorial.models.narrow.narrowed`): it
+    For ``smoke`` the networks are narrowed (:func:`mgtutorial.models.narrowed`): it
     proves the path. The other budgets train the networks that the table counts.
 
     Parameters
     ----------
     table : str
-        A name of :data:`mgtutorial.reproduction.tables.TABLES`.
+        A name of :data:`mgtutorial.reproduction.TABLES`.
     budget : str
     rows : sequence of str, optional
         Default: every row whose network can take the images.

@@ -21,7 +21,7 @@ def cells(line):
 
     Examples
     --------
-    >>> from mgtutorial.reproduction.comparison import compare
+    >>> from mgtutorial.reproduction import compare
     >>> line, = compare("mgiad-table1", [], rows=["mgnet"])
     >>> cells(line)["weights, published"], cells(line)["accuracy, published"]
     ('2751k', '96.00 ± 0.27 %')
@@ -49,7 +49,7 @@ def markdown(made):
 
     Examples
     --------
-    >>> from mgtutorial.reproduction.comparison import compare
+    >>> from mgtutorial.reproduction import compare
     >>> print(markdown(compare("mgiad-table1", [], rows=["mgnet"])).splitlines()[0][:42])
     | network | accuracy, published | accuracy
     """
@@ -65,7 +65,7 @@ def counts(table, counted):
     Parameters
     ----------
     table : str
-        A name of :data:`mgtutorial.reproduction.tables.TABLES`.
+        A name of :data:`mgtutorial.reproduction.TABLES`.
     counted : dict
         Row -> (weights, multiplications), as :func:`.expected_counts.check` returns them.
 

@@ -47,7 +47,7 @@ def page(runs=None):
     >>> page([]).splitlines()[1]
     '# What has been run'
     """
-    runs = records.read(_paths.shipped() / "runs") if runs is None else runs
+    runs = records.read(_paths.packaged_results() / "runs") if runs is None else runs
     runs = [r for r in runs if r.budget != "smoke"]
     made = {name: comparison.compare(name, runs) for name in TABLES}
     parts = [_START, _overview(made), "\n\n## Runs by table\n\n"]
@@ -118,7 +118,7 @@ def contradictions(root=None):
         If this is no checkout of the project.
     """
     book = _book(root)
-    runs = records.read(_paths.shipped() / "runs")
+    runs = records.read(_paths.packaged_results() / "runs")
     found = []
     status = book / "status.md"
     if not status.exists() or status.read_text(encoding="utf-8") != page():

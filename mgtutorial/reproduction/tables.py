@@ -32,10 +32,10 @@ class Table:
     ----------
     name, title : str
     data : str
-        The data set of :func:`mgtutorial.data.images.load`.
+        The data set of :func:`mgtutorial.data.load`.
     protocol : str
         The paper whose protocol the budget ``paper`` follows, as
-        :class:`mgtutorial.training.protocols.TrainConfig` has it.
+        :class:`mgtutorial.training.TrainConfig` has it.
     figure : Figure or None
         Where the rows do not stand in one printed table: which they are.
     """

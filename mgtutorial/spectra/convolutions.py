@@ -33,7 +33,7 @@ class Convolution:
     Take a convolution where the weights are a layer's: it has channels, groups, strides and torch's
     paddings, gradients go through its kernel, and its symbol is a matrix at each frequency. Where
     the coefficients come from an equation, with one unknown a point, a
-    :class:`~mgtutorial.linalg.stencils.Stencil` is simpler, and it is what the smoothers,
+    :class:`~mgtutorial.linalg.Stencil` is simpler, and it is what the smoothers,
     transfers and problems work with. ``Convolution(stencil.kernel()[None, None])`` is the same
     operator as the stencil.
 
@@ -72,7 +72,7 @@ class Convolution:
 
     A stencil's kernel as that of a convolution with one channel:
 
-    >>> from mgtutorial.linalg.problems import poisson
+    >>> from mgtutorial.linalg import poisson
     >>> stencil = poisson(4, d=1).A
     >>> A, u = Convolution(stencil.kernel()[None, None]), np.array([1.0, 2.0, 5.0])
     >>> np.array_equal(A(u[None])[0], stencil(u))

@@ -13,7 +13,7 @@ _FIELDS = ("stride", "dilation", "groups", "padding", "padding_mode")
 
 
 def as_convolution(layer, **options):
-    """Return the :class:`~mgtutorial.spectra.convolutions.Convolution` of a layer, or of a weight.
+    """Return the :class:`~mgtutorial.spectra.Convolution` of a layer, or of a weight.
 
     Parameters
     ----------

@@ -201,7 +201,7 @@ def operator_norm(convolution, shape, padding_mode="circular"):
     Raises
     ------
     InvalidValue, UnknownName
-        As :func:`symbol` and :class:`mgtutorial.spectra.convolutions.Convolution`.
+        As :func:`symbol` and :class:`mgtutorial.spectra.Convolution`.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def propagation_symbol(A, roots, shape):
     A : Convolution, module, tensor or array
         With stride 1, and as many output as input channels.
     roots : array_like or sequence of Factor
-        As for :func:`mgtutorial.linalg.polynomials.propagation`.
+        As for :func:`mgtutorial.linalg.propagation`.
     shape : tuple of int
 
     Returns

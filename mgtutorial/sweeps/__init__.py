@@ -1,1 +1,18 @@
-"""Many runs: what is done, what it costs, and doing the rest."""
+"""Many runs: what is done of them, what the rest costs, and doing it.
+
+>>> from mgtutorial.sweeps import missing
+>>> missing([])
+[]
+"""
+
+from .costs import Cost, estimated_costs
+from .runs import Run, missing, run, survey
+
+__all__ = [
+    "Cost",
+    "Run",
+    "estimated_costs",
+    "missing",
+    "run",
+    "survey",
+]

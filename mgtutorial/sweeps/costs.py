@@ -32,7 +32,7 @@ class Cost:
     basis: str
 
 
-def costs(configs, images, past, device):
+def estimated_costs(configs, images, past, device):
     """Estimate what runs cost on a device.
 
     Parameters

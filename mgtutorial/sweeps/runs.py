@@ -62,7 +62,7 @@ def survey(configs, workspace=None, *, names=None):
         Folders of results and data.
     names : dict, optional
         Digest of a config -> name of its network; default: that of
-        :func:`mgtutorial.models.registry.name_of`.
+        :func:`mgtutorial.models.name_of`.
 
     Returns
     -------

@@ -1,1 +1,45 @@
-"""One run: from a config to a record."""
+"""One run: from a config to a record.
+
+>>> from mgtutorial.training import configure
+>>> configure("mgnet-20", "digits", "smoke").epochs
+4
+"""
+
+from .devices import pick_device
+from .flower import FlowerConfig
+from .loop import evaluate, train
+from .progress import Board
+from .protocols import TrainConfig, configure, settings
+from .record import Epoch, Metric, Record, Samples
+from .records import all_runs, digest
+from .schedules import learning_rate
+from .snapshots import Snapshots
+from .tasks import Classification, Task
+from .time_limits import TimeLimit
+from .weights import convolutions_of, trained
+from .workspace import Workspace
+
+__all__ = [
+    "Board",
+    "Classification",
+    "Epoch",
+    "FlowerConfig",
+    "Metric",
+    "Record",
+    "Samples",
+    "Snapshots",
+    "Task",
+    "TimeLimit",
+    "TrainConfig",
+    "Workspace",
+    "all_runs",
+    "configure",
+    "convolutions_of",
+    "digest",
+    "evaluate",
+    "learning_rate",
+    "pick_device",
+    "settings",
+    "train",
+    "trained",
+]

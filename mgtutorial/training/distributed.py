@@ -42,7 +42,7 @@ def train(
         Where it does not, the config's ``norm_parts`` becomes the number of processes,
         and the run is another one than that of one process.
     checkpoint_path : path, optional
-        As in :func:`mgtutorial.training.loop.train`.
+        As in :func:`mgtutorial.training.train`.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def train(
         If Fabric is not installed, the batch cannot be shared, or synchronised batch norm
         is asked for on a CPU.
     DeviceUnavailable
-        And all that :func:`mgtutorial.training.loop.train` raises, on every process.
+        And all that :func:`mgtutorial.training.train` raises, on every process.
     """
     workspace = workspace or Workspace()
     kind = _kind(workspace.device)

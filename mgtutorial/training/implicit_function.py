@@ -23,12 +23,12 @@ def recorded():
     >>> sorted({record.metric.name for record in recorded()})
     ['mse']
     """
-    files = dict.fromkeys((_paths.shipped() / _FILE, _paths.results_dir() / _FILE))
+    files = dict.fromkeys((_paths.packaged_results() / _FILE, _paths.results_dir() / _FILE))
     return [r for file in files for r in records.read(file)]
 
 
 def configure(model, budget="smoke", seed=0, *, lr=None, epochs=None, held_out=False):
-    """Return the :class:`mgtutorial.training.flower.FlowerConfig` of a budget.
+    """Return the :class:`mgtutorial.training.FlowerConfig` of a budget.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def fit(model, budget="smoke", seed=0, *, progress=None, **changes):
     budget, seed
         As in :func:`configure`.
     progress : bool or callable, optional
-        As in :class:`mgtutorial.training.workspace.Workspace`.
+        As in :class:`mgtutorial.training.Workspace`.
     **changes
         The others of :func:`configure`.
 
@@ -77,11 +77,11 @@ def fit(model, budget="smoke", seed=0, *, progress=None, **changes):
     Raises
     ------
     UnknownName
-        And what :func:`mgtutorial.training.loop.train` raises.
+        And what :func:`mgtutorial.training.train` raises.
 
     Examples
     --------
-    >>> from mgtutorial.models.implicit_function import ImplicitConfig
+    >>> from mgtutorial.models import ImplicitConfig
     >>> record = fit(ImplicitConfig(0.6, "dense"))
     >>> record.curve[0].loss > record.curve[-1].loss
     True

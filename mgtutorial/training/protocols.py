@@ -80,7 +80,7 @@ class TrainConfig:
     ----------
     model : config of a network
     data : str
-        A name of :func:`mgtutorial.data.images.load`.
+        A name of :func:`mgtutorial.data.load`.
     budget : str
         The budget that the numbers below come from.
     epochs, batch_size : int
@@ -190,7 +190,7 @@ class TrainConfig:
         return runs / f"{self.budget}.jsonl"
 
     def task(self, root=None, device="cpu"):
-        """Return the :class:`mgtutorial.training.tasks.Task` of the run."""
+        """Return the :class:`mgtutorial.training.Task` of the run."""
         return Classification(self, root, device)
 
 
@@ -204,7 +204,7 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
         on the data set; or a config, whose input channels and number of classes change only.
     data_name, budget : str
     root : path, optional
-        Where the data are, see :func:`mgtutorial.data.images.load`. None are read; but where a
+        Where the data are, see :func:`mgtutorial.data.load`. None are read; but where a
         part of the classes lies in place of a data set, the network gets so many outputs.
     **changes
         Fields of :class:`TrainConfig` that shall differ from the budget's.

@@ -1,6 +1,6 @@
 """What was measured: one JSON line a run, under ``results/runs/``.
 
-Files of :class:`mgtutorial.training.record.Record` are append-only. Several processes may
+Files of :class:`mgtutorial.training.Record` are append-only. Several processes may
 append at once. A line that a crash tore is reported and skipped, and costs no other line.
 """
 
@@ -14,7 +14,7 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .._paths import checkout, results_dir, shipped
+from .._paths import checkout, packaged_results, results_dir
 from ..errors import InvalidValue, RecordsUnwritable
 from .record import Record
 
@@ -31,7 +31,7 @@ def all_runs():
     >>> {record.metric.name for record in all_runs()}
     {'accuracy'}
     """
-    folders = dict.fromkeys((shipped() / "runs", results_dir() / "runs"))
+    folders = dict.fromkeys((packaged_results() / "runs", results_dir() / "runs"))
     return [record for folder in folders for record in read(folder)]
 
 

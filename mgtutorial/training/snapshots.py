@@ -24,7 +24,7 @@ def available():
     >>> "mgnet-20" in available()
     True
     """
-    return sorted(path.stem for path in (_paths.shipped() / "spectra").glob("*.npz"))
+    return sorted(path.stem for path in (_paths.packaged_results() / "spectra").glob("*.npz"))
 
 
 def load(name):
@@ -43,7 +43,7 @@ def load(name):
     0
     """
     choose("training", name, available())
-    return read(_paths.shipped() / "spectra" / f"{name}.npz")
+    return read(_paths.packaged_results() / "spectra" / f"{name}.npz")
 
 
 def read(path):

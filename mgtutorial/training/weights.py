@@ -156,7 +156,7 @@ def trained(path):
     Parameters
     ----------
     path : path
-        Written by :func:`mgtutorial.training.loop.train`.
+        Written by :func:`mgtutorial.training.train`.
 
     Raises
     ------

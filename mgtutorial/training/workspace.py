@@ -21,7 +21,7 @@ class Workspace:
         Folder of the results files; default ``results/runs``. Checkpoints lie in
         ``checkpoints`` beside it.
     root : path, optional
-        Where the data are, see :func:`mgtutorial.data.images.load`.
+        Where the data are, see :func:`mgtutorial.data.load`.
     device : str
         ``"auto"`` takes a GPU where there is one.
     progress : bool or callable, optional
@@ -53,7 +53,7 @@ class Workspace:
 
     @property
     def limit(self):
-        """The time limit as a :class:`~mgtutorial.training.time_limits.TimeLimit`."""
+        """The time limit as a :class:`~mgtutorial.training.TimeLimit`."""
         given = self.time_limit
         return given if isinstance(given, TimeLimit) else TimeLimit(given)
 

@@ -15,7 +15,7 @@ BENCHMARK = Path(__file__).resolve().parents[2] / "experiments" / "hundred_steps
 
 @pytest.fixture(scope="module")
 def lines():
-    text = (_paths.shipped() / "hundred_steps.jsonl").read_text(encoding="utf-8")
+    text = (_paths.packaged_results() / "hundred_steps.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 

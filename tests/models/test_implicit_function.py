@@ -194,7 +194,7 @@ def test_unknown_names_get_the_nearest():
 
 
 def test_recorded_runs_are_of_the_networks_as_they_are():
-    found = records.read(_paths.shipped() / "implicit_function.jsonl")
+    found = records.read(_paths.packaged_results() / "implicit_function.jsonl")
     nets = {(r.config.model.alpha, r.config.model.block, r.config.model.end) for r in found
             if (r.budget, r.metric.split) == ("short", "test")}  # fmt: skip
     wanted = {(a, b, "linear") for a in ALPHAS for b in BLOCKS}
@@ -206,7 +206,7 @@ def test_recorded_runs_are_of_the_networks_as_they_are():
 
 def test_the_rate_was_chosen_on_held_out_points():
     tried = {r.config.lr: r.metric.value
-             for r in records.read(_paths.shipped() / "implicit_function.jsonl")
+             for r in records.read(_paths.packaged_results() / "implicit_function.jsonl")
              if r.config.on == "held-out points"}  # fmt: skip
     assert len(tried) == 6
     assert {flower.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {min(tried, key=tried.get)}

@@ -65,7 +65,7 @@ def test_each_table_compares_runs_on_the_official_images_of_its_data_set(table):
         ("JPEG copy", False),
         ("20 of 200 classes", False),
     ):
-        images = {"source": source, "n": 50_000, "digest": "some"}
+        images = Samples(50_000, "some", source)
         assert only([run(row, table=table, data=images)], row, table).comparable is comparable
 
 

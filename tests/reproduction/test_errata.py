@@ -679,7 +679,7 @@ def test_mgic_table_2_ends_in_a_relu_with_two_outputs():
     assert layer(torch.randn(1000, 64, 1, 1)).min() >= 0
     # the difference of both channels, as recorded, against a linear last row
     error = {(r.config.model.end, r.config.model.block): r.metric.value
-             for r in records.read(_paths.shipped() / "implicit_function.jsonl")
+             for r in records.read(_paths.packaged_results() / "implicit_function.jsonl")
              if r.metric.split == "test" and r.config.model.alpha == 0.6}  # fmt: skip
     assert len(error) == 6
     for block in ("dense", "grouped", "mgic"):

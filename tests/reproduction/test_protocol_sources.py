@@ -10,7 +10,7 @@ import torch
 from mgtutorial import models
 from mgtutorial.data import catalogue
 from mgtutorial.reproduction.papers.printed_table import read_table
-from mgtutorial.training import implicit_function, protocols
+from mgtutorial.training import flower, protocols
 
 LINES = read_table("protocols.csv")
 KNOWN = {  # name in the file: (protocol, data set) of `protocols.settings`
@@ -109,7 +109,12 @@ def test_initial_weights_are_those_of_the_line_or_it_says_that_they_differ(name,
 
 def test_the_function_of_the_plane_is_trained_as_its_lines_say():
     said = of("mgic-function")
-    n, epochs, lr = implicit_function.BUDGETS["paper"]
-    ours = {"n_train": n, "epochs": epochs, "batch_size": implicit_function.BATCH, "momentum": 0.9}
+    n, epochs, lr = flower.BUDGETS["paper"]
+    ours = {
+        "n_train": n,
+        "epochs": epochs,
+        "batch_size": flower.FlowerConfig.batch_size,
+        "momentum": 0.9,
+    }
     assert {field: said[field]["value"] for field in ours} == {f: str(v) for f, v in ours.items()}
-    assert float(said["lr"]["value"]) == lr and implicit_function.MOMENTUM == 0.9
+    assert float(said["lr"]["value"]) == lr and flower.FlowerConfig.momentum == 0.9

@@ -25,7 +25,7 @@ ABOUT_THE_TEXTS = {"inventory.csv", "protocols.csv"}  # lists of ours, with test
 
 
 def test_every_published_file_is_read_and_has_sources():
-    files = sorted((_paths.shipped() / "published").glob("*.csv"))
+    files = sorted((_paths.packaged_results() / "published").glob("*.csv"))
     files = [file for file in files if file.name not in ABOUT_THE_TEXTS]
     assert len(files) == 17
     for file in files:
@@ -42,7 +42,7 @@ def counts_weights(file, line):
 
 def test_every_printed_count_has_a_row_and_no_row_two_read_table():
     printed = []
-    for file in sorted((_paths.shipped() / "published").glob("*.csv")):
+    for file in sorted((_paths.packaged_results() / "published").glob("*.csv")):
         found = read_table(file.name)
         printed += [line["source"] for line in found if counts_weights(file.name, line)]
     assert Counter(printed) == Counter(r.source for r in rows())
@@ -196,7 +196,7 @@ def test_near_ends_at_the_tolerance():
 
 
 def reasons():
-    with open(_paths.shipped() / "reasons.csv", encoding="utf-8") as file:
+    with open(_paths.packaged_results() / "reasons.csv", encoding="utf-8") as file:
         text = file.read()
     return text, published._reasons()
 

@@ -13,7 +13,7 @@ from mgtutorial.reproduction.tables import TABLES
 from mgtutorial.training import records
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = records.read(_paths.shipped() / "runs")
+RUNS = records.read(_paths.packaged_results() / "runs")
 
 
 def test_every_table_has_a_line_in_the_overview_and_its_runs_or_their_absence():

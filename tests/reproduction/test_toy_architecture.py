@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from . import blocks
+from .config import NetworkConfig
 
 
 @dataclass(frozen=True)
-class ToyConfig:
+class ToyConfig(NetworkConfig):
     """One width."""
 
     channels: tuple = (8,)

@@ -132,12 +132,12 @@ sys.exit(code)
 # All that pyproject.toml names but torch, numpy, tqdm, filelock and platformdirs, and what that
 # brings along; sklearn holds the digits, and CIFAR-10's files need torchvision.
 _NOT_NEEDED = (
-    "papermill,jupyter_book,sphinx,dask,distributed,lightning_fabric,torchvision,scipy,matplotlib,"
+    "papermill,jupyter_book,sphinx,dask,distributed,lightning_fabric,torchvision,matplotlib,"
     "PIL,pandas,IPython,ipywidgets,ipykernel,nbformat,nbclient,pyamg,joblib,sklearn"
 )
 
 
-def test_training_needs_torch_numpy_tqdm_filelock_and_platformdirs_only(tmp_path):
+def test_training_needs_torch_numpy_scipy_tqdm_filelock_and_platformdirs_only(tmp_path):
     def bare(data, blocked):
         command = [sys.executable, "-c", _BARE, data, blocked, str(tmp_path / data)]
         return subprocess.run(command, capture_output=True, text=True, timeout=120)

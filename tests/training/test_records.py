@@ -160,7 +160,7 @@ def test_digests_do_not_depend_on_order_or_process():
     assert records.digest({"b": [1, 2.5, None]}) != records.digest({"b": [1, 2.5, 0]})
 
 
-SHIPPED = _paths.shipped()
+SHIPPED = _paths.packaged_results()
 LINES = [
     json.loads(line)
     for file in (*sorted((SHIPPED / "runs").glob("*.jsonl")), SHIPPED / "implicit_function.jsonl")

@@ -5,7 +5,7 @@ import pytest
 from mgtutorial import _paths
 from mgtutorial.training import loop, protocols, records
 
-RUNS = list(records.read(_paths.shipped() / "runs"))
+RUNS = list(records.read(_paths.packaged_results() / "runs"))
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda r: r.digest)

@@ -16,7 +16,9 @@ NAMES = ["mgiad-20-g4", "mgnet-20", "poly-mgnet-20-g4", "poly-mgnet-20-q2", "pol
 
 def test_the_snapshots_are_there_and_small():
     assert snapshots.available() == NAMES
-    sizes = [(_paths.shipped() / "spectra" / f"{name}.npz").stat().st_size for name in NAMES]
+    sizes = [
+        (_paths.packaged_results() / "spectra" / f"{name}.npz").stat().st_size for name in NAMES
+    ]
     assert max(sizes) < 600_000 and sum(sizes) < 1_500_000
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mgtutorial.data import images as data
+from mgtutorial.models.config import NetworkConfig
 from mgtutorial.training import flower, loop, records, time_limits
 from mgtutorial.training.protocols import TrainConfig
 from mgtutorial.training.record import written
@@ -19,7 +20,7 @@ PAPER, PENCIL, INK = range(3)
 
 
 @dataclass(frozen=True)
-class PixelNet:
+class PixelNet(NetworkConfig):
     """The config of a network from images to a class for each pixel."""
 
     width: int = 8

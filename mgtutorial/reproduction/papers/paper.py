@@ -11,7 +11,7 @@ class Family:
     Attributes
     ----------
     label, colour, marker : str
-        ``colour`` is a name of :data:`mgtutorial.figures.style.COLOURS`.
+        ``colour`` is a name of :data:`mgtutorial.figures.COLOURS`.
     config : type
         The class of the networks' configs.
     only : callable
@@ -37,7 +37,7 @@ class Figure:
     ----------
     title, data : str
     networks : tuple of str
-        Names of :data:`mgtutorial.models.registry.CONFIGS`, in the order of the rows.
+        Names of :data:`mgtutorial.models.CONFIGS`, in the order of the rows.
     printed : tuple of str
         The printed tables that say something about these networks; a later one wins. The
         accuracies of another paper's tables, which its own protocol gave, are left out.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ... import _paths
 
-FOLDER = _paths.shipped() / "published"
+FOLDER = _paths.packaged_results() / "published"
 
 
 def read_table(name):
