@@ -78,7 +78,7 @@ def shared(devices=1, nodes=1):
 
 
 class SingleProcess:
-    """The team of one: what :class:`mgtutorial.training.distributed.Team` does for several processes."""
+    """The team of one: what :class:`.distributed.Team` does for several processes."""
 
     rank, size = 0, 1
     record = MappingProxyType({})  # what the record says about it
