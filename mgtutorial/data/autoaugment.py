@@ -75,7 +75,7 @@ class Reading(NamedTuple):
     solarize: int
 
 
-#: torchvision's AutoAugment; ``utils/autoaugment.py`` of vanbetteray/Poly-MgNet@1aa5ebf.
+#: torchvision's AutoAugment; ``utils/autoaugment.py`` of vanbetteray/Poly-MgNet@7f92a63.
 READINGS = {
     "torchvision": Reading(0, False, True, False, 255),
     "code": Reading(128, True, False, True, 256),

@@ -170,4 +170,8 @@ def plain_fields(config):
     for f in fields(config):
         if f.metadata.get("later") and values[f.name] == f.default:
             del values[f.name]
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    return {k: _plain(v) for k, v in values.items()}
+
+
+def _plain(value):
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value

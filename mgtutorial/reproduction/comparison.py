@@ -12,9 +12,10 @@ from functools import cache
 from ..data import catalogue
 from ..errors import choose
 from ..models import registry
+from ..models.config import NetworkConfig
 from ..models.counting import count_weights
 from ..models.narrow import narrowed
-from ..training import records
+from ..training import protocols, records
 from . import expected_counts, verdicts
 from .published import Row
 from .tables import TABLES
@@ -149,14 +150,19 @@ def _put(groups, run):
 
 
 def _comparable(group, table):
-    first = next(iter(group.values()))
-    config = first["config"]
+    return all(_follows(run, table) for run in group.values())
+
+
+def _follows(run, table):
+    """Whether a run has the table's protocol in every field, and its images, all of them."""
+    config = protocols.TrainConfig.from_dict(run["config"])
+    images = run["data"]["source"], run["data"]["n"], run["evaluated_on"]["n"]
     return (
-        first["budget"] == "paper"
-        and not first["partial"]
-        and config["data"] == table.data
-        and config.get("protocol", "mgiad") == table.protocol
-        and first["data"]["source"] == catalogue.info(table.data).official
+        (config.data, config.protocol) == (table.data, table.protocol)
+        and not protocols.deviation(config)
+        and not run["partial"]
+        and run["epochs"] == config.epochs
+        and catalogue.info(table.data).is_whole(*images)
     )
 
 
@@ -165,8 +171,9 @@ def _network(run):
 
 
 def _bare(config):
-    """A config without what the data set decides."""
-    return replace(config, in_channels=1, num_classes=10)
+    """A config without what the data set and the protocol decide."""
+    law = NetworkConfig.initial_weights
+    return replace(config, in_channels=1, num_classes=10, initial_weights=law)
 
 
 # ------------------------------------------------------------------------------ to look at

@@ -118,9 +118,9 @@ WHOLE = {
 
 
 def _same_network(recorded, config):
-    """Whether a run's network is the row's, but for the data set it was fitted to."""
+    """Whether a run's network is the row's, but for its data set and its protocol's start."""
     recorded = registry.from_dict(recorded)
-    fitted = {k: getattr(recorded, k) for k in ("in_channels", "num_classes")}
+    fitted = {k: getattr(recorded, k) for k in ("in_channels", "num_classes", "initial_weights")}
     return recorded == replace(config, **fitted)
 
 

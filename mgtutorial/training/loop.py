@@ -17,7 +17,7 @@ from ..errors import InvalidValue, RecordsUnwritable
 from ..models.counting import count_macs, count_weights
 from . import checkpoints, protocols, records, schedules, time_limits
 from . import progress as displays
-from .devices import autocast, describe, dtype_of
+from .devices import autocast, describe, dtype_of, exact
 from .team import SingleProcess
 
 
@@ -96,7 +96,7 @@ def train(
     # A second program that wants the same run waits and then finds its record; the lock
     # of a program that was killed is free.
     lock = FileLock(f"{path}.lock") if team.rank == 0 else contextlib.nullcontext()
-    with lock, limit.listening():
+    with lock, limit.listening(), exact(config, device):
         if (record := team.first(lambda: records.find(run, results))) is None:
             shown = displays.one(progress if team.rank == 0 else False)
             record = _train(config, run, images, root, device, path, shown, limit, team)
@@ -166,7 +166,10 @@ def _train(config, run, images, root, device, path, bar, limit, team):
             team.first(lambda: limit.check(_expected(limit, curve, config, images, device, team)))
             begun, loss_sum, right, seen = time.perf_counter(), 0.0, 0, 0
             model.train()
-            batches = data.batches(own, config.batch_size, config.augmentation, generator=order)
+            batches = data.batches(
+                own, config.batch_size, config.augmentation, generator=order,
+                normalisation=config.normalisation,
+            )  # fmt: skip
             for step, (x, y) in enumerate(batches):
                 for group in optimiser.param_groups:
                     group["lr"] = schedules.learning_rate(config, epoch, step / steps)
@@ -261,7 +264,8 @@ def accuracy(model, images, config, device, batch_size=500):
     model.eval()
     dtype = dtype_of(config)
     right = 0
-    for x, y in data.batches(images, batch_size, shuffle=False):
+    whole = data.batches(images, batch_size, shuffle=False, normalisation=config.normalisation)
+    for x, y in whole:
         with autocast(config, device):
             z = model(x.to(dtype).contiguous(memory_format=torch.channels_last))
         right += int((z.argmax(1) == y).sum())

@@ -1,6 +1,6 @@
 """AutoAugment as the code of Poly-MgNet has it, against Pillow, image by image.
 
-What that code does (vanbetteray/Poly-MgNet@1aa5ebf, utils/autoaugment.py), by its facts: pixels
+What that code does (vanbetteray/Poly-MgNet@7f92a63, utils/autoaugment.py), by its facts: pixels
 that come in are grey 128; shears are bicubic, shifts and turns take the nearest pixel; a turn has
 one sign, all else both; solarize's thresholds go from 256 to 0.
 """

@@ -16,17 +16,18 @@ TABLE = "mgiad-table2"
 def run(row="mgnet-20", budget="paper", seed=0, accuracy=0.93, table=TABLE, config=None, **changes):
     """A record as `train` writes it, as far as tables read it."""
     described = TABLES[table]
-    settings = protocols.settings(budget, described.data, described.protocol)
-    made = protocols.TrainConfig(
-        model=config or described.config(row), data=described.data, budget=budget, seed=seed,
-        **settings,
-    ).as_dict()  # fmt: skip
+    config = config or described.config(row)
+    made = protocols.configure(
+        config, described.data, budget, root="nowhere", protocol=described.protocol, seed=seed
+    ).as_dict()
+    info = catalogue.info(described.data)
     made |= changes.pop("config_changes", {})
     return {
         "schema": 1,
         "digest": records.digest([made, seed]),
         "config": made,
-        "data": {"source": "official files", "n": 60_000, "digest": "same"},
+        "data": {"source": info.official, "n": info.n_train, "digest": "same"},
+        "evaluated_on": {"split": "test", "n": info.n_test, "digest": "same"},
         "seed": seed,
         "budget": budget,
         "epochs": made["epochs"],
@@ -61,13 +62,39 @@ def test_three_seeds_of_the_papers_protocol_are_compared():
 @pytest.mark.parametrize("table", TABLES)
 def test_each_table_compares_runs_on_the_official_images_of_its_data_set(table):
     row = next(name for name, entry in TABLES[table].rows.items() if entry.config)
-    for source, comparable in (
-        (catalogue.info(TABLES[table].data).official, True),
-        ("JPEG copy", False),
-        ("20 of 200 classes", False),
+    info = catalogue.info(TABLES[table].data)
+    for source, n, comparable in (
+        (info.official, info.n_train, True),
+        (info.official, info.n_train - 1, False),
+        ("JPEG copy", info.n_train, False),
+        ("20 of 200 classes", info.n_train, False),
     ):
-        images = {"source": source, "n": 50_000, "digest": "some"}
+        images = {"source": source, "n": n, "digest": "some"}
         assert only([run(row, table=table, data=images)], row, table).comparable is comparable
+    fewer = {"split": "test", "n": info.n_test - 1, "digest": "some"}
+    assert not only([run(row, table=table, evaluated_on=fewer)], row, table).comparable
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lr": 0.3}, {"batch_size": 1024}, {"weight_decay": 5e-3}, {"augmentation": "crop-flip"},
+     {"precision": "float16"}, {"schedule": "constant"}, {"norm_parts": 8}, {"momentum": 0.0},
+     {"normalisation": [[0.4], [0.3]]}, {"split": "fit"}, {"n_train": 60_000}],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_a_run_with_one_other_field_is_not_compared(change):
+    assert only([run()]).comparable
+    assert not only([run(config_changes=change)]).comparable
+    longer = run(config_changes={"epochs": 4000}, epochs=4000)
+    assert not only([longer]).comparable
+
+
+def test_a_run_from_another_start_belongs_to_the_row_and_is_not_compared():
+    plain = run()["config"]["model"]
+    assert plain["initial_weights"] == "torch"
+    other = {k: v for k, v in plain.items() if k != "initial_weights"}
+    line = only([run(config_changes={"model": other})])
+    assert line.runs and not line.comparable
 
 
 @pytest.mark.parametrize(
