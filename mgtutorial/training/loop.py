@@ -2,7 +2,7 @@
 
 ``train(config)`` loads the data, trains, writes a checkpoint after each epoch, reads the
 test set once at the end and appends a record. Called again it goes on where it was
-stopped, bit for bit; once the record exists it only returns it.
+stopped, on a CPU bit for bit; once the record exists it only returns it.
 """
 
 import contextlib
