@@ -57,13 +57,12 @@ def counted(found):
 
     Examples
     --------
-    >>> counted([{"source": "printed"}, {"source": "chosen"}, {"source": "printed"}])
-    '2 printed, 1 chosen'
+    >>> counted([{"source": "printed", "value": v} for v in ("400", "128", "")])
+    '2 printed, 1 left open'
     """
-    sources = [line["source"] for line in found]
-    kinds = ("printed", "code", "chosen")
-    words = {"printed": "printed", "code": "from code", "chosen": "chosen"}
-    return ", ".join(f"{n} {words[kind]}" for kind in kinds if (n := sources.count(kind)))
+    sources = [line["source"] if line["value"] else "" for line in found]
+    words = {"printed": "printed", "code": "from code", "chosen": "chosen", "": "left open"}
+    return ", ".join(f"{n} {word}" for kind, word in words.items() if (n := sources.count(kind)))
 
 
 def markdown(found):
