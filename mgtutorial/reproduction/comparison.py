@@ -155,10 +155,12 @@ def _comparable(group, table):
 
 def _follows(run, table):
     """Whether a run has the table's protocol in every field, and its images, all of them."""
+    if run["budget"] != "paper" or run["config"]["data"] != table.data:
+        return False
     config = protocols.TrainConfig.from_dict(run["config"])
     images = run["data"]["source"], run["data"]["n"], run["evaluated_on"]["n"]
     return (
-        (config.data, config.protocol) == (table.data, table.protocol)
+        config.protocol == table.protocol
         and not protocols.deviation(config)
         and not run["partial"]
         and run["epochs"] == config.epochs

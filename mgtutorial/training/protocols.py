@@ -203,7 +203,10 @@ class TrainConfig:
         Raises
         ------
         UnknownName, InvalidValue
+            If the network, a value or the name of a field is unknown.
         """
+        for name in plain:
+            choose("training option", name, [f.name for f in fields(cls)])
         return cls(**{**plain, "model": registry.from_dict(plain["model"])})
 
 
