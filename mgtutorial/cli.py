@@ -116,6 +116,10 @@ def _parser():
     train.add_argument(
         "--precision", default="float32", help="float32, bfloat16, float16 or float64"
     )
+    train.add_argument(
+        "--protocol",
+        help="whose protocol budget paper follows: mgiad, mgic, mgic-first, poly-mgnet",
+    )
     train.add_argument("--compile", action="store_true", help="use torch.compile")
     train.add_argument("--checkpoint", help="its path (default: named by the run)")
     train.add_argument(
@@ -218,7 +222,16 @@ def _train(arguments):
 
     given = {
         name: getattr(arguments, name)
-        for name in ("epochs", "batch_size", "lr", "seed", "split", "precision", "compile")
+        for name in (
+            "epochs",
+            "batch_size",
+            "lr",
+            "seed",
+            "split",
+            "precision",
+            "compile",
+            "protocol",
+        )
         if getattr(arguments, name) is not None
     }
     config = protocols.configure(

@@ -34,6 +34,7 @@ MISTAKES = [
     (["train", "--model", "mgnet-20", "--epochs", "0"], "epochs=0"),
     (["reproduce", "mgiad-table3"], "did you mean 'mgiad-table3-cifar100'"),
     (["reproduce", "mgiad-table2", "--rows", "mgnet20"], "did you mean 'mgnet-20'"),
+    (["train", "--model", "mgnet-20", "--protocol", "mgik"], "did you mean 'mgic'"),
     (["reproduce", "mgiad-table2", "--seeds", "0,x"], "whole numbers"),
     (["reproduce", "mgic-table8", "--rows", "mgnet-20"], "no rows to choose from"),
     (["reproduce", "mgiad-table2", "--time-limit", "soon"], "such as 9m, 45s"),

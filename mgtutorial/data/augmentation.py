@@ -14,10 +14,18 @@ from .autoaugment import auto_augment
 from .image_ops import to_bytes
 
 #: The policies :func:`apply` knows.
-POLICIES = ("none", "crop-flip", "cifar10", "cifar100", "resized-crop", "resized-crop-half")
+POLICIES = (
+    "none",
+    "crop-flip",
+    "cifar10",
+    "cifar10-code",
+    "cifar100",
+    "resized-crop",
+    "resized-crop-half",
+)
 
 #: Those that cost less the more images they get at once.
-POOLED = ("crop-flip", "cifar10", "cifar100")
+POOLED = ("crop-flip", "cifar10", "cifar10-code", "cifar100")
 
 
 def apply(policy, images, generator):
@@ -28,10 +36,12 @@ def apply(policy, images, generator):
     policy : str
         - ``none``
         - ``crop-flip``: crop after padding 4 with black, flip (MGIC on CIFAR)
-        - ``cifar10``: crop after padding 4 with grey 128, flip, AutoAugment
+        - ``cifar10``: crop after padding 4 with grey 128, flip, AutoAugment as torchvision has it
+        - ``cifar10-code``: the same with AutoAugment as in the code that trained Poly-MgNet,
+          :data:`mgtutorial.data.autoaugment.READINGS` (MGiaD and Poly-MgNet on CIFAR-10)
         - ``cifar100``: flip, crop after padding 4 by reflection
-        - ``resized-crop``: a random part (8 to 100 % of the area) at full size, flip
-        - ``resized-crop-half``: the same with 50 to 100 % (MGIC on ImageNet)
+        - ``resized-crop``: a random part (8 to 100 % of the area) at full size, flip (ImageNet)
+        - ``resized-crop-half``: the same with 50 to 100 %
     images : torch.Tensor
         uint8 (n, c, h, w); not changed.
     generator : torch.Generator
@@ -62,7 +72,8 @@ def apply(policy, images, generator):
         return flip(resized_crop(images, generator, scale=(smallest, 1.0)), generator)
     if policy == "crop-flip":
         return crop_and_flip(images, generator)
-    return auto_augment(crop_and_flip(images, generator, fill=128), generator)
+    reading = "code" if policy == "cifar10-code" else "torchvision"
+    return auto_augment(crop_and_flip(images, generator, fill=128), generator, reading)
 
 
 def flip(images, generator):

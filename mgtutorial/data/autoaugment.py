@@ -1,13 +1,18 @@
 """AutoAugment's policy for CIFAR-10, batched: images that meet the same operation are one group.
 
+The paper's table leaves open what an operation does at the border and how a level becomes a number.
+:data:`READINGS` has two answers: torchvision's, and that of the code which trained Poly-MgNet.
+
 E. D. Cubuk, B. Zoph, D. Mané, V. Vasudevan, Q. V. Le: AutoAugment: learning
 augmentation strategies from data. CVPR 2019.
 """
 
 import functools
+from typing import NamedTuple
 
 import torch
 
+from ..errors import choose
 from . import image_ops
 
 # AutoAugment's policy for CIFAR-10 (Cubuk et al., CVPR 2019, table 7, as torchvision has it): 25
@@ -43,9 +48,41 @@ CIFAR10_POLICY = (
 _PLAIN = ("autocontrast", "equalize", "invert")  # no magnitude
 _FACTOR = ("brightness", "colour", "contrast", "sharpness")  # the magnitude is added to 1
 _LARGEST = {"shear_x": 0.3, "shear_y": 0.3, "rotate": 30.0, **dict.fromkeys(_FACTOR, 0.9)}
+_MOVING = ("shear_x", "shear_y", "translate_x", "translate_y", "rotate")  # they uncover pixels
 
 
-def magnitude(name, level, height, width):
+class Reading(NamedTuple):
+    """What the policy's table leaves open.
+
+    Attributes
+    ----------
+    fill : int
+        Grey level of what is uncovered.
+    cubic : bool
+        Whether a shear is bicubic; else it takes the nearest pixel.
+    turns_both_ways : bool
+        Whether the sign of a rotation is drawn; else it is counter-clockwise.
+    rounded : bool
+        Whether a translation is rounded to whole pixels; else its fraction is cut off.
+    solarize : int
+        The threshold of solarize at level 0.
+    """
+
+    fill: int
+    cubic: bool
+    turns_both_ways: bool
+    rounded: bool
+    solarize: int
+
+
+#: torchvision's AutoAugment; ``utils/autoaugment.py`` of vanbetteray/Poly-MgNet@7f92a63.
+READINGS = {
+    "torchvision": Reading(0, False, True, False, 255),
+    "code": Reading(128, True, False, True, 256),
+}
+
+
+def magnitude(name, level, height, width, reading="torchvision"):
     """What a level of AutoAugment means for an operation.
 
     Parameters
@@ -56,6 +93,8 @@ def magnitude(name, level, height, width):
         0 to 9.
     height, width : int
         Of the images: translations are fractions of it (150 of 331 pixels at level 9).
+    reading : str
+        Of :data:`READINGS`.
 
     Returns
     -------
@@ -66,18 +105,31 @@ def magnitude(name, level, height, width):
     --------
     >>> magnitude("rotate", 9, 32, 32), magnitude("posterize", 7, 32, 32)
     ((30.0, True), (5, False))
+    >>> magnitude("rotate", 9, 32, 32, "code"), magnitude("translate_x", 9, 32, 32, "code")
+    ((30.0, False), (15, True))
     """
+    reads = READINGS[reading]
     if name in _PLAIN:
         return None, False
     if name == "posterize":
         return 8 - round(level / (9 / 4)), False
     if name == "solarize":
-        return torch.linspace(255, 0, 10)[level].item(), False
+        return _of_ten(reads.solarize, 0, level, reading), False
     largest = 150 / 331 * {"translate_x": width, "translate_y": height}.get(name, 0)
-    return torch.linspace(0, largest or _LARGEST[name], 10)[level].item(), True
+    value = _of_ten(0, largest or _LARGEST[name], level, reading)
+    if largest and reads.rounded:
+        value = round(value)
+    return value, name != "rotate" or reads.turns_both_ways
 
 
-def auto_augment(images, generator):
+def _of_ten(first, last, level, reading):
+    """One of ten equidistant numbers, in the precision of the reading: some decide a pixel."""
+    if reading == "torchvision":
+        return torch.linspace(first, last, 10)[level].item()
+    return first + level * ((last - first) / 9)
+
+
+def auto_augment(images, generator, reading="torchvision"):
     """AutoAugment with the policy for CIFAR-10, a sub-policy drawn for each image.
 
     Parameters
@@ -85,11 +137,17 @@ def auto_augment(images, generator):
     images : torch.Tensor
         uint8 (n, c, h, w).
     generator : torch.Generator
-        On the CPU.
+        On the CPU. It draws the same numbers for every reading.
+    reading : {"torchvision", "code"}
+        How the policy's table is read: :data:`READINGS`.
 
     Returns
     -------
     torch.Tensor
+
+    Raises
+    ------
+    UnknownName
 
     Examples
     --------
@@ -102,10 +160,10 @@ def auto_augment(images, generator):
     chosen = torch.randint(len(CIFAR10_POLICY), (n,), generator=generator)
     chance = torch.rand(n, 2, generator=generator)
     sign = torch.randint(2, (n, 2), generator=generator)
-    return auto_augment_as(images, chosen, chance, sign)
+    return auto_augment_as(images, chosen, chance, sign, reading)
 
 
-def auto_augment_as(images, chosen, chance, sign):
+def auto_augment_as(images, chosen, chance, sign, reading="torchvision"):
     """Carry out what was drawn: see :func:`auto_augment`.
 
     Parameters
@@ -118,6 +176,7 @@ def auto_augment_as(images, chosen, chance, sign):
         float32 (n, 2): an operation is carried out where this is at most its probability.
     sign : torch.Tensor
         int64 (n, 2): 0 makes a signed magnitude negative.
+    reading : {"torchvision", "code"}
 
     Returns
     -------
@@ -133,9 +192,10 @@ def auto_augment_as(images, chosen, chance, sign):
     >>> auto_augment_as(image, torch.tensor([23]), chance, sign).unique().item()
     200
     """
+    choose("reading of AutoAugment", reading, READINGS)
     place = torch.arange(len(images))  # of each image in the present order
     for stage in (0, 1):
-        operations, probability, code_of, factor_of = _stage(stage, *images.shape[-2:])
+        operations, probability, code_of, factor_of = _stage(stage, *images.shape[-2:], reading)
         # images that meet the same operation form a group; the last group is left alone
         drawn = chosen, sign[:, stage]
         code = torch.where(chance[:, stage] <= probability[chosen], code_of[drawn], len(operations))
@@ -147,14 +207,22 @@ def auto_augment_as(images, chosen, chance, sign):
         groups = zip(images.split(sizes), factor_of[drawn][order].split(sizes), strict=True)
         for (name, value), (group, factors) in zip(operations, groups, strict=False):
             if len(group):
-                operation = getattr(image_ops, name)
+                operation = _operation(name, reading)
                 value = factors if name in _FACTOR else value
                 group.copy_(operation(group) if value is None else operation(group, value))
     return images.index_select(0, place.to(images.device))
 
 
 @functools.lru_cache
-def _stage(stage, height, width):
+def _operation(name, reading):
+    reads = READINGS[reading]
+    cubic = reads.cubic and name.startswith("shear")
+    operation = getattr(image_ops, f"cubic_{name}" if cubic else name)
+    return functools.partial(operation, fill=reads.fill) if name in _MOVING else operation
+
+
+@functools.lru_cache
+def _stage(stage, height, width, reading):
     """What a stage consists of.
 
     Returns
@@ -169,7 +237,7 @@ def _stage(stage, height, width):
     operations, code_of, factor_of = [], [], []
     for sub_policy in CIFAR10_POLICY:
         name, _, level = sub_policy[stage]
-        value, signed = magnitude(name, level, height, width)
+        value, signed = magnitude(name, level, height, width, reading)
         values = (-value, value) if signed else (value, value)
         factor_of.append([1.0 + v if name in _FACTOR else 1.0 for v in values])
         pairs = [(name, None if name in _FACTOR else v) for v in values]

@@ -29,11 +29,14 @@ class DataSet:
     readers : tuple of Reader
         What reads its files: the official ones first, then local copies.
     augmentation : str
-        The policy of :mod:`mgtutorial.data.augmentation` that the papers' code uses.
+        The policy of :mod:`mgtutorial.data.augmentation` that the shorter budgets use; a paper's
+        protocol has its own.
     stem : {"3x3", "7x7"}
         With which the published networks begin on these images.
     by_hand : str
         What belongs into the root where the official files cannot be fetched; empty if nothing.
+    n_train, n_test : int or None
+        How many images the official files hold to train on and to test with.
     """
 
     name: str
@@ -46,15 +49,31 @@ class DataSet:
     augmentation: str = "none"
     stem: str = "3x3"
     by_hand: str = ""
+    n_train: int | None = None
+    n_test: int | None = None
 
     @property
     def official(self):
         """The ``source`` of images that come from the official files."""
         return self.readers[0].source
 
+    def is_whole(self, source, n_train, n_test):
+        """Return whether images of a source, so many of them, are the official ones, and all.
 
-# The constants of FashionMNIST and CIFAR-10, and all augmentations but ImageNet's, are those of
-# the MGiaD authors' code.
+        The source alone would not do: folders with the right names may hold any images.
+
+        Examples
+        --------
+        >>> info("imagenet").is_whole("folders", 1_281_167, 50_000)
+        True
+        >>> info("imagenet").is_whole("folders", 1_281_167, 10_000)
+        False
+        """
+        return source == self.official and (n_train, n_test) == (self.n_train, self.n_test)
+
+
+# The constants of FashionMNIST and CIFAR-10, and the augmentations but for torchvision's reading of
+# AutoAugment, are those of the code of Poly-MgNet, whose first author is MGiaD's.
 _GREY = {"mean": (0.5,), "std": (0.5,)}
 _IMAGENET = {
     "mean": (0.485, 0.456, 0.406),
@@ -80,20 +99,20 @@ _RECORDS = (
             ("t10k-labels-idx1-ubyte",
              "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
         )),),
-        by_hand="FashionMNIST/raw/*-ubyte.gz",
+        by_hand="FashionMNIST/raw/*-ubyte.gz", n_train=60_000, n_test=10_000,
     ),
     DataSet(
         "cifar10", 3, 10, 32,
         mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010), augmentation="cifar10",
         readers=(TorchvisionFiles("CIFAR10"), JpegCopy("cifar10_jpeg/cifar10_jpeg.npz")),
-        by_hand="cifar-10-python.tar.gz",
+        by_hand="cifar-10-python.tar.gz", n_train=50_000, n_test=10_000,
     ),
     DataSet(
         "cifar100", 3, 100, 32,
         # the channels' mean and deviation over the 50,000 training images
         mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762), augmentation="cifar100",
         readers=(TorchvisionFiles("CIFAR100"),),
-        by_hand="cifar-100-python.tar.gz",
+        by_hand="cifar-100-python.tar.gz", n_train=50_000, n_test=10_000,
     ),
     DataSet(
         "tiny-imagenet", 3, 200, 64, **_IMAGENET,
@@ -105,13 +124,14 @@ _RECORDS = (
             ),
             JpegCopy("tinyimagenet20/*.npz", classes=20),
         ),
-        by_hand="tiny-imagenet-200.zip",
+        by_hand="tiny-imagenet-200.zip", n_train=100_000, n_test=10_000,
     ),
     DataSet(
         "imagenet", 3, 1000, 224, **_IMAGENET,
         stem="7x7",
         readers=(ImageFolders("imagenet"),),
         by_hand="the folders imagenet/train/CLASS and imagenet/val/CLASS",
+        n_train=1_281_167, n_test=50_000,
     ),
     DataSet(
         "synthetic", 3, 10, 32, mean=(0.5,) * 3, std=(0.5,) * 3,

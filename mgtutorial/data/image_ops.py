@@ -191,74 +191,113 @@ def equalize(images):
     return table.view(-1).index_select(0, place.view(-1)).view_as(images)
 
 
-def shear_x(images, slope):
-    """Shift each row to the left by `slope` times its distance from the top; black comes in.
+def shear_x(images, slope, fill=0):
+    """Shift each row to the left by `slope` times its distance from the top; `fill` comes in.
 
     Examples
     --------
     >>> shear_x(torch.ones(1, 1, 3, 3, dtype=torch.uint8), 0.9)[0, 0].tolist()
     [[1, 1, 1], [1, 1, 0], [1, 0, 0]]
     """
-    return _warp(images, "shear_x", slope)
+    return _warp(images, "shear_x", slope, fill)
 
 
-def shear_y(images, slope):
-    """Shift each column up by `slope` times its distance from the left; black comes in.
+def shear_y(images, slope, fill=0):
+    """Shift each column up by `slope` times its distance from the left; `fill` comes in.
 
     Examples
     --------
     >>> shear_y(torch.ones(1, 1, 3, 3, dtype=torch.uint8), 0.9)[0, 0].tolist()
     [[1, 1, 1], [1, 1, 0], [1, 0, 0]]
     """
-    return _warp(images, "shear_y", slope)
+    return _warp(images, "shear_y", slope, fill)
 
 
-def translate_x(images, pixels):
-    """Shift to the right by whole pixels (a fraction is cut off); black comes in.
+def cubic_shear_x(images, slope, fill=0):
+    """:func:`shear_x`, bicubic: see :func:`cubic_shear_y`.
+
+    Examples
+    --------
+    >>> cubic_shear_x(torch.full((1, 1, 3, 3), 9, dtype=torch.uint8), 0.9)[0, 0].tolist()
+    [[9, 9, 9], [9, 9, 0], [9, 0, 0]]
+    """
+    return cubic_shear_y(images.transpose(2, 3), slope, fill).transpose(2, 3).contiguous()
+
+
+def cubic_shear_y(images, slope, fill=0):
+    """:func:`shear_y`, bicubic, as Pillow's affine transform has it: fractions are cut off.
+
+    Its cubic passes through the two pixels around a point, and the slope at each is the difference
+    of its two neighbours; outside of the image the pixels of the border are repeated.
+
+    Examples
+    --------
+    >>> cubic_shear_y(torch.full((1, 1, 3, 3), 9, dtype=torch.uint8), 0.9)[0, 0].tolist()
+    [[9, 9, 9], [9, 9, 0], [9, 0, 0]]
+    """
+    h, w = images.shape[-2:]
+    device = images.device
+    source = slope * (torch.arange(w, dtype=torch.float64) + 0.5)
+    source = source + torch.arange(h, dtype=torch.float64)[:, None]  # row, in pixels' centres
+    outside = ((source < -0.5) | (source >= h - 0.5)).to(device)
+    row = source.floor()
+    d = (source - row).to(device)
+    column = torch.arange(w)
+    pixels = images.flatten(2)
+    v1, v2, v3, v4 = (
+        pixels[:, :, ((row.long() + k).clamp(0, h - 1) * w + column).to(device)].double()
+        for k in (-1, 0, 1, 2)
+    )
+    value = v2 + d * (v3 - v1 + d * (2 * (v1 - v2) + v3 - v4 + d * (v2 - v1 + v4 - v3)))
+    return to_bytes(value.clamp_(0, 255)).masked_fill_(outside, fill)
+
+
+def translate_x(images, pixels, fill=0):
+    """Shift to the right by whole pixels (a fraction is cut off); `fill` comes in.
 
     Examples
     --------
     >>> translate_x(torch.tensor([[[[10, 100, 200]]]], dtype=torch.uint8), -1.9).flatten().tolist()
     [100, 200, 0]
     """
-    return _shift(images, int(pixels), 3)
+    return _shift(images, int(pixels), 3, fill)
 
 
-def translate_y(images, pixels):
-    """Shift down by whole pixels (a fraction is cut off); black comes in.
+def translate_y(images, pixels, fill=0):
+    """Shift down by whole pixels (a fraction is cut off); `fill` comes in.
 
     Examples
     --------
     >>> translate_y(torch.tensor([[[[10], [100]]]], dtype=torch.uint8), 1).flatten().tolist()
     [0, 10]
     """
-    return _shift(images, int(pixels), 2)
+    return _shift(images, int(pixels), 2, fill)
 
 
-def _shift(images, pixels, dim):
+def _shift(images, pixels, dim, fill):
     size = images.shape[dim]
     kept = max(0, size - abs(pixels))
-    out = torch.zeros_like(images)
+    out = torch.full_like(images, fill)
     into, start = (size - kept, 0) if pixels > 0 else (0, size - kept)
     out.narrow(dim, into, kept).copy_(images.narrow(dim, start, kept))
     return out
 
 
-def rotate(images, degrees):
-    """Turn counter-clockwise about the centre, to the nearest pixel; black comes in.
+def rotate(images, degrees, fill=0):
+    """Turn counter-clockwise about the centre, to the nearest pixel; `fill` comes in.
 
     Examples
     --------
     >>> rotate(torch.tensor([[[[1, 2], [3, 4]]]], dtype=torch.uint8), 90).flatten().tolist()
     [2, 4, 1, 3]
     """
-    return _warp(images, "rotate", degrees)
+    return _warp(images, "rotate", degrees, fill)
 
 
-def _warp(images, kind, magnitude):
+def _warp(images, kind, magnitude, fill):
     h, w = images.shape[-2:]
     index, outside = _nearest(kind, float(magnitude), h, w, images.device)
-    return images.flatten(2)[:, :, index].masked_fill_(outside, 0).view_as(images)
+    return images.flatten(2)[:, :, index].masked_fill_(outside, fill).view_as(images)
 
 
 def _matrix(kind, m, h, w):

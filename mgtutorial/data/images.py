@@ -66,7 +66,10 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
     return part.split(info, split, device)
 
 
-def batches(images, batch_size, augmentation="none", shuffle=True, generator=None, drop_last=False):
+def batches(
+    images, batch_size, augmentation="none", shuffle=True, generator=None, drop_last=False,
+    normalisation=None,
+):  # fmt: skip
     """One epoch of batches, made on the device of the images.
 
     Parameters
@@ -84,11 +87,14 @@ def batches(images, batch_size, augmentation="none", shuffle=True, generator=Non
         is the state from which the next epoch starts.
     drop_last : bool
         Leave out a last batch that is not full.
+    normalisation : (tuple of float, tuple of float), optional
+        Mean and deviation of the grey values in [0, 1], one number a channel. Default: those of
+        the data set's record.
 
     Yields
     ------
     x : torch.Tensor
-        float32 (batch, channels, size, size), normalised with the data set's mean and deviation.
+        float32 (batch, channels, size, size), normalised.
     y : torch.Tensor
         int64 (batch,).
 
@@ -120,7 +126,7 @@ def batches(images, batch_size, augmentation="none", shuffle=True, generator=Non
     if drop_last:
         order = order[: images.n // batch_size * batch_size]
     return _single_threaded(
-        _normalised(images, images.epoch(order, batch_size, augmentation, seed))
+        _normalised(images, images.epoch(order, batch_size, augmentation, seed), normalisation)
     )
 
 
@@ -143,9 +149,10 @@ def _single_threaded(epoch):
             yield batch
 
 
-def _normalised(images, epoch):
+def _normalised(images, epoch, normalisation):
     device, info = images.labels.device, catalogue.info(images.name)
-    mean, std = (torch.tensor(v, device=device)[:, None, None] for v in (info.mean, info.std))
+    constants = normalisation or (info.mean, info.std)
+    mean, std = (torch.tensor(v, device=device)[:, None, None] for v in constants)
     scale, shift = 1 / (255 * std), -mean / std
     for x, y in epoch:
         yield x.float().mul_(scale).add_(shift), y

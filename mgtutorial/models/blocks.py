@@ -5,6 +5,9 @@ from torch import nn
 
 from ..errors import InvalidValue, choose
 
+#: The laws that :func:`initialise` draws from.
+INITIAL_WEIGHTS = ("he-fan-out", "torch", "he-fan-in-grouped")
+
 
 def conv(c_in, c_out, kernel=3, stride=1, groups=1):
     """Return a convolution without bias that keeps the size up to its stride (zero padding).
@@ -150,32 +153,56 @@ class Head(nn.Module):
         return self.linear(u.mean((2, 3)))
 
 
-def initialise(module):
-    """He's initial weights (normal, fan-out) for every convolution, in place.
+def initialise(module, law="he-fan-out"):
+    """Draw the weights of every convolution anew, in place, from torch's global generator.
 
-    The papers do not print theirs; this is the usual start of a residual
-    network, and it draws from torch's global generator alone.
+    With ``k`` pixels of a kernel, ``c'`` channels out and ``s = c / groups`` channels that an
+    output sees, the variance of a weight is
+
+    - ``"he-fan-out"``: ``2 / (k c')``, normal. The usual start of a residual network. Its
+      fan-out counts the channels of all groups, so grouped operators start small.
+    - ``"torch"``: ``1 / (3 k s)``, uniform: PyTorch's default, the start of any code that calls
+      no initialiser.
+    - ``"he-fan-in-grouped"``: ``2 / (k s)``, normal. Each group has a fan-in of its own, so an
+      operator's gain does not depend on the number of its groups.
+
+    No paper of the book prints its law.
 
     Parameters
     ----------
     module : torch.nn.Module
+    law : {"he-fan-out", "torch", "he-fan-in-grouped"}
 
     Returns
     -------
     torch.nn.Module
         `module`.
 
+    Raises
+    ------
+    UnknownName
+        If there is no such law.
+
     Examples
     --------
     >>> weight = initialise(conv(64, 64)).weight
     >>> bool(abs(weight.var() * 9 * 64 / 2 - 1) < 0.1)  # the variance is 2 / (9 c)
     True
+    >>> weight = initialise(conv(512, 512, groups=512), "he-fan-in-grouped").weight
+    >>> bool(abs(weight.var() * 9 / 2 - 1) < 0.1)
+    True
 
     Book: spectra, eq-spectra-disc
     """
+    choose("law of the initial weights", law, INITIAL_WEIGHTS)
     for m in module.modules():
-        if isinstance(m, nn.Conv2d) and not m.weight.is_meta:  # meta has no values
-            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+        if not isinstance(m, nn.Conv2d) or m.weight.is_meta:  # meta has no values
+            continue
+        if law == "torch":
+            m.reset_parameters()
+        else:  # torch counts the fan-in of a group, but the fan-out of all groups together
+            mode = "fan_out" if law == "he-fan-out" else "fan_in"
+            nn.init.kaiming_normal_(m.weight, mode=mode, nonlinearity="relu")
     return module
 
 

@@ -1,8 +1,9 @@
 """What the configs of all networks have in common: checks, plain data, a data set to fit to."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from ..errors import InvalidValue, choose
+from .blocks import INITIAL_WEIGHTS
 
 #: What the parts that several networks share can be.
 PARTS = {"stem": ("3x3", "7x7"), "norm": ("batch", "none"), "activation": ("relu", "none")}
@@ -13,7 +14,19 @@ class NetworkConfig:
     """Base of the configs: a frozen dataclass says what defines a network, and builds it.
 
     A network that takes images has the fields `in_channels` and `num_classes`. A field that came
-    later than recorded runs is ``field(default=..., metadata={"later": True})``.
+    later than recorded runs is ``field(default=..., metadata={"later": True})``. A config with a
+    ``__post_init__`` of its own calls this one first.
+
+    Attributes
+    ----------
+    initial_weights : {"he-fan-out", "torch", "he-fan-in-grouped"}
+        The law of the convolutions' first weights (:func:`mgtutorial.models.blocks.initialise`),
+        by name only. It changes no shape, so it changes no count.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such law.
 
     Examples
     --------
@@ -25,10 +38,15 @@ class NetworkConfig:
     >>> class Grey:  # what a record of a data set has, in short
     ...     name, channels, classes, stem = "grey", 1, 4, "3x3"
     >>> Config().for_data_set(Grey)
-    Config(in_channels=1, num_classes=4, stem='3x3')
+    Config(initial_weights='he-fan-out', in_channels=1, num_classes=4, stem='3x3')
 
     Book: mgnet, mgnet-algorithm
     """
+
+    initial_weights: str = field(default="he-fan-out", kw_only=True, metadata={"later": True})
+
+    def __post_init__(self):
+        choose("law of the initial weights", self.initial_weights, INITIAL_WEIGHTS)
 
     def check_whole(self, least, *names):
         """Raise unless each of these fields is a whole number, at least `least`.
@@ -154,4 +172,8 @@ def plain_fields(config):
     for f in fields(config):
         if f.metadata.get("later") and values[f.name] == f.default:
             del values[f.name]
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    return {k: _plain(v) for k, v in values.items()}
+
+
+def _plain(value):
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value

@@ -64,6 +64,7 @@ class ImplicitConfig(NetworkConfig):
     end: str = "linear"
 
     def __post_init__(self):
+        super().__post_init__()
         choose("block", self.block, BLOCKS)
         choose("end", self.end, ENDS)
         if self.alpha <= 0 or abs(self.width - 160 * self.alpha) > 1e-6:
@@ -120,7 +121,7 @@ class ImplicitNetwork(nn.Module):
             *_pointwise(c, 64),
             *([nn.Flatten(), nn.Linear(64, 1)] if config.end == "linear" else _pointwise(64, 2)),
         )
-        mgic.initialise(self)
+        mgic.initialise(self, config.initial_weights)
 
     def forward(self, points):
         x = self.layers(points[:, :, None, None]).flatten(1)

@@ -99,6 +99,7 @@ class MGiaDConfig(NetworkConfig):
     activation: str = "relu"
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "channels", mgnet.check_widths("channels", self.channels))
         self.check_whole(1, "lam", "coarsest", "group_size", "eta_pre")
         self.check_whole(0, "eta_post")

@@ -286,12 +286,14 @@ class TransferChain(nn.Module):
         return multigrid.cycle(levels, multigrid.State(x, 0.0, 0.0)).u
 
 
-def initialise(network):
-    """He's initial weights everywhere, then means in the transfers between channel levels.
+def initialise(network, law="he-fan-out"):
+    """Initial weights of a law everywhere, then means in the transfers between channel levels.
 
     Parameters
     ----------
     network : torch.nn.Module
+    law : str
+        Of :func:`mgtutorial.models.blocks.initialise`.
 
     Returns
     -------
@@ -306,7 +308,7 @@ def initialise(network):
 
     Book: mgic, eq-mgic-transfers
     """
-    blocks.initialise(network)
+    blocks.initialise(network, law)
     for m in network.modules():
         if isinstance(m, ChannelLevel):
             m.average()

@@ -128,6 +128,7 @@ class MGICMobileNetV3Config(NetworkConfig):
     num_classes: int = 1000
 
     def __post_init__(self):
+        super().__post_init__()
         rows = tuple(tuple(row) for row in self.bottlenecks)
         object.__setattr__(self, "bottlenecks", rows)
         if not self.width > 0:
@@ -282,7 +283,7 @@ class MGICMobileNetV3(nn.Module):
         act = nn.Hardswish if config.hard_swish else nn.ReLU
         features, hidden = (round_width(config.width * c) for c in (config.features, config.hidden))
         self.head = MobileHead(c, features, hidden, config.num_classes, act)
-        mgic.initialise(self)
+        mgic.initialise(self, config.initial_weights)
 
     def forward(self, x):
         x = blocks.check_images(x, self.config.in_channels)

@@ -62,6 +62,7 @@ class MGICResNetConfig(NetworkConfig):
     stem: str = "3x3"
 
     def __post_init__(self):
+        super().__post_init__()
         self.check_levels("blocks", "channels")
         self.check_images("stem")
         choose("block", self.block, BLOCKS)
@@ -126,7 +127,7 @@ class MGICResNet(nn.Module):
             self.levels.append(ResolutionLevel(members, Pi))
             c = channels[0]
         self.head = blocks.Head(c, config.num_classes)
-        mgic.initialise(self)
+        mgic.initialise(self, config.initial_weights)
 
     def forward(self, x):
         x = blocks.check_images(x, self.config.in_channels)

@@ -70,6 +70,7 @@ class MgNetConfig(NetworkConfig):
     group_size: int | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "channels", check_widths("channels", self.channels))
         if not isinstance(self.steps, int):
             object.__setattr__(self, "steps", tuple(self.steps))
@@ -287,7 +288,7 @@ class MgNet(nn.Module):
             # *to* it, the first one too, where nothing leads from.
             self.unused = nn.ModuleList(self._transfer(widths[0], config) for _ in range(2))
         self.head = blocks.Head(widths[-1], config.num_classes)
-        blocks.initialise(self)
+        blocks.initialise(self, config.initial_weights)
 
     # What MGiaD, which smooths in another way, does otherwise.
     def _levels(self, config):

@@ -93,6 +93,7 @@ class PolyMgNetConfig(NetworkConfig):
     activation: str = "relu"
 
     def __post_init__(self):
+        super().__post_init__()
         steps = self.steps
         if isinstance(steps, str):
             steps = POLYNOMIALS[choose("polynomial", steps, POLYNOMIALS)]
@@ -214,7 +215,7 @@ class PolyMgNet(nn.Module):
         if config.unused_transfers:  # the authors' convention, as in MgNet
             self.unused = nn.ModuleList(transfer(widths[0], widths[0]) for _ in range(2))
         self.head = blocks.Head(widths[-1], config.num_classes)
-        blocks.initialise(self)
+        blocks.initialise(self, config.initial_weights)
         for level in self.levels:
             level.start_roots(config)
 

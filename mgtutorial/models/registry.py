@@ -1,7 +1,7 @@
 """The networks: each a frozen config dataclass and the module that it builds.
 
 >>> named("mgnet-20", in_channels=1)
-MgNetConfig(channels=(16, 32, 64), steps=3, in_channels=1, ...)
+MgNetConfig(..., channels=(16, 32, 64), steps=3, in_channels=1, ...)
 """
 
 from dataclasses import fields, replace

@@ -55,6 +55,7 @@ class ResNetConfig(NetworkConfig):
     block: str = field(default="basic", metadata={"later": True})
 
     def __post_init__(self):
+        super().__post_init__()
         self.check_levels("blocks", "channels")
         self.check_images("stem")
         choose("block", self.block, BLOCKS)
@@ -236,7 +237,7 @@ class ResNet(nn.Module):
                 c = kind.expansion * width
             self.levels.append(ResolutionLevel(members))
         self.head = blocks.Head(c, config.num_classes)
-        blocks.initialise(self)
+        blocks.initialise(self, config.initial_weights)
 
     def forward(self, x):
         x = blocks.check_images(x, self.config.in_channels)

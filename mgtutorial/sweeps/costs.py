@@ -4,13 +4,14 @@ An estimate serves a plan and a bar; nothing else depends on it.
 """
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import torch
 
 from ..errors import MgtutorialError
 from ..models import registry
+from ..models.config import NetworkConfig
 from ..models.counting import count_macs
 from ..training import records
 from ..training.timing import per_sample
@@ -92,7 +93,8 @@ def estimated_costs(configs, images, past, device):
 
 def _key(config):
     """Return what two runs share that cost the same for each image, on one device."""
-    model = registry.as_dict(config.model)
+    law = NetworkConfig.initial_weights  # where weights start costs nothing
+    model = registry.as_dict(replace(config.model, initial_weights=law))
     return records.digest([model, config.data, config.precision, config.compile])
 
 

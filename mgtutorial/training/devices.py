@@ -47,15 +47,52 @@ class Device:
     type: str
     name: str | None = None
     threads: int | None = None
+    cuda: str | None = None
+    cudnn: int | None = None
+    tf32: dict | None = None
 
     def __str__(self):
         return self.name or f"CPU, {self.threads} thread(s)"
 
 
+@contextlib.contextmanager
+def exact(config, device):
+    """Return the context in which a float32 run of the budget ``paper`` has no TF32.
+
+    On recent GPUs convolutions round their factors to 10 bits, unless told otherwise. The other
+    budgets leave what is set as it is; a record says what it was (:func:`describe`).
+    """
+    if config.budget != "paper" or device.type != "cuda":
+        yield
+        return
+    before = tf32()
+    _set_tf32(False, False)
+    try:
+        yield
+    finally:
+        _set_tf32(**before)
+
+
+def tf32():
+    """Return whether convolutions and matrix products of float32 may use TF32."""
+    return {
+        "convolutions": torch.backends.cudnn.allow_tf32,
+        "products": torch.backends.cuda.matmul.allow_tf32,
+    }
+
+
+def _set_tf32(convolutions, products):
+    torch.backends.cudnn.allow_tf32 = convolutions
+    torch.backends.cuda.matmul.allow_tf32 = products
+
+
 def describe(device):
-    """Return what a record says of a torch device."""
+    """Return what a record says of a torch device; call it in the run's context."""
     if device.type == "cuda":
-        return Device("cuda", name=torch.cuda.get_device_name(device))
+        return Device(
+            "cuda", name=torch.cuda.get_device_name(device), cuda=torch.version.cuda,
+            cudnn=torch.backends.cudnn.version(), tf32=tf32(),
+        )  # fmt: skip
     return Device(device.type, threads=torch.get_num_threads())
 
 

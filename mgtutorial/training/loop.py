@@ -2,7 +2,7 @@
 
 ``train(config)`` loads the data, trains, writes a checkpoint after each epoch, reads the
 test set once at the end and appends a record. Called again it goes on where it was
-stopped, bit for bit; once the record exists it only returns it. What is learned, and from
+stopped, on a CPU bit for bit; once the record exists it only returns it. What is learned, and from
 what, is the config's task (:mod:`mgtutorial.training.tasks`).
 """
 
@@ -14,7 +14,7 @@ import torch
 from ..errors import InvalidValue
 from ..models.counting import count_weights
 from . import progress, records, timing
-from .devices import SingleProcess, autocast, describe
+from .devices import SingleProcess, autocast, describe, exact
 from .record import Epoch, Metric, Record, Samples, written
 from .schedules import learning_rate
 from .workspace import Kept, Workspace
@@ -68,7 +68,7 @@ def train(config, workspace=None, *, checkpoint_path=None, team=None):
     kept = Kept(run, config, workspace.results_of(config), checkpoint, team)
     if (record := kept.record()) is not None:
         return record
-    with kept.lock(), limit.listening():
+    with kept.lock(), limit.listening(), exact(config, task.device):
         if (record := kept.record()) is None:
             bar = progress.one(workspace.progress if team.rank == 0 else False)
             record = kept.append(_train(config, task, samples, kept, bar, limit, team))

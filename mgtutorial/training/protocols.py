@@ -1,10 +1,11 @@
 """Training configurations: the budgets, the papers' protocols, the learning rates.
 
-``paper`` is what the papers print; the shorter budgets use one cycle of the learning
-rate and are never compared with the papers' accuracies.
+``paper`` is what a paper's text prints; where the text is silent, what its authors' public code
+has; else a choice. ``results/published/protocols.csv`` has the source of every field. The shorter
+budgets use one cycle of the learning rate and are never compared with the papers' accuracies.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from ..data import catalogue, sources
 from ..errors import InvalidValue, choose
@@ -19,7 +20,7 @@ BUDGETS = {
     "smoke": "400 training images, 4 epochs: proves the path, says nothing about accuracy",
     "demo": "10,000 training images, 3 epochs",
     "short": "all training images, 15 epochs",
-    "paper": "the protocol that the paper prints",
+    "paper": "the paper's protocol: printed, from its authors' code, or chosen",
 }
 
 # The peaks of demo and short have the best accuracy on the validation images among those tried,
@@ -43,26 +44,60 @@ _SETTINGS = {
     "short": {"schedule": "one-cycle", "lr": 0.2, "batch_size": 128, "epochs": 15},
 }
 
-# What the papers print: for all data sets, and what differs on one of them.
+# The constants of the code's CIFAR-10, with which it normalises Tiny ImageNet as well.
+_CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+_MGIC = {
+    "": {
+        "schedule": "step",
+        "step_epochs": 30,
+        "lr": 0.001,
+        "batch_size": 128,
+        "epochs": 100,
+        "initial_weights": "he-fan-out",
+    },
+    "cifar10": {"augmentation": "crop-flip"},
+    "imagenet": {"lr": 0.1, "batch_size": 256, "augmentation": "resized-crop"},
+}
+# What a protocol sets for all data sets, and what on one of them; momentum and weight decay are
+# the same in all. A test holds every number equal to results/published/protocols.csv.
 _PAPERS = {
-    # MGiaD, section 4: SGD with momentum 0.9 and weight decay 1e-4, cosine annealing. The
-    # augmentation is that of the authors' code; the text is silent.
+    # MGiaD, section 4. Where its text is silent: the first author's later code.
     "mgiad": {
-        "": {"schedule": "cosine", "lr": 0.05, "batch_size": 128, "epochs": 400},
-        "fashion-mnist": {"schedule": "step", "step_epochs": 25},
-        "imagenet": {"batch_size": 512},
+        "": {
+            "schedule": "cosine",
+            "lr": 0.05,
+            "batch_size": 128,
+            "epochs": 400,
+            "initial_weights": "torch",
+        },
+        "fashion-mnist": {"schedule": "step", "step_epochs": 25, "augmentation": "none"},
+        "cifar10": {"augmentation": "cifar10-code", "normalisation": _CIFAR10},
+        "cifar100": {
+            "augmentation": "cifar100",
+            "normalisation": ((0.5074, 0.4867, 0.4411), (0.2011, 0.1987, 0.2025)),
+        },
+        "tiny-imagenet": {"augmentation": "resized-crop", "normalisation": _CIFAR10},
+        "imagenet": {"batch_size": 512, "augmentation": "resized-crop"},
     },
-    # MGIC, the journal's version (arXiv: 180 epochs): the rate divided by 10 every 30 epochs.
-    "mgic": {
-        "": {"schedule": "step", "step_epochs": 30, "lr": 0.001, "batch_size": 128, "epochs": 100},
-        "cifar10": {"augmentation": "crop-flip"},
-        "imagenet": {"lr": 0.1, "batch_size": 256, "augmentation": "resized-crop-half"},
-    },
-    # Poly-MgNet: as MGiaD, with the rate of the authors' code.
+    # MGIC, section 4.3 of the journal's version; the first version trains for longer.
+    "mgic": _MGIC,
+    "mgic-first": _MGIC | {"": _MGIC[""] | {"epochs": 180}},
+    # Poly-MgNet: the authors' code, as the text at hand prints no protocol.
     "poly-mgnet": {
-        "": {"schedule": "cosine", "lr": 0.1, "batch_size": 128, "epochs": 400},
+        "": {
+            "schedule": "cosine",
+            "lr": 0.1,
+            "batch_size": 128,
+            "epochs": 400,
+            "initial_weights": "torch",
+        },
+        "cifar10": {"augmentation": "cifar10-code", "normalisation": _CIFAR10},
     },
 }
+#: The data sets of each paper's protocol.
+PROTOCOLS = {name: tuple(d for d in paper if d) for name, paper in _PAPERS.items()}
+#: What may differ in a run under a protocol: the seed, and how its program is compiled.
+FREE = ("seed", "compile")
 # What differs for some networks on top: a field of the config, its value, the changes.
 _NETWORKS = {("mgiad", "imagenet"): ("lam", 3, {"batch_size": 256})}  # for want of memory
 
@@ -107,8 +142,12 @@ class TrainConfig:
     norm_parts : int
         Batch norm takes its statistics over so many equal parts of a batch: 1, or the
         number of processes whose statistics are their own (:mod:`mgtutorial.training.distributed`).
-    protocol : {"mgiad", "mgic", "poly-mgnet"}
+    protocol : {"mgiad", "mgic", "mgic-first", "poly-mgnet"}
         The paper whose protocol the budget ``paper`` follows; other budgets are the same for all.
+        MGIC's first version differs from the journal's in its epochs.
+    normalisation : (tuple of float, tuple of float) or None
+        Mean and deviation of the grey values in [0, 1], one number a channel; None: those of the
+        :class:`mgtutorial.data.catalogue.DataSet`.
     """
 
     model: object
@@ -129,6 +168,7 @@ class TrainConfig:
     compile: bool = False
     norm_parts: int = _later(1)
     protocol: str = _later("mgiad")
+    normalisation: tuple | None = _later(None)
 
     def __post_init__(self):
         choose("data set", self.data, catalogue.NAMES)
@@ -143,6 +183,15 @@ class TrainConfig:
                 raise InvalidValue(f"{name}={value!r}: it must be a whole number, at least 1.")
         if not self.lr > 0:
             raise InvalidValue(f"lr={self.lr}: the learning rate must be positive.")
+        if self.normalisation is not None:
+            given = tuple(map(tuple, self.normalisation))
+            object.__setattr__(self, "normalisation", given)
+            c = catalogue.info(self.data).channels
+            if list(map(len, given)) != [c, c] or not min(given[1]) > 0:
+                raise InvalidValue(
+                    f"normalisation={given}: give a mean and a positive deviation for each of the "
+                    f"{c} channels of {self.data}."
+                )
 
     def as_dict(self):
         """Return the config as plain data."""
@@ -157,12 +206,10 @@ class TrainConfig:
         UnknownName, InvalidValue
             If the config, or its network, is of another version.
         """
-        unknown = set(plain) - {f.name for f in fields(cls)}
-        if unknown or "model" not in plain:
-            raise InvalidValue(
-                f"no training of this version: unknown are {', '.join(sorted(unknown)) or 'none'}, "
-                f"and there is {'a' if 'model' in plain else 'no'} network."
-            )
+        if "model" not in plain:
+            raise InvalidValue("no training of this version: there is no network.")
+        for name in plain:
+            choose("training option", name, [f.name for f in fields(cls)])
         return cls(**plain | {"model": registry.from_dict(plain["model"])})
 
     @property
@@ -201,7 +248,8 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
     ----------
     model : str or config of a network
         A name of :data:`mgtutorial.models.CONFIGS`, which becomes the network that the papers use
-        on the data set; or a config, whose input channels and number of classes change only.
+        on the data set; or a config, whose input channels and number of classes change only. The
+        budget ``paper`` sets the law of its initial weights, too: it belongs to the protocol.
     data_name, budget : str
     root : path, optional
         Where the data are, see :func:`mgtutorial.data.load`. None are read; but where a
@@ -233,10 +281,9 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
         model = model.with_ends(info)
     protocol = changes.pop("protocol", "mgiad")
     chosen = settings(budget, data_name, protocol)
-    if budget == "paper" and (protocol, data_name) in _NETWORKS:
-        name, value, differing = _NETWORKS[protocol, data_name]
-        if getattr(model, name, None) == value:
-            chosen |= differing
+    if budget == "paper":
+        model = replace(model, initial_weights=initial_weights(protocol))
+        chosen |= _for_network(model, data_name, protocol)
     return TrainConfig(model=model, data=data_name, budget=budget, **(chosen | changes))
 
 
@@ -258,7 +305,78 @@ def settings(budget, data_name, protocol="mgiad"):
     """
     choose("budget", budget, BUDGETS)
     paper = _PAPERS[choose("protocol", protocol, _PAPERS)]
-    chosen = {"augmentation": catalogue.info(data_name).augmentation}
-    if budget == "paper":
-        return chosen | {"protocol": protocol} | paper[""] | paper.get(data_name, {})
-    return chosen | _SETTINGS[budget]
+    info = catalogue.info(data_name)
+    chosen = {"augmentation": info.augmentation}
+    if budget != "paper":
+        return chosen | _SETTINGS[budget]
+    chosen |= {"normalisation": (info.mean, info.std), "protocol": protocol}
+    chosen |= paper[""] | paper.get(data_name, {})
+    del chosen["initial_weights"]  # a field of the network
+    return chosen
+
+
+def initial_weights(protocol):
+    """Return the law of the initial weights of a paper's networks.
+
+    Parameters
+    ----------
+    protocol : str
+
+    Returns
+    -------
+    str
+        Of :func:`mgtutorial.models.blocks.initialise`.
+
+    Examples
+    --------
+    >>> initial_weights("poly-mgnet"), initial_weights("mgic")
+    ('torch', 'he-fan-out')
+    """
+    return _PAPERS[choose("protocol", protocol, _PAPERS)][""]["initial_weights"]
+
+
+def _for_network(model, data_name, protocol):
+    """Return what a protocol changes for some networks on a data set."""
+    name, value, differing = _NETWORKS.get((protocol, data_name), ("", None, {}))
+    return differing if getattr(model, name, None) == value else {}
+
+
+def deviation(config):
+    """Return the fields in which a run departs from its paper's protocol on its data set.
+
+    Of the network this sees the law of the initial weights; which network it is, a table says. The
+    seed and `compile` are free (:data:`FREE`), and so is the device of a run.
+
+    Parameters
+    ----------
+    config : TrainConfig
+
+    Returns
+    -------
+    tuple of str
+        Empty if a run of `config` may be held against the print. ``"budget"`` is among them where
+        it is not ``"paper"``, ``"data"`` where the paper has no such data set.
+
+    Examples
+    --------
+    >>> config = configure("mgnet", "cifar10", "paper", seed=5, compile=True)
+    >>> deviation(config)
+    ()
+    >>> deviation(replace(config, lr=0.3, precision="float16"))
+    ('lr', 'precision')
+    """
+    wanted = {f.name: f.default for f in fields(TrainConfig)}
+    wanted |= {"budget": "paper", "protocol": config.protocol, "data": config.data}
+    wanted |= settings("paper", config.data, config.protocol)
+    wanted |= _for_network(config.model, config.data, config.protocol)
+    if config.data not in PROTOCOLS[config.protocol]:
+        wanted["data"] = None
+    unused = ("step_epochs",) if config.schedule != "step" else ()
+    differing = [
+        name
+        for name, value in wanted.items()
+        if name not in ("model", *FREE, *unused) and getattr(config, name) != value
+    ]
+    if config.model.initial_weights != initial_weights(config.protocol):
+        differing.append("initial_weights")
+    return tuple(differing)

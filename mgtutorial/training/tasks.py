@@ -110,10 +110,15 @@ class Classification(Task):
 
     def batches(self, samples, order=None):
         if order is None:
-            drawn = data.batches(samples, 500, shuffle=False)
+            drawn = data.batches(
+                samples, 500, shuffle=False, normalisation=self.config.normalisation
+            )
         else:
             config = self.config
-            drawn = data.batches(samples, config.batch_size, config.augmentation, generator=order)
+            drawn = data.batches(
+                samples, config.batch_size, config.augmentation, generator=order,
+                normalisation=config.normalisation,
+            )  # fmt: skip
         return ((self.ready(x), y) for x, y in drawn)
 
     def example(self, n, size=None):

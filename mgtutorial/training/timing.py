@@ -46,8 +46,9 @@ def per_sample(config, size, device, least=0.5):
         loss.backward()
         loss.item()  # wait for the device
 
-    step()
     # Timer's own default is one thread.
     timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
-    # The fastest is the least disturbed by what else runs here.
-    return min(timer.blocked_autorange(min_run_time=least).times) / n
+    with devices.exact(config, device):
+        step()
+        # The fastest is the least disturbed by what else runs here.
+        return min(timer.blocked_autorange(min_run_time=least).times) / n

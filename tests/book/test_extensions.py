@@ -3,8 +3,12 @@
 import doctest
 import importlib.util
 import re
+import shutil
 import sys
 import xml.etree.ElementTree as ET
+from html import unescape
+from io import StringIO
+from pathlib import Path
 
 import pytest
 import yaml
@@ -30,7 +34,13 @@ def load(monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["book/_ext/accessible", "book/_ext/in_the_code", "tools/print_book", "book/figures/map"],
+    [
+        "book/_ext/accessible",
+        "book/_ext/in_the_code",
+        "book/_ext/protocols",
+        "tools/print_book",
+        "book/figures/map",
+    ],
 )
 def test_examples_in_the_docstrings_run(load, name):
     found = doctest.testmod(load(name))
@@ -173,3 +183,44 @@ def test_axe_that_is_not_the_known_one_is_not_run(tmp_path, monkeypatch):
     monkeypatch.setattr(axe.shutil, "which", lambda name: None)
     with pytest.raises(axe.Unavailable, match="npm is not here"):
         axe.source()
+
+
+# ------------------------------------------------------------------------------ the protocols
+
+
+def test_page_shows_every_line_of_the_protocols_in_a_fold_of_its_protocol(load, tmp_path):
+    testing = pytest.importorskip("sphinx.testing.util")
+    pytest.importorskip("sphinx_design")
+    found = load("book/_ext/protocols").lines(ROOT)
+    (tmp_path / "results/published").mkdir(parents=True)
+    shutil.copy(ROOT / "results/published/protocols.csv", tmp_path / "results/published")
+    (tmp_path / "index.md").write_text("# One\n\n```{protocols}\n```\n")
+    (tmp_path / "conf.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(ROOT / 'book/_ext')!r})\n"
+        "extensions = ['myst_parser', 'sphinx_design', 'protocols']\n"
+        "smartquotes = False\nmyst_enable_extensions = ['dollarmath']\n"
+    )
+    warnings = StringIO()
+    app = testing.SphinxTestApp(srcdir=tmp_path, warning=warnings)
+    try:
+        app.build()
+        page = (Path(app.outdir) / "index.html").read_text(encoding="utf-8")
+    finally:
+        app.cleanup()
+    assert warnings.getvalue() == ""
+    folds = re.findall(r"<details.*?</details>", page, flags=re.DOTALL)
+    names = list(dict.fromkeys(line["protocol"] for line in found))
+    assert len(folds) == len(names)
+    for name, fold in zip(names, folds, strict=True):
+        own = [line for line in found if line["protocol"] == name]
+        words = unescape(re.sub(r"<[^>]*>", "", fold))
+        assert words.split(":")[0].strip() == name
+        rows = re.findall(r"<tr.*?</tr>", fold, flags=re.DOTALL)
+        assert len(rows) == len(own) + 1  # the head
+        for line, row in zip(own, rows[1:], strict=True):
+            cells = [
+                unescape(re.sub(r"<[^>]*>", "", cell)).strip()
+                for cell in re.findall(r"<td.*?</td>", row, flags=re.DOTALL)
+            ]
+            assert cells[:3] == [line["field"], line["value"], line["source"]]
+            assert cells[3].startswith(line["place"]) and line["remark"].rstrip(".") in cells[3]

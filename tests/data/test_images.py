@@ -141,6 +141,10 @@ def test_normalisation_is_torchvisions(name):
     expected = torch.stack([F.normalize(i / 255, info.mean, info.std) for i in images])
     # two float32 roundings more or less, on values up to 3
     torch.testing.assert_close(x, expected, rtol=0, atol=2e-6)
+    own = ((0.1, 0.2, 0.3)[:channels], (0.6, 0.5, 0.7)[:channels])
+    x, _ = next(data.batches(some, 4, shuffle=False, normalisation=own))
+    expected = torch.stack([F.normalize(i / 255, *own) for i in images])
+    torch.testing.assert_close(x, expected, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("policy", ["none", "cifar10", "cifar100", "resized-crop"])
@@ -242,6 +246,7 @@ def test_a_record_of_the_catalogue_agrees_with_itself(name):
     assert info.augmentation in augmentation.POLICIES
     assert info.official == info.readers[0].source
     assert bool(info.by_hand) == (name in catalogue.PUBLISHED)
+    assert bool(info.n_train) == bool(info.n_test) == (name in catalogue.PUBLISHED)
     assert set(BY_DATA) == set(catalogue.PUBLISHED)  # the paper's choice for each, beside it
     if not info.by_hand:
         made = data.load(name, "test")

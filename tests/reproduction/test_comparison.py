@@ -19,13 +19,17 @@ TABLE = "mgiad-table2"
 def run(row="mgnet-20", budget="paper", seed=0, accuracy=0.93, table=TABLE, config=None, **changes):
     """A record as `train` writes it, as far as tables read it."""
     described = TABLES[table]
-    settings = protocols.settings(budget, described.data, described.protocol)
-    made = protocols.TrainConfig(
-        model=config or described.config(row), data=described.data, budget=budget, seed=seed,
-        **settings,
-    ).as_dict()  # fmt: skip
+    config = config or described.config(row)
+    made = protocols.configure(
+        config, described.data, budget, root="nowhere", protocol=described.protocol, seed=seed
+    ).as_dict()
+    info = catalogue.info(described.data)
     made |= changes.pop("config_changes", {})
-    whole = {"partial": False, "data": Samples(60_000, "same", "official files")}
+    whole = {
+        "partial": False,
+        "data": Samples(info.n_train, "same", info.official),
+        "evaluated_on": Samples(info.n_test, "same", info.official),
+    }
     return replace(
         records.all_runs()[0],
         digest=records.digest([made, seed]),
@@ -60,13 +64,39 @@ def test_three_seeds_of_the_papers_protocol_are_compared():
 @pytest.mark.parametrize("table", TABLES)
 def test_each_table_compares_runs_on_the_official_images_of_its_data_set(table):
     row = next(name for name, entry in TABLES[table].rows.items() if entry.network)
-    for source, comparable in (
-        (catalogue.info(TABLES[table].data).official, True),
-        ("JPEG copy", False),
-        ("20 of 200 classes", False),
+    info = catalogue.info(TABLES[table].data)
+    for source, n, comparable in (
+        (info.official, info.n_train, True),
+        (info.official, info.n_train - 1, False),
+        ("JPEG copy", info.n_train, False),
+        ("20 of 200 classes", info.n_train, False),
     ):
-        images = Samples(50_000, "some", source)
+        images = Samples(n, "some", source)
         assert only([run(row, table=table, data=images)], row, table).comparable is comparable
+    fewer = Samples(info.n_test - 1, "some", info.official)
+    assert not only([run(row, table=table, evaluated_on=fewer)], row, table).comparable
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lr": 0.3}, {"batch_size": 1024}, {"weight_decay": 5e-3}, {"augmentation": "crop-flip"},
+     {"precision": "float16"}, {"schedule": "constant"}, {"norm_parts": 8}, {"momentum": 0.0},
+     {"normalisation": [[0.4], [0.3]]}, {"split": "fit"}, {"n_train": 60_000}],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_a_run_with_one_other_field_is_not_compared(change):
+    assert only([run()]).comparable
+    assert not only([run(config_changes=change)]).comparable
+    longer = run(config_changes={"epochs": 4000})
+    assert not only([longer]).comparable
+
+
+def test_a_run_from_another_start_belongs_to_the_row_and_is_not_compared():
+    plain = run().choices["model"]
+    assert plain["initial_weights"] == "torch"
+    other = {k: v for k, v in plain.items() if k != "initial_weights"}
+    line = only([run(config_changes={"model": other})])
+    assert line.runs and not line.comparable
 
 
 @pytest.mark.parametrize(

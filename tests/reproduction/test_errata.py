@@ -796,10 +796,3 @@ def test_code_start_of_mgics_transfers():
         rows = transfer.weight.detach().flatten(1)
         assert (rows > 0).all() and torch.allclose(rows.sum(1), torch.ones(len(rows)))
         assert rows.shape[1] / s_g == of_the_code  # as many entries, each 1/s_g
-
-
-def test_code_augmentation_of_mgic_on_imagenet():
-    line = line_of("mgic-imagenet", "augmentation")
-    ours = protocols.settings("paper", "imagenet", "mgic")["augmentation"]
-    assert (line["value"], line["source"]) == ("resized-crop", "code")
-    assert ours == "resized-crop-half", "mended: then this entry has no place on the page"
