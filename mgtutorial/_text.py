@@ -66,8 +66,8 @@ def duration(seconds):
 
     Examples
     --------
-    >>> [duration(s) for s in (0.2, 75, 4000, 200_000, 4e7)]
-    ['under 1 s', '75 s', '1 h 7 min', '2.3 days', '463 days']
+    >>> [duration(s) for s in (0.2, 75, 4000, 200_000, 4e7, 1e9)]
+    ['under 1 s', '75 s', '1 h 7 min', '2.3 days', '463 days', '32 years']
     """
     if seconds < 0.95:
         return "under 1 s"
@@ -79,6 +79,8 @@ def duration(seconds):
         hours, minutes = divmod(round(seconds / 60), 60)
         return f"{hours} h {minutes} min"
     days = seconds / 86400
+    if days > 1000:
+        return f"{days / 365.25:.0f} years"
     return f"{days:.1f} days" if days < 10 else f"{days:.0f} days"
 
 

@@ -145,8 +145,14 @@ def built(network):
         return network.build()
 
 
+# What a data set and a protocol change of a network.
+_FITTED = ("in_channels", "num_classes", "initial_weights")
+
+
 def name_of(config, also=()):
-    """Return the name of a network, whatever its data set; its kind and widths if it has none.
+    """Return the name of a network; its kind and widths if it has none.
+
+    Its data set and its protocol, which change a network's ends and start, do not matter.
 
     Parameters
     ----------
@@ -163,7 +169,7 @@ def name_of(config, also=()):
     """
     for name, known in (*CONFIGS.items(), *also):
         if type(known) is type(config):
-            fitted = {k: getattr(config, k) for k in ("in_channels", "num_classes")}
+            fitted = {k: getattr(config, k) for k in _FITTED}
             if config == replace(known, **fitted):
                 return name
     kind = type(config).__name__.removesuffix("Config")

@@ -6,7 +6,7 @@
 """
 
 from .._paths import packaged_results
-from .comparison import Line, compare
+from .comparison import Line, Trial, compare, trains
 from .count_report import of_network, of_tables
 from .expected_counts import WrongNetwork
 from .expected_counts import check as check_counts
@@ -18,10 +18,10 @@ from .planning import Plan, plan
 from .published import Row
 from .published import row as published_row
 from .published import rows as published_rows
-from .rendering import cells, legend, markdown, reasons, runs_markdown, style
+from .rendering import cells, markdown, reasons, runs_markdown, style, trials
 from .rendering import counts as counts_table
 from .tables import TABLES, Table, family, network_name
-from .verdicts import Interval, interval, verdict
+from .verdicts import Interval, difference, interval, legend, verdict
 
 __all__ = [
     "PAPERS",
@@ -31,6 +31,7 @@ __all__ = [
     "Plan",
     "Row",
     "Table",
+    "Trial",
     "WrongNetwork",
     "accuracy_over",
     "cells",
@@ -38,6 +39,7 @@ __all__ = [
     "compare",
     "counts_table",
     "curves",
+    "difference",
     "expected",
     "family",
     "interval",
@@ -54,5 +56,7 @@ __all__ = [
     "reasons",
     "runs_markdown",
     "style",
+    "trains",
+    "trials",
     "verdict",
 ]

@@ -44,7 +44,7 @@ def reproduce(request, say=print):
     """
     limit = request.workspace.limit
     workspace = replace(request.workspace, time_limit=limit)
-    configs, names, rows_of = {}, {}, {}
+    configs, names, rows_of, planned = {}, {}, {}, {}
     for name, rows in _chosen(request, say):
         if name in MADE_BY_NOTEBOOK:
             configs[name] = []
@@ -61,7 +61,7 @@ def reproduce(request, say=print):
             continue
         for sentence in plan.left_out:
             say(f"{name}: {sentence}")
-        configs[name] = plan.configs
+        configs[name], planned[name] = plan.configs, plan.rows
         rows_of[name] = rows
         for row, config in zip(plan.rows, plan.configs, strict=True):
             names.setdefault(name_of(config), row + " narrowed" * (request.budget == "smoke"))
@@ -81,7 +81,7 @@ def reproduce(request, say=print):
     )  # fmt: skip
     found = dict(zip(map(name_of, every), done, strict=True))
     for name, those in configs.items():
-        _show(request, name, [found[name_of(c)] for c in those], say)
+        _show(request, name, planned.get(name), [found[name_of(c)] for c in those], say)
 
 
 def _chosen(request, say):
@@ -156,7 +156,7 @@ def _worker(device):
     return "GPU" if device.type == "cuda" else "process"
 
 
-def _show(request, name, found, say):
+def _show(request, name, rows, found, say):
     if name in MADE_BY_NOTEBOOK:
         path, now = notebooks.run_if_changed(name, {"budget": request.budget}, [])
         say(notebooks.table_of(path))
@@ -172,7 +172,10 @@ def _show(request, name, found, say):
     if at.device != "auto":
         given["device"] = at.device
     path, now = notebooks.run_if_changed(name, given, found)
-    say(rendering.markdown(comparison.compare(name, found, given.get("rows"))))
+    if request.budget == "smoke":
+        say(rendering.trials(comparison.trains(rows, found)))
+    else:
+        say(rendering.markdown(comparison.compare(name, found, given.get("rows"))))
     say(_where(path, now))
 
 

@@ -2,21 +2,23 @@
 
 A line of such a table holds what was printed, what was counted, and a group of runs that differ in
 their seeds alone: their mean with its interval, and the verdict. Runs of different budgets stand in
-different lines; a row without runs has one line, which says so.
+different lines; a row without runs has one line, which says so. All are runs of the row's own
+network on the table's data set: smoke runs, whose networks are narrowed and whose images are
+others, are in :func:`trains`.
 """
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ..data import catalogue
-from ..models.narrow import narrowed
-from ..training import records
+from ..training import protocols, records
 from . import expected_counts, verdicts
 from .published import Row
 from .tables import TABLES
 
 #: Budgets in the order in which their lines stand below each other.
-ORDER = ("paper", "short", "demo", "smoke")
+ORDER = ("paper", "short", "demo")
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class Line:
         those that its run executed, with the program of its day.
     runs : tuple of Record
         Those that differ in their seeds alone; empty where nothing was run.
-    comparable : bool
-        Whether they follow the paper's protocol on the paper's images.
+    deviations : tuple of str
+        In what they depart from the paper's protocol on the paper's images; empty: they are
+        compared.
     """
 
     row: str
@@ -42,41 +45,52 @@ class Line:
     weights: int
     macs: int
     runs: tuple = ()
-    comparable: bool = False
+    deviations: tuple = ()
+
+    @property
+    def comparable(self):
+        """Whether there are runs, under the paper's protocol in every field but the seed."""
+        return bool(self.runs) and not self.deviations
 
     @property
     def interval(self):
-        """Mean and t-interval of the test accuracies in percent, or None."""
+        """Mean, deviation and t-interval of the test accuracies in percent, or None."""
         if not self.runs:
             return None
         return verdicts.interval([100 * r.metric.value for r in self.runs])
 
     @property
     def difference(self):
-        """Our mean less the printed accuracy in percentage points, where they are compared."""
-        if not (self.runs and self.comparable and self.printed and self.printed.accuracy):
+        """Our mean less the printed accuracy in percentage points, where they are compared.
+
+        An :class:`~.verdicts.Interval`, or None.
+        """
+        p = self.printed
+        if not self.comparable or p is None or p.accuracy is None:
             return None
-        return self.interval.mean - self.printed.accuracy
+        return verdicts.difference(self.interval, p.accuracy, p.std, p.runs)
 
     @property
     def verdict(self):
-        """A key of :data:`mgtutorial.reproduction.verdicts.MEANING`."""
-        accuracy, std = (self.printed.accuracy, self.printed.std) if self.printed else (None, None)
-        return verdicts.verdict(self.interval, accuracy, std, self.comparable)
+        """A key of :data:`mgtutorial.reproduction.verdicts.ACCURACY`."""
+        p = self.printed
+        given = (None, None, 1) if p is None else (p.accuracy, p.std, p.runs)
+        return verdicts.verdict(self.interval, *given, self.comparable)
 
     @property
     def circumstances(self):
-        """The runs' images, budget, epochs and seeds, for reading."""
+        """The runs' images, epochs, device, and what is not the protocol's, for reading."""
         if not self.runs:
             return ""
         first = self.runs[0]
-        c, seeds = first.config, ", ".join(str(r.seed) for r in self.runs)
+        c = first.config
         images = "" if c.n_train is None else f", {first.data.n:,} images"
-        cut = f"{first.epochs} epochs" + (", partial" if first.partial else "")
-        return (
-            f"{c.data} ({first.data.source}{images}), {first.budget} ({cut}, "
-            f"rate {c.lr:g}), n = {len(self.runs)} (seed {seeds})"
-        )
+        parts = [f"{c.data} ({first.data.source}{images})", f"{first.epochs} epochs"]
+        parts += ["compiled"] * c.compile + [str(first.device)]
+        if self.comparable:
+            return "; ".join([*parts, "the protocol"])
+        others = [name for name in self.deviations if name not in ("budget", "images")]
+        return "; ".join([*parts, f"`{first.budget}`, not the protocol's {', '.join(others)}"])
 
 
 def compare(table, runs, rows=None):
@@ -87,8 +101,8 @@ def compare(table, runs, rows=None):
     table : str
         A name of :data:`mgtutorial.reproduction.TABLES`.
     runs : list of Record
-        Those of other networks, and those that serve a choice on validation images,
-        are left out.
+        Those of other networks and on other data sets, those of the budget ``smoke``, and those
+        that serve a choice on validation images, are left out.
     rows : list of str, optional
         Some of the table's rows; default all.
 
@@ -110,27 +124,18 @@ def compare(table, runs, rows=None):
     described = TABLES[table]
     own = defaultdict(list)
     for run in runs:
-        if run.tests_accuracy:
-            own[_network(run)].append(run)
+        if run.tests_accuracy and run.budget in ORDER and run.config.data == described.data:
+            own[_bare(run.config.model)].append(run)
     found = []
     for row in rows or described.rows:
         printed = described.entry(row).printed
         common = {"row": row, "printed": printed, "weights": described.weights(row)}
         common["macs"] = expected_counts.counts(table, row)[1]
-        if not own:
-            found.append(Line(**common))
-            continue
-        config, groups = described.config(row), defaultdict(dict)
-        for run in own[_bare(config)]:
-            if run.config.data == described.data or run.budget == "smoke":
-                _put(groups, run)
-        for run in own[_bare(narrowed(config))]:
-            if run.budget == "smoke":
-                _put(groups, run)
+        groups = defaultdict(dict)
+        for run in own[_bare(described.config(row))] if own else ():
+            _put(groups, run)
         made = [
-            Line(
-                **common, runs=tuple(g[s] for s in sorted(g)), comparable=_comparable(g, described)
-            )
+            Line(**common, runs=tuple(g[s] for s in sorted(g)), deviations=_deviations(g, table))
             for g in groups.values()
         ]
         made.sort(key=lambda line: (ORDER.index(line.runs[0].budget), -line.runs[0].epochs))
@@ -139,26 +144,55 @@ def compare(table, runs, rows=None):
 
 
 def _put(groups, run):
-    # A run repeated elsewhere, on another device say, stands in for the earlier one.
+    # Of a run that is recorded twice the later record counts, here as everywhere.
     same = {k: v for k, v in run.choices.items() if k != "seed"}
     groups[records.digest([same, run.data.digest])][run.seed] = run
 
 
-def _comparable(group, table):
+def _deviations(group, table):
+    """Return in what runs depart from a table's protocol, on its images."""
     first = next(iter(group.values()))
-    return (
-        first.budget == "paper"
-        and not first.partial
-        and first.config.data == table.data
-        and first.config.protocol == table.protocol
-        and first.data.source == catalogue.info(table.data).official
-    )
-
-
-def _network(run):
-    return _bare(run.config.model)
+    described, config = TABLES[table], first.config
+    found = list(protocols.deviation(config))
+    if config.protocol != described.protocol and "protocol" not in found:
+        found.append("protocol")
+    images = first.data.source, first.data.n, first.evaluated_on.n
+    if not catalogue.info(described.data).is_whole(*images):
+        found.append("images")
+    return tuple(found)
 
 
 def _bare(config):
-    """A config without what the data set decides."""
-    return replace(config, in_channels=1, num_classes=10)
+    """A config without what the data set and the protocol decide."""
+    return replace(config, in_channels=1, num_classes=10, initial_weights="he-fan-out")
+
+
+class Trial(NamedTuple):
+    """A smoke run: whether a small relative of a row's network trains, on embedded images."""
+
+    row: str
+    data: str
+    first: float
+    last: float
+    digest: str
+
+    @property
+    def trains(self):
+        """Whether its last loss is below its first one."""
+        return self.last < self.first
+
+
+def trains(rows, runs):
+    """Return the :class:`Trial` of each smoke run.
+
+    Parameters
+    ----------
+    rows : list of str
+        The row of each run.
+    runs : list of Record
+        Of the budget ``smoke``.
+    """
+    return [
+        Trial(row, r.config.data, r.curve[0].loss, r.curve[-1].loss, r.digest)
+        for row, r in zip(rows, runs, strict=True)
+    ]

@@ -7,7 +7,7 @@ from .._text import aligned, as_csv, as_json
 from ..data import catalogue
 from ..errors import InvalidValue, choose
 from ..models import counting, registry
-from . import published
+from . import published, verdicts
 from .papers.catalogue import PRINTED
 
 FORMATS = ("table", "json", "csv")
@@ -71,7 +71,7 @@ def summary(rows):
     """
     n = Counter(r.verdict for r in rows)
     return f"{len(rows)} published counts: " + ", ".join(
-        f"{n[v]} {v}" for v in published.VERDICTS if n[v]
+        f"{n[v]} {v}" for v in verdicts.COUNT if n[v]
     )
 
 

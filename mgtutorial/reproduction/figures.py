@@ -75,28 +75,28 @@ def _printed(line: Line):
     return line.printed is not None and line.printed.accuracy is not None
 
 
-def curves(lines):
+def curves(rows, runs):
     """Return a figure of the training losses over the epochs, one curve a run.
 
     Colours tell families of networks apart, and styles the networks of a family.
 
     Parameters
     ----------
-    lines : list of Line
+    rows : list of str
+        The row of each run.
+    runs : list of Record
     """
     import matplotlib.pyplot as plt
 
     fig, ax = plt.subplots()
     styles, named = defaultdict(lambda: cycle(("-", "--", ":", "-."))), {}
-    for line in lines:
-        family, colour, _ = kind(line.row)
-        for run in line.runs:
-            label = None if line.row in named else line.row
-            if label:
-                named[label] = next(styles[family])
-            epochs = [row.epoch for row in run.curve]
-            ax.plot(epochs, [row.loss for row in run.curve], named[line.row], color=colour,
-                    label=label, alpha=0.8, linewidth=1.4)  # fmt: skip
+    for row, run in zip(rows, runs, strict=True):
+        family, colour, _ = kind(row)
+        label = None if row in named else row
+        if label:
+            named[label] = next(styles[family])
+        epochs, losses = zip(*((epoch.epoch, epoch.loss) for epoch in run.curve), strict=True)
+        ax.plot(epochs, losses, named[row], color=colour, label=label, alpha=0.8, linewidth=1.4)
     ax.set(xlabel="epoch", ylabel="mean training loss", ylim=(0, None))
     if 0 < len(named) <= 6:
         ax.legend(fontsize=9)

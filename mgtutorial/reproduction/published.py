@@ -12,15 +12,9 @@ from functools import cache, cached_property
 from ..data import catalogue
 from ..errors import Names
 from ..models.counting import count_weights
-from . import remembered_counts
+from . import remembered_counts, verdicts
 from .papers.catalogue import PRINTED
 from .papers.printed_table import FOLDER, read, read_table
-
-#: A count that does not round to the print is near it within this fraction of it.
-TOLERANCE = 0.03
-
-#: What can be said of a count, from best to least.
-VERDICTS = ("matched", "near", "not reproducible", "no network", "not ours")
 
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
 
@@ -41,6 +35,8 @@ class Row:
         The count as printed, and its unit: "", "k" or "M".
     accuracy, std : float or None
         As printed, in percent.
+    runs : int
+        The printed mean is that of so many runs: 1 where the paper does not say.
     arxiv : bool
         Whether this is MGIC's earlier version, where it has one.
     network : config, or None
@@ -59,6 +55,7 @@ class Row:
     unit: str
     accuracy: float | None
     std: float | None
+    runs: int
     arxiv: bool
     network: object
     own: bool
@@ -88,18 +85,13 @@ class Row:
 
     @property
     def verdict(self):
-        """One of :data:`VERDICTS`.
-
-        ``matched``: ours, rounded to the places that are printed, is what is printed.
-        ``near``: within :data:`TOLERANCE` of it. ``not reproducible``: farther away. ``no
-        network``: the paper's own, not built here. ``not ours``: it quotes the network of others.
-        """
+        """A key of :data:`mgtutorial.reproduction.verdicts.COUNT`."""
         if self.network is None:
-            return "no network" if self.own else "not ours"
+            return verdicts.NO_NETWORK if self.own else verdicts.NOT_OURS
         if rounds_to(self.counted, self.printed, self.unit):
-            return "matched"
-        near = abs(self.difference) <= TOLERANCE * self.weights
-        return "near" if near else "not reproducible"
+            return verdicts.MATCHED
+        near = abs(self.difference) <= verdicts.NEAR_TO * self.weights
+        return verdicts.NEAR if near else verdicts.NOT_REPRODUCIBLE
 
 
 def rounds_to(n, printed, unit=""):
@@ -191,6 +183,7 @@ def rows(table=None):
             unit=_unit(described.count, line),
             accuracy=float(accuracy) if accuracy else None,
             std=float(line["test_acc_std"]) if line.get("test_acc_std") else None,
+            runs=described.runs,
             arxiv=arxiv,
             network=network,
             own=described.own(line),

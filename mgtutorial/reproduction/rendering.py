@@ -1,61 +1,102 @@
-"""Tables to look at: Markdown, and a styled table for notebooks."""
+"""Tables to look at: Markdown for pages and the terminal, HTML for notebooks."""
 
 from . import verdicts
 from .tables import TABLES, network_name
 
+# Column -> its alignment. What no line has something in is left out.
 _HEAD = {
     "network": "left",
-    "accuracy, published": "right",
-    "accuracy, measured": "right",
-    "difference": "right",
-    "verdict": "left",
+    "accuracy, printed (%)": "right",
     "measured on": "left",
-    "weights, published": "right",
+    "accuracy, measured (%)": "right",
+    "95 % interval": "right",
+    "difference": "right",
+    "its 95 % interval": "right",
+    "verdict": "left",
+    "weights, printed": "right",
     "weights, counted": "right",
     "runs": "left",
 }
 
 
 def cells(line):
-    """Return the texts of a line, by column.
+    """Return the texts of a line, by column: on both sides mean, std and number of runs.
 
     Examples
     --------
     >>> from mgtutorial.reproduction import compare
     >>> line, = compare("mgiad-table1", [], rows=["mgnet"])
-    >>> cells(line)["weights, published"], cells(line)["accuracy, published"]
-    ('2751k', '96.00 ± 0.27 %')
+    >>> cells(line)["weights, printed"], cells(line)["accuracy, printed (%)"]
+    ('2751k', '96.00 (std 0.27, n = 3)')
     """
-    p, accuracy = line.printed, ""
+    p, ours, gap, printed = line.printed, line.interval, line.difference, ""
     if p is not None and p.accuracy is not None:
-        spread = "" if p.std is None else f" ± {p.std:.2f}"
-        accuracy = f"{p.accuracy:.2f}{spread} %"
-    digests = [r.digest for r in line.runs]
+        spread = "" if p.std is None else f" (std {p.std:.2f}, n = {p.runs})"
+        printed = f"{p.accuracy:.2f}{spread}"
+    seeds = ", ".join(f"seed {r.seed}: `{r.digest}`" for r in line.runs)
     return {
         "network": line.row,
-        "accuracy, published": accuracy,
-        "accuracy, measured": f"{line.interval} %" if line.runs else "",
-        "difference": "" if line.difference is None else f"{line.difference:+.2f}",
-        "verdict": line.verdict,
+        "accuracy, printed (%)": printed,
         "measured on": line.circumstances,
-        "weights, published": "" if p is None else p.printed + p.unit,
+        "accuracy, measured (%)": "" if ours is None else str(ours),
+        "95 % interval": _between(ours, ".2f"),
+        "difference": "" if gap is None else f"{gap.mean:+.2f}",
+        "its 95 % interval": _between(gap, "+.2f"),
+        "verdict": line.verdict,
+        "weights, printed": "" if p is None else p.printed + p.unit,
         "weights, counted": f"{line.weights:,}",
-        "runs": " ".join(f"`{d}`" for d in digests),
+        "runs": seeds,
     }
 
 
+def _between(interval, form):
+    if interval is None or interval.half_width is None:
+        return ""
+    return f"{interval.low:{form}} to {interval.high:{form}}"
+
+
+def _columns(rows):
+    return [name for name in _HEAD if any(row[name] for row in rows)]
+
+
 def markdown(made):
-    """Return lines as a Markdown table.
+    """Return lines as a Markdown table; a column that is empty in all of them is left out.
 
     Examples
     --------
     >>> from mgtutorial.reproduction import compare
-    >>> print(markdown(compare("mgiad-table1", [], rows=["mgnet"])).splitlines()[0][:42])
-    | network | accuracy, published | accuracy
+    >>> print(markdown(compare("mgiad-table1", [], rows=["mgnet"])).splitlines()[0])
+    | network | accuracy, printed (%) | verdict | weights, printed | weights, counted |
     """
+    rows = [cells(line) for line in made]
+    names = _columns(rows)
     rules = {"left": "---", "right": "---:"}
-    out = [f"| {' | '.join(_HEAD)} |", f"|{'|'.join(rules[a] for a in _HEAD.values())}|"]
-    out += [f"| {' | '.join(cells(line).values())} |" for line in made]
+    out = [f"| {' | '.join(names)} |", f"|{'|'.join(rules[_HEAD[n]] for n in names)}|"]
+    out += [f"| {' | '.join(row[n] for n in names)} |" for row in rows]
+    return "\n".join(out)
+
+
+def trials(found):
+    """Return the smoke runs of a table as Markdown: whether each network trains, no accuracy.
+
+    Parameters
+    ----------
+    found : list of Trial
+        Of :func:`.comparison.trains`.
+
+    Examples
+    --------
+    >>> from mgtutorial.reproduction.comparison import Trial
+    >>> print(trials([Trial("mgnet-20", "digits", 2.31, 1.2, "0" * 16)]).splitlines()[-1])
+    | mgnet-20 | yes, on digits | 2.310 | 1.200 | `0000000000000000` |
+    """
+    out = [
+        "| network, narrowed | trains | first loss | last loss | run |",
+        "|---|---|---:|---:|---|",
+    ]
+    for t in found:
+        says = f"{'yes' if t.trains else 'no'}, on {t.data}"
+        out.append(f"| {t.row} | {says} | {t.first:.3f} | {t.last:.3f} | `{t.digest}` |")
     return "\n".join(out)
 
 
@@ -71,17 +112,17 @@ def counts(table, counted):
 
     Examples
     --------
-    >>> print(counts("mgiad-table2", {"mgnet-20": (100_954, 34_603_264)}).splitlines()[-1])
-    | mgnet-20 | 101k | 100,954 | matched | 34,603,264 | 93.29 % |
+    >>> print(counts("mgiad-table2", {"mgnet-20": (100_954, 30_990_592)}).splitlines()[-1])
+    | mgnet-20 | 101k | 100,954 | matched | 30,990,592 | 93.29 |
     """
     out = [
-        "| row | weights, printed | weights, counted | | multiplications | accuracy, printed |",
+        "| row | weights, printed | weights, counted | | multiplications | accuracy, printed (%) |",
         "|---|---:|---:|---|---:|---:|",
     ]
     for row, (weights, macs) in counted.items():
         p = TABLES[table].entry(row).printed
         weight, verdict = (p.printed + p.unit, p.verdict) if p else ("", "")
-        accuracy = f"{p.accuracy} %" if p and p.accuracy else ""
+        accuracy = f"{p.accuracy}" if p and p.accuracy else ""
         out.append(f"| {row} | {weight} | {weights:,} | {verdict} | {macs:,} | {accuracy} |")
     return "\n".join(out)
 
@@ -111,37 +152,45 @@ _SHADE = {
 
 
 def style(made, caption):
-    """Return lines as a pandas Styler, for notebooks.
+    """Return lines as HTML for notebooks; runs under another protocol fold away.
 
     Parameters
     ----------
     made : list of Line
     caption : str
         What the table shows, for readers and screen readers alike.
+
+    Returns
+    -------
+    IPython.display.HTML
     """
+    from IPython.display import HTML
+
+    aside = [line for line in made if line.runs and not line.comparable]
+    shown = [line for line in made if line not in aside] or aside
+    text = _table(shown, caption)
+    if aside and shown is not aside:
+        folded = _table(aside, "Runs under another protocol: shorter ones, or other choices.")
+        title = f"{len(aside)} lines of runs that are not compared: another protocol"
+        text += f"<details><summary>{title}</summary>{folded}</details>"
+    return HTML(text)
+
+
+def _table(made, caption):
     import pandas
 
     rows = [{k: v.replace("`", "") for k, v in cells(line).items()} for line in made]
-    frame = pandas.DataFrame(rows, columns=list(_HEAD))
-    aligned = {k: [{"selector": "td, th", "props": f"text-align: {v}"}] for k, v in _HEAD.items()}
+    names = _columns(rows)
+    frame = pandas.DataFrame(rows, columns=names)
+    aligned = {n: [{"selector": "td, th", "props": f"text-align: {_HEAD[n]}"}] for n in names}
     return (
         frame.style.hide(axis="index")
         .map(lambda text: _SHADE.get(text, ""), subset=["verdict"])
         .set_table_styles(aligned)
         .set_table_attributes('class="dataframe"')  # the pages' looks for tables of data
         .set_caption(caption)
+        .to_html()
     )
-
-
-def legend():
-    """Return the meaning of the verdicts as a Markdown list.
-
-    Examples
-    --------
-    >>> legend().splitlines()[-2]
-    '- **not run**: no run is recorded'
-    """
-    return "\n".join(f"- **{name}**: {text}" for name, text in verdicts.MEANING.items())
 
 
 def runs_markdown(runs):

@@ -8,18 +8,20 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from statistics import median
 
-from .. import _paths
+from .. import _paths, _text
+from ..data import catalogue
 from ..errors import InvalidValue
-from ..training import records
+from ..training import protocols, records
 from . import comparison, rendering, verdicts
-from .papers.catalogue import MADE_BY_NOTEBOOK, MISSING, PRINTED
-from .papers.printed_table import FOLDER
+from .papers.catalogue import MADE_BY_NOTEBOOK, PRINTED
+from .papers.printed_table import FOLDER, read_table
 from .published import rows as published_rows
 from .tables import TABLES
 
 # A percentage with one or two decimals that could be an accuracy, and the name of a run.
-_ACCURACY = re.compile(r"(?<![\d.])((?:[5-9]\d|100)\.\d{1,2})(?:\s*±\s*[\d.]+)?\s*(?:%|per cent)")
+_ACCURACY = re.compile(r"(?<![\d.])((?:[5-9]\d|100)\.\d{1,2})\s*(?:%|per cent)")
 _DIGEST = re.compile(r"`([0-9a-f]{16})`")
 
 _START = """(status)=
@@ -27,9 +29,10 @@ _START = """(status)=
 
 > **Which numbers of the papers have been reproduced, and which have not been tried?**
 
-This page is made by `mgtutorial tables --write` from `results/published` and `results/runs`; nobody
-types into it. [How the comparison is made, and what the verdicts mean](reproduction.md) stands on a
-page of its own.
+"""
+_MADE = """This page is made by `mgtutorial tables --write` from `results/published` and
+`results/runs`; nobody types into it. [How the comparison is made, and what the verdicts mean](reproduction.md)
+stands on a page of its own, and so does [the list of all that the papers print](inventory.md).
 
 """
 
@@ -48,13 +51,12 @@ def page(runs=None):
     '# What has been run'
     """
     runs = records.read(_paths.packaged_results() / "runs") if runs is None else runs
-    runs = [r for r in runs if r.budget != "smoke"]
     made = {name: comparison.compare(name, runs) for name in TABLES}
-    parts = [_START, _overview(made), "\n\n## Runs by table\n\n"]
+    parts = [_START, _summary(made, runs), _MADE, _overview(made), "\n\n## Runs by table\n\n"]
     waiting = []
     for name, lines in made.items():
-        if run := [line for line in lines if line.runs]:
-            parts.append(f"### {TABLES[name].title}\n\n{rendering.markdown(run)}\n\n")
+        if any(line.runs for line in lines):
+            parts.append(f"### {TABLES[name].title}\n\n{_runs(lines)}")
         else:
             waiting.append(f"* {TABLES[name].title}\n")
     if waiting:
@@ -65,25 +67,102 @@ def page(runs=None):
             f"* [{title}](../notebooks/reproduce/{name.replace('-', '_')}.ipynb)\n"
             for name, title in MADE_BY_NOTEBOOK.items()
         )
-        + "\n## Not built yet\n\n| table or figure | why |\n|---|---|\n"
-        + "\n".join(f"| {name} | {why} |" for name, why in MISSING.items())
-        + "\n"
+        + f"\n## Not made\n\n{_not_made()}\n"
     )
     return "".join(parts)
 
 
-def _overview(made):
-    out = ["| table | rows | weights matched | accuracies |", "|---|---:|---:|---|"]
+def _summary(made, runs):
+    """Say what there is in a few sentences, before any table."""
+    rows = [(name, line.row) for name, lines in made.items() for line in lines]
+    rows = list(dict.fromkeys(rows))
+    held = {(n, x.row) for n, lines in made.items() for x in lines if x.comparable}
+    other = {(n, x.row) for n, lines in made.items() for x in lines if x.runs} - held
+    tally = Counter(x.verdict for lines in made.values() for x in lines if x.comparable)
+    said = ", ".join(f"{tally[v]} {v}" for v in verdicts.ACCURACY if tally[v])
+    chosen, printed, code = (
+        sum(line["source"] == kind for line in read_table("protocols.csv"))
+        for kind in ("chosen", "printed", "code")
+    )
+    begin = (
+        "No published accuracy has been reproduced or refuted yet."
+        if not held
+        else f"Of the rows held against the print: {said}."
+    )
+    return (
+        f"**{begin}** Of {len(rows)} rows in {len(made)} tables and figures, {len(held)} have runs "
+        f"under the paper's protocol, {len(other)} have runs under another one (shorter, most of "
+        f"them), and {len(rows) - len(held) - len(other)} have none. *Std* is the standard "
+        "deviation over runs that differ in their seeds alone, printed and measured alike; an "
+        "interval is a 95 % t-interval. A protocol is seldom printed whole: of the fields of all "
+        f"protocols {printed} are printed, {code} are from public code and {chosen} chosen here "
+        f"([each with its source](reproduction-sources)).{_cost(made, runs)}\n\n"
+    )
+
+
+def _cost(made, runs):
+    """Estimate what three seeds of each row without a comparable run would cost."""
+    speeds = [
+        r.macs * r.epochs * r.data.n / r.seconds
+        for r in runs
+        if r.macs and r.device.type == "cpu" and r.device.threads == 1
+    ]
+    if not speeds:
+        return ""
+    left = {}  # a network counts once, in however many tables it stands
     for name, lines in made.items():
-        rows = {line.row for line in lines}
+        table = TABLES[name]
+        info = catalogue.info(table.data)
+        epochs = protocols.settings("paper", table.data, table.protocol)["epochs"]
+        for line in lines:
+            if not line.comparable:
+                key = table.data, table.protocol, table.entry(line.row).network
+                left[key] = 3 * line.macs * epochs * info.n_train
+    seconds = sum(left.values()) / median(speeds)
+    return (
+        f" Three seeds of each of the {len(left)} networks that are missing would take about "
+        f"{_text.duration(seconds)} on one thread, at the median speed of the recorded runs "
+        f"({median(speeds) / 1e9:.1f} billion multiplications forward a second)."
+    )
+
+
+def _runs(lines):
+    """The lines that are compared, and the others folded away."""
+    held = [line for line in lines if line.comparable]
+    other = [line for line in lines if line.runs and not line.comparable]
+    text = f"{rendering.markdown(held)}\n\n" if held else ""
+    if other:
+        text += (
+            f"```{{dropdown}} Runs under another protocol: {len(other)} lines, not compared\n"
+            f"{rendering.markdown(other)}\n```\n\n"
+        )
+    return text
+
+
+def _overview(made):
+    out = [
+        "| table | rows | weights matched | compared | other runs | not run |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, lines in made.items():
+        rows = list(dict.fromkeys(line.row for line in lines))
+        held = {line.row for line in lines if line.comparable}
+        other = {line.row for line in lines if line.runs} - held
         counted = [r for r in published_rows(name) if not r.arxiv] if name in PRINTED else []
         counted = [r for r in counted if r.network is not None]
-        matched = sum(r.verdict == "matched" for r in counted)
+        matched = sum(r.verdict == verdicts.MATCHED for r in counted)
         of = f"{matched} of {len(counted)}" if counted else ""
-        tally = Counter(line.verdict for line in lines)
-        found = ", ".join(f"{tally[v]} {v}" for v in verdicts.MEANING if tally[v])
-        cells = [TABLES[name].title, str(len(rows)), of, found]
+        numbers = len(held), len(other), len(rows) - len(held) - len(other)
+        cells = [TABLES[name].title, str(len(rows)), of, *map(str, numbers)]
         out.append(f"| {' | '.join(cells)} |")
+    return "\n".join(out)
+
+
+def _not_made():
+    """What the papers print and nothing here makes, and why."""
+    lines = [r for r in read_table("inventory.csv") if r["state"] == "not made"]
+    out = ["| paper | place | what | why |", "|---|---|---|---|"]
+    out += [f"| {r['paper']} | {r['place']} | {r['what']} | {r['reason']} |" for r in lines]
     return "\n".join(out)
 
 

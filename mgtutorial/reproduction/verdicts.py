@@ -1,63 +1,113 @@
-r"""What a set of runs says about a published accuracy, and what it does not.
+r"""What a set of runs says about a published number, and what it does not.
 
-The mean of `n` runs has a confidence interval by Student's t distribution,
+The mean of `n` runs that differ in their seeds alone has a confidence interval by Student's t
+distribution, :math:`\bar x \pm t_{n-1}\, s / \sqrt n` [1]_. What decides is the interval of the
+*difference* from the print, which has an error of its own.
 
-.. math:: \bar x \pm t_{n-1}\, \frac{s}{\sqrt n}, \qquad
-    s^2 = \frac{1}{n-1} \sum_{i=1}^n (x_i - \bar x)^2,
+* The paper prints the mean :math:`y` of :math:`m` runs and their standard deviation
+  :math:`\sigma`: Welch's interval [2]_,
 
-if the runs differ in their seeds alone and their accuracies are about normal. A published mean
-has a spread of its own. A row is *reproduced* if the two means differ by no more than the
-half-width of ours and the published standard deviation together. Only runs under the paper's own
-protocol are compared at all.
+  .. math:: \bar x - y \pm t_\nu \sqrt{\frac{s^2}{n} + \frac{\sigma^2}{m}}, \qquad
+      \nu = \Bigl(\frac{s^2}{n} + \frac{\sigma^2}{m}\Bigr)^2 \Big/
+      \Bigl(\frac{s^4}{n^2 (n-1)} + \frac{\sigma^4}{m^2 (m-1)}\Bigr).
+
+  or Student's with the pooled deviation (:math:`n + m - 2` degrees of freedom) where that is wider:
+  of three printed values :math:`\sigma` comes out too small now and then, and with many runs of
+  ours Welch's interval alone would then call 7 to 8 % of true reproductions different.
+
+* It prints :math:`y` alone: a prediction interval, in which the print is one more run like ours,
+  :math:`\bar x - y \pm t_{n-1}\, s \sqrt{1 + 1/n}`.
+
+A row is *reproduced* if the whole interval lies within a margin of zero, so that a gap above the
+margin is excluded; it *differs* if the interval reaches beyond the margin and excludes zero. In
+between the runs are compatible with the print and too few, or too scattered, to say more. Only
+runs under the paper's own protocol are compared at all.
 
 References
 ----------
 .. [1] Student, The probable error of a mean, Biometrika 6 (1908).
+.. [2] B. L. Welch, The generalization of "Student's" problem when several different population
+   variances are involved, Biometrika 34 (1947).
 """
 
 from typing import NamedTuple
 
 from ..errors import InvalidValue
 
+#: A gap of so many percentage points counts as none, if larger ones are excluded.
+MARGIN = 0.5
+#: With fewer seeds nothing is decided.
+LEAST_SEEDS = 3
+
 REPRODUCED = "reproduced"
 DIFFERS = "differs"
+COMPATIBLE = "compatible, too wide to say"
 UNDECIDED = "undecided"
-SHORTER = "shorter budget"
+OTHER_PROTOCOL = "other protocol"
 NOT_RUN = "not run"
 NO_PRINT = "nothing printed"
 
-#: Each verdict, and what it means: the legend of every table.
-MEANING = {
-    REPRODUCED: "our mean and the printed one differ by no more than our t half-width and the "
-    "printed standard deviation together; at least 3 seeds, the paper's protocol",
-    DIFFERS: "they differ by more",
-    UNDECIDED: "the paper's protocol, but fewer than 3 seeds",
-    SHORTER: "trained for less than the paper's protocol, or on other images: not compared",
+#: Each verdict on an accuracy, and what it means.
+ACCURACY = {
+    REPRODUCED: f"the paper's protocol, at least {LEAST_SEEDS} seeds, and the 95 % interval of the "
+    f"difference lies within {MARGIN} points of zero",
+    DIFFERS: "the interval of the difference excludes zero, and reaches beyond that margin",
+    COMPATIBLE: "neither: the interval holds zero and reaches beyond the margin",
+    UNDECIDED: f"the paper's protocol, but fewer than {LEAST_SEEDS} seeds",
+    OTHER_PROTOCOL: "some field of the protocol differs, or the images do: not compared",
     NOT_RUN: "no run is recorded",
     NO_PRINT: "the paper's protocol, but the paper prints no number to compare with",
 }
-LEAST_SEEDS = 3
+
+MATCHED = "matched"
+NEAR = "near"
+NOT_REPRODUCIBLE = "not reproducible"
+NO_NETWORK = "no network"
+NOT_OURS = "not ours"
+
+#: A count this close to the print, as a part of it, is near.
+NEAR_TO = 0.03
+#: Each verdict on a number of weights, and what it means.
+COUNT = {
+    MATCHED: "our count rounds to the printed number",
+    NEAR: f"it does not, but lies within {NEAR_TO:.0%} of it",
+    NOT_REPRODUCIBLE: "it lies further away",
+    NO_NETWORK: "the paper's own network, not built here",
+    NOT_OURS: "the paper quotes a network of others, which is not built here",
+}
 
 
 class Interval(NamedTuple):
-    """A mean, the half-width of its confidence interval, and the number of values.
+    """A mean, the standard deviation of the values, their number, and the mean's interval.
 
     Attributes
     ----------
     mean : float
     half_width : float or None
-        None for a single value, which has no spread.
+        Of the confidence interval. None for a single value, which has no spread.
     n : int
+    std : float or None
+        Of the sample, with ``n - 1``.
     """
 
     mean: float
     half_width: float | None
     n: int
+    std: float | None = None
+
+    @property
+    def low(self):
+        """The lower end of the interval, or None."""
+        return None if self.half_width is None else self.mean - self.half_width
+
+    @property
+    def high(self):
+        """The upper end of the interval, or None."""
+        return None if self.half_width is None else self.mean + self.half_width
 
     def __str__(self):
-        if self.half_width is None:
-            return f"{self.mean:.2f}"
-        return f"{self.mean:.2f} ± {self.half_width:.2f}"
+        spread = "" if self.std is None else f"std {self.std:.2f}, "
+        return f"{self.mean:.2f} ({spread}n = {self.n})"
 
 
 def interval(values, confidence=0.95):
@@ -77,27 +127,72 @@ def interval(values, confidence=0.95):
 
     Examples
     --------
-    >>> str(interval([93.1, 93.4, 93.4]))
-    '93.30 ± 0.43'
+    >>> three = interval([93.1, 93.4, 93.4])
+    >>> str(three), round(three.half_width, 2)
+    ('93.30 (std 0.17, n = 3)', 0.43)
     >>> interval([93.1]).half_width is None
     True
     """
     import numpy as np
-    from scipy.special import stdtrit  # the t distribution's quantile, without scipy.stats
 
     values = np.asarray(list(values), dtype=float)
     if not len(values):
         raise InvalidValue("no values given: an interval needs at least one.")
-    if not 0 < confidence < 1:
-        raise InvalidValue(f"confidence={confidence}: give a number between 0 and 1.")
     n, mean = len(values), float(values.mean())
     if n == 1:
         return Interval(mean, None, 1)
-    quantile = stdtrit(n - 1, (1 + confidence) / 2)
-    return Interval(mean, float(quantile * values.std(ddof=1) / n**0.5), n)
+    std = float(values.std(ddof=1))
+    return Interval(mean, _quantile(n - 1, confidence) * std / n**0.5, n, std)
 
 
-def verdict(ours, published, std, comparable=True):
+def difference(ours, published, std=None, runs=1, confidence=0.95):
+    """Return our mean less the published one, with the interval of the difference.
+
+    Parameters
+    ----------
+    ours : Interval
+        Of two values or more; of one, the difference has no interval.
+    published : float
+    std : float, optional
+        The printed standard deviation; without it the print counts as one run like ours.
+    runs : int
+        The printed mean is that of so many runs; it matters where `std` is given.
+    confidence : float
+
+    Returns
+    -------
+    Interval
+
+    Examples
+    --------
+    >>> gap = difference(interval([93.1, 93.4, 93.4]), 93.29, 0.15, runs=3)
+    >>> round(gap.mean, 2), round(gap.half_width, 2)
+    (0.01, 0.37)
+    """
+    gap = ours.mean - published
+    if ours.half_width is None:
+        return Interval(gap, None, ours.n)
+    if std is None or runs < 2:
+        half = _quantile(ours.n - 1, confidence) * ours.std * (1 + 1 / ours.n) ** 0.5
+    else:
+        half = max(f(ours, std, runs, confidence) for f in (_welch, _pooled))
+    return Interval(gap, half, ours.n)
+
+
+def _welch(ours, std, runs, confidence):
+    a, b = ours.std**2 / ours.n, std**2 / runs
+    below = a**2 / (ours.n - 1) + b**2 / (runs - 1)
+    freedom = (a + b) ** 2 / below if below else ours.n - 1
+    return _quantile(freedom, confidence) * (a + b) ** 0.5
+
+
+def _pooled(ours, std, runs, confidence):
+    freedom = ours.n + runs - 2
+    variance = ((ours.n - 1) * ours.std**2 + (runs - 1) * std**2) / freedom
+    return _quantile(freedom, confidence) * (variance * (1 / ours.n + 1 / runs)) ** 0.5
+
+
+def verdict(ours, published, std=None, runs=1, comparable=True, margin=MARGIN):
     """Return the verdict on a published mean.
 
     Parameters
@@ -105,31 +200,60 @@ def verdict(ours, published, std, comparable=True):
     ours : Interval or None
         None where nothing was run.
     published, std : float or None
-        As printed, in the units of `ours`; None where nothing is. A missing `std` counts as zero.
+        As printed, in the units of `ours`; None where nothing is.
+    runs : int
+        As for :func:`difference`.
     comparable : bool
-        Whether the runs follow the paper's protocol on the paper's images.
+        Whether the runs follow the paper's protocol, in every field, on the paper's images.
+    margin : float
+        In the units of `ours`.
 
     Returns
     -------
     str
-        A key of :data:`MEANING`.
+        A key of :data:`ACCURACY`.
 
     Examples
     --------
     >>> three = interval([93.1, 93.4, 93.4])
-    >>> verdict(three, 93.6, 0.1), verdict(three, 94.0, 0.1), verdict(three, 93.6, 0.1, False)
-    ('reproduced', 'differs', 'shorter budget')
-    >>> verdict(interval([93.6]), 93.6, 0.1)
-    'undecided'
+    >>> verdict(three, 93.4, 0.1, 3), verdict(three, 94.4, 0.1, 3)
+    ('reproduced', 'differs')
+    >>> verdict(three, 93.6, None), verdict(three, 93.4, 0.1, 3, comparable=False)
+    ('compatible, too wide to say', 'other protocol')
     """
     if ours is None:
         return NOT_RUN
     if not comparable:
-        return SHORTER
+        return OTHER_PROTOCOL
     if published is None:
         return NO_PRINT
     if ours.n < LEAST_SEEDS:
         return UNDECIDED
-    # A rounding error must not decide at the very edge.
-    allowed = (ours.half_width + (std or 0.0)) * (1 + 1e-12)
-    return REPRODUCED if abs(ours.mean - published) <= allowed else DIFFERS
+    gap = difference(ours, published, std, runs)
+    if -margin <= gap.low and gap.high <= margin:
+        return REPRODUCED
+    return COMPATIBLE if gap.low <= 0 <= gap.high else DIFFERS
+
+
+def _quantile(freedom, confidence):
+    """Return the t distribution's quantile of a two-sided interval."""
+    from scipy.special import stdtrit  # without scipy.stats, which takes a second to import
+
+    if not 0 < confidence < 1:
+        raise InvalidValue(f"confidence={confidence}: give a number between 0 and 1.")
+    return float(stdtrit(freedom, (1 + confidence) / 2))
+
+
+def legend():
+    """Return the meaning of all verdicts as Markdown: of accuracies, then of counts.
+
+    Examples
+    --------
+    >>> legend().splitlines()[0]
+    'Accuracies'
+    """
+
+    def listed(meaning):
+        return "\n".join(f"- **{name}**: {text}" for name, text in meaning.items())
+
+    return f"Accuracies\n\n{listed(ACCURACY)}\n\nWeights\n\n{listed(COUNT)}"

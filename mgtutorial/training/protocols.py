@@ -309,10 +309,15 @@ def settings(budget, data_name, protocol="mgiad"):
     chosen = {"augmentation": info.augmentation}
     if budget != "paper":
         return chosen | _SETTINGS[budget]
-    chosen |= {"normalisation": (info.mean, info.std), "protocol": protocol}
+    chosen |= {"normalisation": _own_normalisation(data_name), "protocol": protocol}
     chosen |= paper[""] | paper.get(data_name, {})
     del chosen["initial_weights"]  # a field of the network
     return chosen
+
+
+def _own_normalisation(data_name):
+    info = catalogue.info(data_name)
+    return info.mean, info.std
 
 
 def initial_weights(protocol):
@@ -371,6 +376,8 @@ def deviation(config):
     wanted |= _for_network(config.model, config.data, config.protocol)
     if config.data not in PROTOCOLS[config.protocol]:
         wanted["data"] = None
+    if config.normalisation is None:  # that of the data set, which may be the protocol's
+        config = replace(config, normalisation=_own_normalisation(config.data))
     unused = ("step_epochs",) if config.schedule != "step" else ()
     differing = [
         name

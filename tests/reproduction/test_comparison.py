@@ -9,7 +9,7 @@ from mgtutorial.errors import UnknownName
 from mgtutorial.models.narrow import narrowed
 from mgtutorial.reproduction import comparison, rendering
 from mgtutorial.reproduction.tables import TABLES
-from mgtutorial.reproduction.verdicts import MEANING
+from mgtutorial.reproduction.verdicts import ACCURACY, COUNT, legend
 from mgtutorial.training import protocols, records
 from mgtutorial.training.record import Metric, Samples
 
@@ -56,7 +56,7 @@ def test_three_seeds_of_the_papers_protocol_are_compared():
     printed = TABLES[TABLE].rows["mgnet-20"].printed.accuracy / 100
     line = only([run(seed=s, accuracy=printed + d) for s, d in enumerate((-0.001, 0.0, 0.001))])
     assert line.interval.n == 3
-    assert line.difference == pytest.approx(0, abs=1e-9)
+    assert line.difference.mean == pytest.approx(0, abs=1e-9)
     assert line.verdict == "reproduced"
     assert only([run(seed=s, accuracy=printed - 0.05) for s in range(3)]).verdict == "differs"
 
@@ -112,7 +112,7 @@ def test_a_run_from_another_start_belongs_to_the_row_and_is_not_compared():
 def test_what_departs_from_the_protocol_is_shown_and_not_compared(spoilt):
     line = only([run(seed=s, accuracy=0.9329, **spoilt) for s in range(3)])
     assert line.runs and line.difference is None
-    assert line.verdict == "shorter budget"
+    assert line.verdict == "other protocol"
 
 
 def test_runs_that_differ_in_more_than_the_seed_stand_in_lines_of_their_own():
@@ -130,31 +130,58 @@ def test_other_networks_and_validation_runs_stay_out():
     assert only([run("resnet20"), choice]).runs == ()
 
 
-def test_smoke_runs_of_the_small_relative_belong_to_the_row():
+def test_smoke_runs_say_that_a_network_trains_and_stand_in_no_published_table():
     small = narrowed(TABLES[TABLE].config("mgnet-20"))
-    line = only([run(budget="smoke", config=small, config_changes={"data": "digits"})])
-    assert line.runs and line.verdict == "shorter budget"
-    assert only([run(budget="short", config=small)]).runs == ()
+    smoke = run(budget="smoke", config=small, config_changes={"data": "digits"})
+    assert only([smoke]).runs == () == only([run(budget="short", config=small)]).runs
+    (trial,) = comparison.trains(["mgnet-20"], [smoke])
+    text = rendering.trials([trial])
+    assert "yes, on digits" in text and "%" not in text
 
 
 def test_every_cell_comes_from_the_line():
     cells = rendering.cells(only([run(seed=3, accuracy=0.91234)]))
-    assert cells["accuracy, measured"] == "91.23 %"
-    assert "seed 3" in cells["measured on"] and "400 epochs" in cells["measured on"]
-    assert cells["weights, counted"] == "100,954" and cells["weights, published"] == "101k"
+    assert cells["accuracy, measured (%)"] == "91.23 (n = 1)"
+    assert "400 epochs" in cells["measured on"] and "the protocol" in cells["measured on"]
+    assert cells["runs"].startswith("seed 3: ")
+    assert cells["weights, counted"] == "100,954" and cells["weights, printed"] == "101k"
+
+
+def test_both_sides_show_the_same_statistic_and_intervals_have_columns_of_their_own():
+    line = only([run(seed=s, accuracy=0.93 + 1e-3 * s) for s in range(3)])
+    cells = rendering.cells(line)
+    assert cells["accuracy, printed (%)"] == "93.29 (std 0.15, n = 3)"
+    assert cells["accuracy, measured (%)"] == "93.10 (std 0.10, n = 3)"
+    assert cells["95 % interval"] == "92.85 to 93.35" and cells["difference"] == "-0.19"
+    gap = line.difference
+    assert cells["its 95 % interval"] == f"{gap.low:+.2f} to {gap.high:+.2f}"
+    assert "±" not in " ".join(cells.values())
+
+
+def test_measured_on_stands_before_the_number_and_empty_columns_vanish():
+    head = rendering.markdown([only([run()])]).splitlines()[0]
+    assert head.index("measured on") < head.index("accuracy, measured")
+    assert "measured" not in rendering.markdown([only([])]).splitlines()[0]
 
 
 def test_the_styler_shows_the_same_cells_and_keeps_its_caption():
     pytest.importorskip("pandas")
     line = only([run(seed=s, accuracy=0.9329 + 1e-4 * s) for s in range(3)])
-    shown = rendering.style([line], "A caption.").to_html()
+    shown = rendering.style([line], "A caption.").data
     assert "A caption." in shown and "reproduced" in shown and "background-color" in shown
     for text in rendering.cells(line).values():
         assert text.replace("`", "") in shown
 
 
-def test_the_legend_explains_every_verdict():
-    assert all(f"**{name}**" in rendering.legend() for name in MEANING)
+def test_other_protocols_fold_away_in_a_notebook():
+    pytest.importorskip("pandas")
+    made = comparison.compare(TABLE, [run(), run(budget="short")], rows=["mgnet-20"])
+    held, folded = rendering.style(made, "A caption.").data.split("<details>")
+    assert "400 epochs" in held and "15 epochs" in folded and "A caption." in held
+
+
+def test_the_legend_explains_every_verdict_on_accuracies_and_counts():
+    assert all(f"**{name}**" in legend() for name in (*ACCURACY, *COUNT))
 
 
 def test_unknown_names_are_sentences():

@@ -34,8 +34,5 @@ PAPER_OF = Names("table", ((name, p) for p in PAPERS.values() for name in p.prin
 #: Tables that their notebooks make as a whole: name -> title.
 MADE_BY_NOTEBOOK = {k: v for p in PAPERS.values() for k, v in p.made_by_notebook.items()}
 
-#: Published tables and figures that are not built here: title -> why.
-MISSING = {k: v for p in PAPERS.values() for k, v in p.missing.items()}
-
 #: All families of networks.
 FAMILIES = tuple(family for paper in PAPERS.values() for family in paper.families)

@@ -95,10 +95,4 @@ PAPER = Paper(
         "mgic-table2": "MGIC, Table 2 and Figure 4: a function of the plane",
         "mgic-table8": "MGIC, Table 8: inference times",
     },
-    missing={
-        "MGIC, Figure 4: cos(x) sin(20y)": "two of its three blocks are not built yet",
-        "MGIC, Figure 5: accuracy over FLOPs": "the printed FLOPs are met by no network here",
-        "MGIC, Table 9: Cityscapes": "the segmentation networks are not built yet",
-        "MGIC, Tables 10 and 11: ModelNet10": "the point-cloud networks are not built yet",
-    },
 )  # fmt: skip

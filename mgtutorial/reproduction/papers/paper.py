@@ -70,8 +70,6 @@ class Paper:
     families : tuple of Family
     made_by_notebook : mapping
         Name -> title: tables that their notebooks make as a whole, without runs on images.
-    missing : mapping
-        Title -> why its networks or its experiment are not built here.
     """
 
     title: str
@@ -81,4 +79,3 @@ class Paper:
     figures: Mapping = field(default_factory=dict)
     families: tuple = ()
     made_by_notebook: Mapping = field(default_factory=dict)
-    missing: Mapping = field(default_factory=dict)

@@ -53,6 +53,8 @@ class Printed:
     own : callable
         Whether a line is about the paper's own network: if it is not built here, it is missing,
         and those of others, which a table quotes, are not.
+    runs : int
+        Of which a printed accuracy is the mean; 1 where the paper does not say.
     """
 
     title: str
@@ -63,3 +65,4 @@ class Printed:
     accuracy: str | Callable | None = "test_acc"
     only: Callable = lambda line: True
     own: Callable = lambda line: True
+    runs: int = 1
