@@ -165,6 +165,8 @@ def plain_fields(config):
     Returns
     -------
     dict
+
+    Book: reproduction, reproduction-statements
     """
     values = {f.name: getattr(config, f.name) for f in fields(config)}
     for f in fields(config):
