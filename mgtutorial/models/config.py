@@ -166,7 +166,7 @@ def plain_fields(config):
     -------
     dict
 
-    Book: mgnet, mgnet-algorithm
+    Book: reproduction, reproduction-statements
     """
     values = {f.name: getattr(config, f.name) for f in fields(config)}
     for f in fields(config):
