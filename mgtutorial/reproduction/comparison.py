@@ -156,6 +156,8 @@ def _deviations(group, table):
     found = list(protocols.deviation(config))
     if config.protocol != described.protocol and "protocol" not in found:
         found.append("protocol")
+    if any(run.partial for run in group.values()) and "epochs" not in found:
+        found.append("epochs")
     images = first.data.source, first.data.n, first.evaluated_on.n
     if not catalogue.info(described.data).is_whole(*images):
         found.append("images")

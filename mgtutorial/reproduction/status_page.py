@@ -31,8 +31,8 @@ _START = """(status)=
 
 """
 _MADE = """This page is made by `mgtutorial tables --write` from `results/published` and
-`results/runs`; nobody types into it. [How the comparison is made, and what the verdicts
-mean](reproduction.md), stands on a page of its own, and so does [the list of all that the papers print](inventory.md).
+`results/runs`; nobody types into it. [The page on reproduction](reproduction.md) says how the
+comparison is made, and [the inventory](inventory.md) lists all that the papers print.
 
 """
 
