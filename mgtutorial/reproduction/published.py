@@ -20,14 +20,14 @@ from .papers.printed_table import FOLDER, read, read_table
 TOLERANCE = 0.03
 
 #: What can be said of a count, from best to least.
-VERDICTS = ("matched", "near", "not reproducible", "no network", "not ours")
+VERDICTS = ("matched", "near", "not reproducible", "no count", "no network", "not ours")
 
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A published row that counts weights.
+    """A published row that counts weights, or says how accurate a network is.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Row:
     data : str or None
         Name of the data set.
     printed, unit : str
-        The count as printed, and its unit: "", "k" or "M".
+        The count as printed, and its unit: "", "k" or "M"; both "" if none is.
     accuracy, std : float or None
         As printed, in percent.
     arxiv : bool
@@ -73,7 +73,9 @@ class Row:
 
     @property
     def weights(self):
-        """The printed count, as a number of weights."""
+        """The printed count, as a number of weights, or None."""
+        if not self.printed:
+            return None
         return float(Decimal(self.printed) * _UNITS[self.unit])
 
     @property
@@ -84,7 +86,9 @@ class Row:
     @property
     def difference(self):
         """Ours less theirs, in weights, or None."""
-        return None if self.network is None else round(self.counted - self.weights)
+        if self.network is None or not self.printed:
+            return None
+        return round(self.counted - self.weights)
 
     @property
     def verdict(self):
@@ -92,10 +96,13 @@ class Row:
 
         ``matched``: ours, rounded to the places that are printed, is what is printed.
         ``near``: within :data:`TOLERANCE` of it. ``not reproducible``: farther away. ``no
-        network``: the paper's own, not built here. ``not ours``: it quotes the network of others.
+        count``: none is printed. ``no network``: the paper's own, not built here. ``not ours``:
+        it quotes the network of others.
         """
         if self.network is None:
             return "no network" if self.own else "not ours"
+        if not self.printed:
+            return "no count"
         if rounds_to(self.counted, self.printed, self.unit):
             return "matched"
         near = abs(self.difference) <= TOLERANCE * self.weights
@@ -173,7 +180,7 @@ def rows(table=None):
     described = PRINTED[table]
     found = {}
     for line in filter(described.only, read_table(described.csv)):
-        if not line[described.count]:
+        if described.count and not line[described.count]:
             continue  # quoted without a count
         name, network = described.network(line)
         arxiv = line.get("paper_version") == "arxiv"
@@ -187,8 +194,8 @@ def rows(table=None):
             name=name,
             source=line["source"],
             data=described.data,
-            printed=line[described.count],
-            unit=_unit(described.count, line),
+            printed=line[described.count] if described.count else "",
+            unit=_unit(described.count, line) if described.count else "",
             accuracy=float(accuracy) if accuracy else None,
             std=float(line["test_acc_std"]) if line.get("test_acc_std") else None,
             arxiv=arxiv,

@@ -9,6 +9,7 @@ from mgtutorial.models import MGIC, blocks
 from mgtutorial.models.counting import activations_held, count_macs, count_weights
 from mgtutorial.models.mgic import group_numbers, halvings
 from mgtutorial.reproduction import expected_counts, published
+from mgtutorial.reproduction.papers.printed_table import read_table
 
 BOOK = Path(__file__).parents[2] / "book"
 
@@ -88,3 +89,59 @@ def test_mgiad_multiplications_at_the_accuracy_of_resnet18():
     found = ratio("cifar100", "mgiad-lam3-c64-g64"), ratio("imagenet", "mgiad-lam2-c64-g64")
     assert found == ("2.9", "1.8")
     says("mgiad", "takes 2.9 and 1.8 times its multiplications")
+
+
+def test_mgiad_observations_of_the_poster_by_the_printed_numbers():
+    cifar = {r.name: r for r in published.rows("mgiad-table1")}
+    text = {r.name: r for r in published.rows("mgiad-text")}
+    poster = {r.name: r for r in published.rows("mgiad-poster-cifar10")}
+    hundred = {r.name: r for r in published.rows("mgiad-table3-cifar100")}
+    fashion = {r.name: r for r in published.rows("mgiad-table2")}
+    resnet, mgnet = text["resnet18"], text["mgnet"]
+
+    def less(a, b):
+        return f"{b.accuracy - a.accuracy:.2f} points"
+
+    def fewer(a, b):
+        return f"{b.weights / a.weights:.1f}"
+
+    assert (resnet.printed, text["resnet20"].printed) == ("11174", "270")
+    says("mgiad", f"{resnet.accuracy} % with 11,174k", f"{text['resnet20'].accuracy} % with 270k")
+    says("mgiad", f"{less(mgnet, resnet)} less with {fewer(mgnet, resnet)} times fewer weights")
+    more = int(poster["mgnet-a"].printed) - int(poster["mgnet"].printed)
+    kept = poster["mgnet-a"].accuracy - mgnet.accuracy
+    says("mgiad", f"keeps {kept:.2f} of them, for {more}k weights more")
+
+    mgnets = [r for r in published.rows() if isinstance(r.network, models.MgNetConfig)]
+    assert mgnets and not [r for r in mgnets if r.network.group_size]
+
+    mgic = {(r.name, r.printed): r for r in published.rows("mgic-table12")}
+    middle = mgic["mgic-resnet56-c64-g16", "0.53"].accuracy
+    assert middle == 94.7 and (mgnet.printed, text["mgnet-20"].printed) == ("2751", "101")
+    above, below = mgnet.accuracy - middle, middle - text["mgnet-20"].accuracy
+    says("mgiad", f"{above:.1f} points above it and {below:.1f} below")
+
+    wide = cifar["mgiad-lam3-c64-g8"]
+    below = [round(r.accuracy - wide.accuracy, 2) for r in (resnet, mgnet)]
+    says("mgiad", f"{below[0]} points below ResNet18 and {below[1]} below MgNet")
+    says("mgiad", f"with {fewer(wide, resnet)} and {fewer(wide, mgnet)} times fewer weights")
+    lost = float(claim("accuracy_loss_vs_resnet18", c_k="64", g_s="4"))
+    narrow = mgic["mgic-resnet56-c16-g8", "0.41"].accuracy
+    assert round(count_weights(models.named("mgiad-lam1-c64-g4")), -3) == 393_000
+    says("mgiad", f"With 393k weights ($\\lambda = 1$, $g_s = 4$) {lost} points below ResNet18",
+         f"{resnet.accuracy - lost - narrow:.2f} above MGIC's 0.41M")  # fmt: skip
+
+    small, large = (hundred[f"mgiad-lam1-c64-g{g}"] for g in (8, 64))
+    says("mgiad", f"{small.printed}k with $g_s = 8$ and {large.printed}k with $g_s = 64$, "
+         f"and {less(small, large)} less")  # fmt: skip
+    assert claim("accuracy_vs_resnet20", c_k="16", g_s="4") == "on par"
+    says("mgiad", f"ResNet20, {resnet.accuracy - text['resnet20'].accuracy:.2f} below")
+    spread = [fashion[f"mgiad-lam1-c{c}-g4"].accuracy for c in (64, 32, 16)]
+    says("mgiad", f"lie within {max(spread) - min(spread):.2f} points")
+
+
+def claim(quantity, **about):
+    """The value of a claim in the text of the MGiaD paper on CIFAR-10."""
+    about |= {"dataset": "cifar10", "model": "mgiad", "quantity": quantity}
+    (found,) = (c for c in read_table("mgiad_text_claims.csv") if about.items() <= c.items())
+    return found["value"]

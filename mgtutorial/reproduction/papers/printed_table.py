@@ -44,8 +44,9 @@ class Printed:
         Name of the data set.
     network : callable
         From a line to (name of the row, config), with None for a network that is not built here.
-    count : str
-        The column of weights; its suffix ``_k`` or ``_m`` is the unit.
+    count : str or None
+        The column of weights; its suffix ``_k`` or ``_m`` is the unit. None where accuracies
+        alone are printed.
     accuracy : str, callable or None
         The column of accuracies, or a function from the line to the number printed.
     only : callable
@@ -59,7 +60,7 @@ class Printed:
     csv: str
     data: str | None
     network: Callable
-    count: str = "weights_k"
+    count: str | None = "weights_k"
     accuracy: str | Callable | None = "test_acc"
     only: Callable = lambda line: True
     own: Callable = lambda line: True
