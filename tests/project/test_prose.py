@@ -51,6 +51,11 @@ def test_mgiad_two_parts_of_a_level_are_equal_at_44_and_501_channels():
     says("mgiad", "44 channels with $c_K = 16$ and 501 with $c_K = 64$")
 
 
+def test_mgiad_grouping_B_alone_saves_at_most_half():
+    weights = count_weights(models.named("mgnet", group_size=4, grouped="B"))
+    says("mgiad", f"at $g_s = 4$ the large MgNet has {weights:,} (`MgNetConfig(group_size=4, ")
+
+
 def test_mgiad_width_costs_multiplications_and_memory():
     def growth(count):
         return [
