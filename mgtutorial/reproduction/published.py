@@ -41,6 +41,12 @@ class Row:
         The count as printed, and its unit: "", "k" or "M"; both "" if none is.
     accuracy, std : float or None
         As printed, in percent.
+    train_accuracy, top5 : float or None
+        In percent: on the training images; and how often the class is among the first five.
+    operations : str
+        Those of one image, as printed, such as "1.12 G"; "" if none are.
+    products : float or None
+        The same as multiplications, each with its addition, which is what is counted here.
     arxiv : bool
         Whether this is MGIC's earlier version, where it has one.
     network : config, or None
@@ -59,6 +65,10 @@ class Row:
     unit: str
     accuracy: float | None
     std: float | None
+    train_accuracy: float | None
+    top5: float | None
+    operations: str
+    products: float | None
     arxiv: bool
     network: object
     own: bool
@@ -189,6 +199,7 @@ def rows(table=None):
             name += f"-row{line['source'].split()[-1]}"
         column = described.accuracy
         accuracy = column(line) if callable(column) else line.get(column)
+        operations, products = _operations(described, line)
         found[name] = Row(
             table=table,
             name=name,
@@ -196,14 +207,34 @@ def rows(table=None):
             data=described.data,
             printed=line[described.count] if described.count else "",
             unit=_unit(described.count, line) if described.count else "",
-            accuracy=float(accuracy) if accuracy else None,
-            std=float(line["test_acc_std"]) if line.get("test_acc_std") else None,
+            accuracy=_number(accuracy),
+            std=_number(line.get("test_acc_std")),
+            train_accuracy=_number(line.get(described.train_accuracy)),
+            top5=_number(line.get(described.top5)),
+            operations=operations,
+            products=products,
             arxiv=arxiv,
             network=network,
             own=described.own(line),
             reason=_reasons().get((table, name.replace("-arxiv", "")), ""),
         )
     return tuple(found.values())
+
+
+def _number(text):
+    return float(text) if text else None
+
+
+_OPERATIONS = {"gflops": ("G", 10**9), "flops_b": ("G", 10**9), "flops_m": ("M", 10**6)}
+
+
+def _operations(described, line):
+    """The operations of a line as printed, and as multiplications."""
+    text = line[described.operations] if described.operations else ""
+    if not text:
+        return "", None
+    unit, factor = _OPERATIONS[described.operations]
+    return f"{text} {unit}", float(Decimal(text) * factor / described.for_product)
 
 
 def _unit(column, line):

@@ -108,6 +108,28 @@ def test_a_row_that_prints_an_accuracy_alone_has_no_count_to_agree_with():
     assert row.counted == 895_240  # by the network, on 200 classes
 
 
+def test_second_accuracies_and_operations_stand_in_a_row_as_they_are_printed():
+    row = published.row("mgiad-table1", "mgiad-lam3-c64-g4")
+    assert (row.train_accuracy, row.top5, row.operations) == (97.21, None, "1.14 G")
+    assert row.products == 570e6  # two operations for a product with its sum
+    row = published.row("mgic-table5", "mgic-resnet50-g64")
+    assert (row.train_accuracy, row.top5, row.operations) == (None, 93.7, "2.5 G")
+    assert row.products == 2.5e9
+
+
+@pytest.mark.parametrize("column", ["train_acc", "top5_acc", "gflops", "flops_m", "flops_b"])
+def test_every_second_column_of_a_printed_table_is_read(column):
+    read = {"train_acc": "train_accuracy", "top5_acc": "top5"}.get(column, "products")
+    scale = {"gflops": 0.5e9, "flops_m": 1e6, "flops_b": 1e9}.get(column, 1)
+    for name, described in PRINTED.items():
+        lines = {line["source"]: line for line in read_table(described.csv)}
+        if column in next(iter(lines.values())):
+            for row in rows(name):
+                printed = lines[row.source][column]
+                wanted = pytest.approx(float(printed) * scale) if printed else None
+                assert getattr(row, read) == wanted, (row.table, row.name)
+
+
 def test_table_1_of_mgic_is_exact():
     own = [r for r in rows("mgic-table1") if not r.arxiv]
     assert [r.counted for r in own] == [3328, 1792, 896, 448]

@@ -70,7 +70,8 @@ PAPER = Paper(
     protocol="mgiad",
     printed={
         "mgiad-table1": Printed(
-            "MGiaD, Table 1: CIFAR-10", "mgiad_table1_cifar10.csv", "cifar10", _network
+            "MGiaD, Table 1: CIFAR-10", "mgiad_table1_cifar10.csv", "cifar10", _network,
+            operations="gflops", for_product=2,
         ),
         "mgiad-table2": Printed(
             "MGiaD, Table 2: FashionMNIST", "mgiad_table2_fashionmnist.csv", "fashion-mnist",

@@ -49,6 +49,12 @@ class Printed:
         alone are printed.
     accuracy : str, callable or None
         The column of accuracies, or a function from the line to the number printed.
+    train_accuracy, top5 : str
+        The columns of accuracies on the training images and of the top five, if there are such.
+    operations : str or None
+        The column of operations; its name says the unit.
+    for_product : int
+        What the paper counts for a multiplication with its addition: 1 operation or 2.
     only : callable
         Chooses the lines of the file that belong to the table.
     own : callable
@@ -62,5 +68,9 @@ class Printed:
     network: Callable
     count: str | None = "weights_k"
     accuracy: str | Callable | None = "test_acc"
+    train_accuracy: str = "train_acc"
+    top5: str = "top5_acc"
+    operations: str | None = None
+    for_product: int = 1
     only: Callable = lambda line: True
     own: Callable = lambda line: True
