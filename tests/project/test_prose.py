@@ -150,3 +150,10 @@ def claim(quantity, **about):
     about |= {"dataset": "cifar10", "model": "mgiad", "quantity": quantity}
     (found,) = (c for c in read_table("mgiad_text_claims.csv") if about.items() <= c.items())
     return found["value"]
+
+
+def test_poly_mgnet_weights_by_coefficients_and_by_roots():
+    one, four = (
+        count_weights(models.PolyMgNetConfig(steps=steps)) for steps in (("p3",), ("linear",) * 4)
+    )
+    says("poly_mgnet", f"`p3` has {one:,} weights and four linear steps {four:,}, {four - one} for")
