@@ -157,3 +157,29 @@ def test_poly_mgnet_weights_by_coefficients_and_by_roots():
         count_weights(models.PolyMgNetConfig(steps=steps)) for steps in (("p3",), ("linear",) * 4)
     )
     says("poly_mgnet", f"`p3` has {one:,} weights and four linear steps {four:,}, {four - one} for")
+
+
+def test_poly_mgnet_weights_at_the_widths_of_figure_5():
+    def line(title, name, scales):
+        counts = [count_weights(models.named(name + scale)) for scale in scales]
+        return " | ".join([f"| {title}", *(f"{n:,}" for n in counts)])
+
+    down, up = ("-x0.35", "-x0.71", ""), ("-x1.41", "-x2.83")
+    says("poly_mgnet", line("ResNet18", "resnet18", down))
+    says("poly_mgnet", line("Poly-MgNet q2", "poly-mgnet-q2", down + up))
+    says("poly_mgnet", line("MgNet$^{A,B}$", "mgnet", down + up))
+
+
+def test_mgnet_weights_of_the_convolutions_that_two_steps_share():
+    """What the figure writes under its columns, in units of the square of the width."""
+    c = 16
+
+    def convolutions(network):
+        level = network.build().levels[0]
+        return sum(m.weight.numel() for m in level.modules() if hasattr(m, "kernel_size"))
+
+    mgnet = models.MgNetConfig((c,), 2)
+    found = [models.ResNetConfig((2,), (c,)), models.MgNetConfig((c,), 2, share_B=False), mgnet]
+    assert [convolutions(n) for n in found] == [36 * c**2, 27 * c**2, 18 * c**2]
+    poly = models.PolyMgNetConfig((c,), "q2", norm="none")
+    assert sum(p.numel() for p in poly.build().levels.parameters()) == 9 * c**2 + 2
