@@ -183,3 +183,41 @@ def test_mgnet_weights_of_the_convolutions_that_two_steps_share():
     assert [convolutions(n) for n in found] == [36 * c**2, 27 * c**2, 18 * c**2]
     poly = models.PolyMgNetConfig((c,), "q2", norm="none")
     assert sum(p.numel() for p in poly.build().levels.parameters()) == 9 * c**2 + 2
+
+
+def test_versions_of_mgic_differ_as_the_table_says():
+    """Every number that one version of the paper prints otherwise, and every row it lacks."""
+    light = read_table("mgic_table7_lightweight_imagenet.csv")
+    epochs = {
+        line["protocol"]: line["value"]
+        for line in read_table("protocols.csv")
+        if line["field"] == "epochs"
+    }
+    for data in ("cifar10", "imagenet"):
+        assert (epochs[f"mgic-first-{data}"], epochs[f"mgic-{data}"]) == ("180", "100")
+    by = {v: {r["model"]: r for r in light if r["paper_version"] == v} for v in ("arxiv", "sisc")}
+    assert {v: len(rows) for v, rows in by.items()} == {"arxiv": 22, "sisc": 28}
+    columns = ("params_m", "flops_m", "top1_acc", "top5_acc")
+    other = [m for m, r in by["arxiv"].items() if any(r[c] != by["sisc"][m][c] for c in columns)]
+    assert other == ["mgic_mobilenetv3_0.6x"]
+    new = by["sisc"].keys() - by["arxiv"]
+    assert len(new) == 6 and all("mobilenext" in m or "no_hswish" in m for m in new)
+    scenes = {
+        (r["paper_version"], r["s_g"]): r["miou"]
+        for r in read_table("mgic_table9_cityscapes.csv")
+        if r["backbone"] == "mgic_large"
+    }
+    assert ("arxiv", "32") not in scenes
+
+    def row(what, first, later):
+        says("errata", f"* - {what} - {first} - {later}")
+
+    row("epochs of the image classifiers", "180", "100")
+    first, later = (
+        f"{by[v][other[0]]['top1_acc']} and {by[v][other[0]]['top5_acc']} %" for v in by
+    )
+    row("0.6x MobileNetV3 on ImageNet, top-1 and top-5", first, later)
+    first, later = (f"{scenes[v, '64']} mIoU" for v in by)
+    row("Cityscapes, MGIC-Large with $s_g = 64$", first, later)
+    row("Cityscapes, MGIC-Large with $s_g = 32$", "not there", f"{scenes['sisc', '32']} mIoU")
+    row("rows of the light networks", "22", "28: with MobileNeXt, and without h-swish")
