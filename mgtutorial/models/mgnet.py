@@ -12,7 +12,7 @@ from itertools import pairwise
 from torch import nn
 
 from .. import multigrid
-from ..errors import InvalidValue
+from ..errors import InvalidValue, choose
 from . import blocks
 from .config import NetworkConfig
 
@@ -42,17 +42,24 @@ class MgNetConfig(NetworkConfig):
         Both "none" make the network linear: then it is a solver.
     group_size : int or None
         Channels in a group of ``A`` and ``B``; None couples all channels of a level.
+    grouped : {"A and B", "B"}
+        Which of the two has the groups.
 
     Raises
     ------
+    UnknownName
+        If `grouped` is another word.
     InvalidValue
-        If a number is out of its range, or `group_size` does not divide some width.
+        If a number is out of its range, `group_size` does not divide some width, or ``B`` alone
+        is to be grouped without a `group_size`.
 
     Examples
     --------
     >>> from mgtutorial.models import count_weights
     >>> count_weights(MgNetConfig(channels=(16, 32, 64), steps=3).build())
     101242
+    >>> [count_weights(MgNetConfig(group_size=4, grouped=which)) for which in ("A and B", "B")]
+    [73418, 1412042]
 
     Book: mgnet, mgnet-algorithm
     """
@@ -68,6 +75,7 @@ class MgNetConfig(NetworkConfig):
     norm: str = "batch"
     activation: str = "relu"
     group_size: int | None = field(default=None, metadata={"later": True})
+    grouped: str = field(default="A and B", metadata={"later": True})
 
     def __post_init__(self):
         super().__post_init__()
@@ -82,9 +90,12 @@ class MgNetConfig(NetworkConfig):
         if min(self.steps_by_level) < 1:
             raise InvalidValue(f"steps={self.steps}: each level needs at least 1.")
         self.check_images("stem", "norm", "activation")
+        choose("grouped", self.grouped, ("A and B", "B"))
         if self.group_size is not None:
             for c in self.channels:
                 check_group_size(self.group_size, c)
+        elif self.grouped == "B":
+            raise InvalidValue('grouped="B" without groups: give their group_size as well.')
 
     @property
     def widths(self):
@@ -220,7 +231,7 @@ class ResolutionLevel(nn.Module):
     def __init__(self, c, c_next, steps, config):
         super().__init__()
         groups = 1 if config.group_size is None else c // config.group_size
-        self.A = blocks.conv(c, c, groups=groups)
+        self.A = blocks.conv(c, c, groups=1 if config.grouped == "B" else groups)
         shared = blocks.conv(c, c, groups=groups) if config.share_B else None
         self.smoothers = nn.ModuleList(
             Smoother(shared or blocks.conv(c, c, groups=groups), c, config) for _ in range(steps)

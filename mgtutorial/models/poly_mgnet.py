@@ -38,15 +38,17 @@ class PolyMgNetConfig(NetworkConfig):
     channels : tuple of int
         Channels on each level; each level halves the resolution.
     steps : tuple of str, or str
-        The kind of each step on a level: "linear", "double", "repeated" or "pair"; or a
-        polynomial of the public code, "q2", "g4", "g6" or "g8".
+        The kind of each step on a level: "linear", "double", "repeated" or "pair", or "p2" to
+        "p8", which train the coefficients of a polynomial of that degree; or a polynomial of
+        the public code, "q2", "g4", "g6" or "g8".
     placement : str or tuple of str
         Where norms and activations stand, for all steps or for each: a name of
         :data:`mgtutorial.models.PLACEMENTS`, or "public" for the public code's.
     residual : str or tuple of str
         "plain", "norm", "norm-relu" or "public".
     parametrisation : {"public", "reciprocal", "root", "coefficients"}
-        What is trained: see :func:`mgtutorial.models.poly_roots.factor`.
+        What is trained, but for the steps with coefficients: see
+        :func:`mgtutorial.models.poly_roots.factor`.
     roots : str or tuple
         Where the roots start: "xavier", "spectrum", ("uniform", a, b) or ("fixed", x, ...), see
         :func:`mgtutorial.models.poly_roots.check_law`. With the parametrisation "public" what is

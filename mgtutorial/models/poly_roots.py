@@ -12,6 +12,10 @@ repeated    x, twice                the last step of g6 and g8
 pair        a + ib and a - ib
 ==========  ======================  ==========================
 
+A step of the kind ``"p2"``, ``"p3"``, ... trains the coefficients of a :math:`p_d` of that degree,
+:math:`p_d(z) = \alpha_0 + \alpha_1 z + \dots + \alpha_d z^d`, so that `q` has `d + 1` roots
+anywhere. The public code has no such step; the summary of the paper writes :math:`p_d` so.
+
 References
 ----------
 .. [1] A. van Betteray, M. Rottmann, K. Kahl, Poly-MgNet, ICPRAM 2025.
@@ -22,11 +26,15 @@ import math
 import torch
 
 from ..errors import InvalidValue, choose
-from ..linalg.polynomials import Factor
+from ..linalg.polynomials import Factor, coefficients
 from ..linalg.roots import extremes
+
+#: The kinds that train coefficients: the degree of their p.
+DEGREES = {f"p{d}": d for d in range(2, 9)}
 
 #: How many numbers each kind of step trains.
 KINDS = {"linear": 1, "double": 1, "repeated": 1, "pair": 2}
+KINDS |= {kind: d + 1 for kind, d in DEGREES.items()}
 
 #: What is trained: see :func:`factor`.
 PARAMETRISATIONS = ("public", "reciprocal", "root", "coefficients")
@@ -172,7 +180,8 @@ def check_law(law, kinds):
 
     ``"xavier"`` draws from :math:`U(-w, w)` with :math:`w^2 = 6/(2c)`, as the public code does;
     ``("uniform", a, b)`` from U(a, b); ``"spectrum"`` takes eigenvalues of ``A``'s initial
-    weights; ``("fixed", x, ...)`` gives one number a root, two for a pair.
+    weights; ``("fixed", x, ...)`` gives one number a root, two for a pair. Of a ``p_d`` step what
+    is drawn or given are its `d + 1` coefficients.
 
     Parameters
     ----------
@@ -198,7 +207,8 @@ def check_law(law, kinds):
     if not number or len(values) != count or (name == "uniform" and not values[0] < values[1]):
         wanted = {
             "uniform": "two finite numbers, the lesser one first",
-            "fixed": f"{count} finite numbers: one for each step, two for a pair (a, b)",
+            "fixed": f"{count} finite numbers: one for each step, two for a pair (a, b), "
+            "d + 1 for the coefficients of a p_d",
         }
         raise InvalidValue(f"roots={law!r}: {name!r} takes {wanted.get(name, 'no numbers')}.")
     return (name, *values)
@@ -218,7 +228,8 @@ def check_start(kinds, parametrisation, law):
     Raises
     ------
     InvalidValue
-        For a root at zero, and for a start that the parametrisation cannot represent.
+        For a root at zero, and for a start that the parametrisation cannot represent; for
+        ``"spectrum"``, which has four roots, with a ``p_d`` of another degree than three.
 
     Examples
     --------
@@ -231,6 +242,11 @@ def check_start(kinds, parametrisation, law):
     """
     if law[0] == "fixed":  # needs no weights
         start(kinds, parametrisation, law, torch.empty(0, device="cpu"))
+    elif law[0] == "spectrum" and (wrong := {*kinds} & (DEGREES.keys() - {"p3"})):
+        raise InvalidValue(
+            f"roots='spectrum' chooses four roots, and a step {min(wrong)} has another number of "
+            "them: choose 'p3', or give coefficients, roots=('fixed', ...)."
+        )
     elif law[0] == "spectrum" and parametrisation == "public" and {"repeated", "pair"} & {*kinds}:
         raise InvalidValue(
             "roots='spectrum' with parametrisation='public': it ignores the signs of a repeated "
@@ -246,14 +262,15 @@ def initial_roots(law, kinds, weight):
     ----------
     law : tuple
         Of :func:`check_law`. ``"spectrum"``: steps with real roots take the least and the
-        greatest real part in turn, pairs the pair of greatest imaginary part.
+        greatest real part in turn, pairs the pair of greatest imaginary part; a ``p_3`` has all
+        four.
     kinds : sequence of str
     weight : tensor, shape (c, c, 3, 3)
         ``A``'s initial weights.
 
     Returns
     -------
-    list of tensor, shape (1,) or (2,)
+    list of tensor, shape (1,) or (2,), or (d + 1,) with the coefficients of a ``p_d``
 
     Examples
     --------
@@ -273,7 +290,11 @@ def initial_roots(law, kinds, weight):
         z = extremes(spectrum(weight))
         top = z[2] if len(z) == 4 else z[1]
         real, out = 0, []
-        for n in counts:
+        for kind, n in zip(kinds, counts, strict=True):
+            if kind in DEGREES:
+                all_four = [z[0].real, z[1].real, top, top.conjugate()]
+                out.append(weight.new_tensor(coefficients(all_four)))
+                continue
             out.append(weight.new_tensor([top.real, top.imag] if n == 2 else [z[real % 2].real]))
             real += n == 1
         return out
@@ -314,7 +335,12 @@ def start(kinds, parametrisation, law, weight):
 
     Book: poly_mgnet, poly-mgnet-numbers
     """
+    drawn = parametrisation == "public" and law[0] in ("xavier", "uniform")
+
+    def number(kind, x):
+        if kind in DEGREES:  # coefficients are what is trained, whatever else is
+            return x
+        return 1 / x if drawn else numbers(kind, parametrisation, x)
+
     roots = initial_roots(law, kinds, weight)
-    if parametrisation == "public" and law[0] in ("xavier", "uniform"):
-        return [1 / v for v in roots]
-    return [numbers(kind, parametrisation, x) for kind, x in zip(kinds, roots, strict=True)]
+    return [number(kind, x) for kind, x in zip(kinds, roots, strict=True)]

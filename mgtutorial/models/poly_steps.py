@@ -2,7 +2,8 @@ r"""The steps of Poly-MgNet: a polynomial in ``A`` where MgNet has ``B``.
 
 A step is :math:`u \leftarrow u + p(A)\, \tilde r` with :math:`p(z) = s - t z`, and with norms ``N``
 and activations ``S`` at one of several places: :data:`PLACEMENTS`. Its `s` and `t` come from the
-one or two numbers that it trains: :mod:`mgtutorial.models.poly_roots`.
+one or two numbers that it trains: :mod:`mgtutorial.models.poly_roots`. Or `p` has degree two or
+more, and the step trains its coefficients.
 
 References
 ----------
@@ -16,7 +17,7 @@ from torch import nn
 from .. import multigrid
 from ..errors import InvalidValue, choose
 from . import blocks
-from .poly_roots import KINDS, factor
+from .poly_roots import DEGREES, KINDS, factor
 
 # Where norm N and activation S stand in u <- outside(u + update(s r - on_A(t A r))).
 #: The placements, by name; ``public`` is the public code's choice for each kind of step.
@@ -39,6 +40,7 @@ _PUBLIC = {  # placement and residual of the public code
     "double": ("regular", "norm-relu"),
     "repeated": ("outside", "norm-relu"),
     "pair": ("outside", "norm-relu"),
+    **dict.fromkeys(DEGREES, ("outside", "norm-relu")),  # it has none; as for its pairs
 }
 
 
@@ -123,17 +125,36 @@ class PolyStep(nn.Module):
         )
 
     def factor(self):
-        """Return the step's :class:`~mgtutorial.linalg.Factor`, with its graph."""
+        """Return the step's :class:`~mgtutorial.linalg.Factor`, with its graph.
+
+        Raises
+        ------
+        InvalidValue
+            For a step that trains coefficients: its `q` has more than two roots.
+        """
+        if self.kind in DEGREES:
+            raise InvalidValue(
+                f"the step {self.kind} is no single factor: its numbers are the coefficients of p."
+            )
         return factor(self.kind, self.parametrisation, self.numbers)
 
     def roots(self):
         """Return the roots of the step's `q` as an array, conjugates included."""
         with torch.no_grad():
+            if self.kind in DEGREES:
+                a = self.numbers.tolist()  # q = 1 - z p
+                return np.roots([*(-x for x in reversed(a)), 1.0])
             s, t = (float(v) for v in self.factor())
         return np.roots([t, -s, 1.0] if t else [-s, 1.0])
 
     def p(self, A, r):
         """Return ``p(A) r``, with the norm that a placement may put around the A-term."""
+        if self.kind in DEGREES:
+            first, *middle, last = self.numbers
+            term = -last * r
+            for number in reversed(middle):  # Horner's rule
+                term = A(term) - number * r
+            return first * r - self.on_A(A(term))
         s, t = self.factor()
         if self.kind == "linear":
             return s * r

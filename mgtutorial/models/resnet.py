@@ -247,9 +247,36 @@ class ResNet(nn.Module):
         return self.head(x)
 
 
+def scaled(scale, **changes):
+    """Return ResNet18 with its four widths scaled: ``b, 2b, 4b, 8b`` with ``b = int(64 scale)``.
+
+    Parameters
+    ----------
+    scale : float
+        Of the widths 64, 128, 256, 512.
+    **changes
+        Other fields of the config.
+
+    Returns
+    -------
+    ResNetConfig
+
+    Examples
+    --------
+    >>> scaled(0.5).channels
+    (32, 64, 128, 256)
+
+    Book: poly_mgnet, eq-polynet-weights
+    """
+    b = int(64 * scale)
+    return ResNetConfig(channels=(b, 2 * b, 4 * b, 8 * b), **changes)
+
+
 NAMED = {
     "resnet18": ResNetConfig(),
     "resnet20": ResNetConfig(blocks=(3, 3, 3), channels=(16, 32, 64), shortcut="padding"),
     "resnet56": ResNetConfig(blocks=(9, 9, 9), channels=(16, 32, 64), shortcut="padding"),
     "resnet50": ResNetConfig(blocks=(3, 4, 6, 3), num_classes=1000, stem="7x7", block="bottleneck"),
+    # Poly-MgNet, Figure 5: a factor 8 and a factor 2 fewer weights.
+    **{f"resnet18-x{scale:.2f}": scaled(scale) for scale in (8**-0.5, 2**-0.5)},
 }

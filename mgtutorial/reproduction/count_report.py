@@ -78,8 +78,9 @@ def summary(rows):
 def _table(name, rows):
     lines = [("row", "published", "exact", "difference", "verdict")]
     for r in rows:
-        counted = ("", "") if r.counted is None else (f"{r.counted:,}", f"{r.difference:+,}")
-        lines.append((r.name, r.printed + r.unit, *counted, r.verdict))
+        counted = "" if r.counted is None else f"{r.counted:,}"
+        difference = "" if r.difference is None else f"{r.difference:+,}"
+        lines.append((r.name, r.printed + r.unit, counted, difference, r.verdict))
     text = [f"{name} - {PRINTED[name].title}", *aligned(lines, left=(0, 4))]
     for reason in dict.fromkeys(r.reason for r in rows if r.reason):
         names = ", ".join(r.name for r in rows if r.reason == reason)

@@ -21,7 +21,7 @@ _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
 
 @dataclass(frozen=True)
 class Row:
-    """A published row that counts weights.
+    """A published row that counts weights, or says how accurate a network is.
 
     Attributes
     ----------
@@ -32,11 +32,17 @@ class Row:
     data : str or None
         Name of the data set.
     printed, unit : str
-        The count as printed, and its unit: "", "k" or "M".
+        The count as printed, and its unit: "", "k" or "M"; both "" if none is.
     accuracy, std : float or None
         As printed, in percent.
     runs : int
         The printed mean is that of so many runs: 1 where the paper does not say.
+    train_accuracy, top5 : float or None
+        In percent: on the training images; and how often the class is among the first five.
+    operations : str
+        Those of one image, as printed, such as "1.12 G"; "" if none are.
+    products : float or None
+        The same as multiplications, each with its addition, which is what is counted here.
     arxiv : bool
         Whether this is MGIC's earlier version, where it has one.
     network : config, or None
@@ -56,6 +62,10 @@ class Row:
     accuracy: float | None
     std: float | None
     runs: int
+    train_accuracy: float | None
+    top5: float | None
+    operations: str
+    products: float | None
     arxiv: bool
     network: object
     own: bool
@@ -70,7 +80,9 @@ class Row:
 
     @property
     def weights(self):
-        """The printed count, as a number of weights."""
+        """The printed count, as a number of weights, or None."""
+        if not self.printed:
+            return None
         return float(Decimal(self.printed) * _UNITS[self.unit])
 
     @property
@@ -81,13 +93,17 @@ class Row:
     @property
     def difference(self):
         """Ours less theirs, in weights, or None."""
-        return None if self.network is None else round(self.counted - self.weights)
+        if self.network is None or not self.printed:
+            return None
+        return round(self.counted - self.weights)
 
     @property
     def verdict(self):
         """A key of :data:`mgtutorial.reproduction.verdicts.COUNT`."""
         if self.network is None:
             return verdicts.NO_NETWORK if self.own else verdicts.NOT_OURS
+        if not self.printed:
+            return verdicts.NO_COUNT
         if rounds_to(self.counted, self.printed, self.unit):
             return verdicts.MATCHED
         near = abs(self.difference) <= verdicts.NEAR_TO * self.weights
@@ -165,7 +181,7 @@ def rows(table=None):
     described = PRINTED[table]
     found = {}
     for line in filter(described.only, read_table(described.csv)):
-        if not line[described.count]:
+        if described.count and not line[described.count]:
             continue  # quoted without a count
         name, network = described.network(line)
         arxiv = line.get("paper_version") == "arxiv"
@@ -174,22 +190,43 @@ def rows(table=None):
             name += f"-row{line['source'].split()[-1]}"
         column = described.accuracy
         accuracy = column(line) if callable(column) else line.get(column)
+        operations, products = _operations(described, line)
         found[name] = Row(
             table=table,
             name=name,
             source=line["source"],
             data=described.data,
-            printed=line[described.count],
-            unit=_unit(described.count, line),
-            accuracy=float(accuracy) if accuracy else None,
-            std=float(line["test_acc_std"]) if line.get("test_acc_std") else None,
+            printed=line[described.count] if described.count else "",
+            unit=_unit(described.count, line) if described.count else "",
+            accuracy=_number(accuracy),
+            std=_number(line.get("test_acc_std")),
             runs=described.runs,
+            train_accuracy=_number(line.get(described.train_accuracy)),
+            top5=_number(line.get(described.top5)),
+            operations=operations,
+            products=products,
             arxiv=arxiv,
             network=network,
             own=described.own(line),
             reason=_reasons().get((table, name.replace("-arxiv", "")), ""),
         )
     return tuple(found.values())
+
+
+def _number(text):
+    return float(text) if text else None
+
+
+_OPERATIONS = {"gflops": ("G", 10**9), "flops_b": ("G", 10**9), "flops_m": ("M", 10**6)}
+
+
+def _operations(described, line):
+    """The operations of a line as printed, and as multiplications."""
+    text = line[described.operations] if described.operations else ""
+    if not text:
+        return "", None
+    unit, factor = _OPERATIONS[described.operations]
+    return f"{text} {unit}", float(Decimal(text) * factor / described.for_product)
 
 
 def _unit(column, line):

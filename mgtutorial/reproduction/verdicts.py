@@ -62,6 +62,7 @@ ACCURACY = {
 MATCHED = "matched"
 NEAR = "near"
 NOT_REPRODUCIBLE = "not reproducible"
+NO_COUNT = "no count"
 NO_NETWORK = "no network"
 NOT_OURS = "not ours"
 
@@ -72,6 +73,7 @@ COUNT = {
     MATCHED: "our count rounds to the printed number",
     NEAR: f"it does not, but lies within {NEAR_TO:.0%} of it",
     NOT_REPRODUCIBLE: "it lies further away",
+    NO_COUNT: "none is printed",
     NO_NETWORK: "the paper's own network, not built here",
     NOT_OURS: "the paper quotes a network of others, which is not built here",
 }

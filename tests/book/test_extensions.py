@@ -38,6 +38,7 @@ def load(monkeypatch):
         "book/_ext/accessible",
         "book/_ext/in_the_code",
         "book/_ext/protocols",
+        "book/_ext/inventory",
         "tools/print_book",
         "book/figures/map",
     ],
@@ -152,6 +153,36 @@ def test_mended_page_stays_as_it_is(load):
     assert 'title="Search" data-x' in once and 'aria-label="Colours of the page: Light' in once
     assert '<span class="mg-together"><span class="math' in once and "</span>,</span> and" in once
     assert mend(once) == once
+
+
+# ------------------------------------------------------------------------- the inventory
+
+
+def test_inventory_shows_every_entry_once_and_counts_them_by_state(load):
+    made = load("book/_ext/inventory")
+    entries = made.read(ROOT / made.FILE)
+    lines = made.markdown(entries, "https://x.org/blob/main").split("\n")
+    shown = [made.row(entry, "https://x.org/blob/main") for entry in entries]
+    assert sorted(shown) == sorted(line for line in lines if line in set(shown))
+    assert all(len(re.split(r"(?<!\\)\|", line)) == 6 for line in shown), "a cell broken in two"
+    together = next(line for line in lines if line.startswith("| **together**"))
+    counts = [sum(e["state"] == state for e in entries) for state in made.STATES]
+    assert together == f"| **together** | {' | '.join(map(str, [*counts, len(entries)]))} |"
+    assert {entry["paper"] for entry in entries} == made.PAPERS.keys()
+
+
+def test_inventory_shows_an_entry_as_it_is_written(load):
+    entry = {
+        "paper": "mgic", "place": "Eq. 3.5", "what": "s_g < 4 | dense", "state": "partly",
+        "where": "book/mgic.md#eq-mgic-up; results/published/x.csv", "reason": "Only `s_g` is.",
+    }  # fmt: skip
+    made = load("book/_ext/inventory")
+    assert made.row(entry) == (
+        r"| Eq. 3.5 | s\_g \< 4 \| dense | {eq}`eq-mgic-up`, `x.csv` | **partly**: Only `s_g` is. |"
+    )
+    text = made.markdown([entry])
+    assert "| MGIC {cite}`eliasof2023mgic` | 0 | 1 | 0 | 1 |" in text
+    assert "::::{dropdown} MGIC: 0 made, 1 partly, 0 not made" in text
 
 
 # ----------------------------------------------------------------------------- citing

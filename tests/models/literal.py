@@ -27,10 +27,11 @@ def batch_norm(x, state, name, training):
     return (x - mean[shape]) / torch.sqrt(variance[shape] + 1e-5) * weight[shape] + bias[shape]
 
 
-def mgnet(x, state, channels, nu, training, fas=True, group_size=None):
+def mgnet(x, state, channels, nu, training, fas=True, group_size=None, grouped="A and B"):
     """MGiaD, Algorithm 1 with Eqs. 8 and 9: MgNet with the full approximation scheme.
 
-    `nu` is one number of steps, or one for each level; `group_size` that of A and B.
+    `nu` is one number of steps, or one for each level; `group_size` that of A and B, or
+    of B alone.
     """
 
     def conv(name, v, stride=1, groups=1):
@@ -42,23 +43,23 @@ def mgnet(x, state, channels, nu, training, fas=True, group_size=None):
     f = F.relu(batch_norm(conv("stem.0.weight", x), state, "stem.1", training))
     u = torch.zeros_like(f)
     for level, c in enumerate(channels):
-        at, groups = f"levels.{level}", groups_of(c)
+        at = f"levels.{level}"
 
-        def A(v, at=at, groups=groups):
-            return conv(f"{at}.A.weight", v, groups=groups)
+        def A(v, level=level):
+            groups = 1 if grouped == "B" else groups_of(channels[level])
+            return conv(f"levels.{level}.A.weight", v, groups=groups)
 
         for i in range(nu if isinstance(nu, int) else nu[level]):
             step = f"{at}.smoothers.{i}"
             r = f - A(u)
             r = F.relu(batch_norm(r, state, f"{step}.norm_in", training))
-            r = conv(f"{step}.B.weight", r, groups=groups)
+            r = conv(f"{step}.B.weight", r, groups=groups_of(c))
             u = u + F.relu(batch_norm(r, state, f"{step}.norm_out", training))
         if level + 1 < len(channels):
             r = conv(f"{at}.R.weight", f - A(u), stride=2, groups=c)
             if fas:
                 u = conv(f"{at}.Pi.weight", u, stride=2, groups=c)
-                coarse_A, groups = f"levels.{level + 1}.A.weight", groups_of(channels[level + 1])
-                f = r + conv(coarse_A, u, groups=groups)
+                f = r + A(u, level + 1)
             else:
                 u, f = torch.zeros_like(r), r
     return u.mean((2, 3)) @ state["head.linear.weight"].T + state["head.linear.bias"]

@@ -7,6 +7,8 @@ from .literal import batch_norm
 
 # The numbers of each kind of step that the tests start from: x, or a and b.
 FIXED = {"linear": (0.8,), "double": (1.3,), "repeated": (1.7,), "pair": (0.9, 1.1)}
+# The steps whose numbers are alpha_0, ..., alpha_d.
+COEFFICIENTS = {"p2": (0.9, -0.4, 0.3), "p3": (0.9, -0.4, 0.3, -0.1)}
 
 
 def polynomial(kind, parametrisation, numbers):
@@ -61,8 +63,15 @@ def poly_mgnet(x, state, channels, steps, parametrisation, training, end=True):
                 r = N(r, "residual")
             if residual == "norm-relu":
                 r = relu(N(r, "residual"))
-            first, second = polynomial(kind, parametrisation, state[f"{here}.numbers"])
-            A_term = 0 if second is None else second * A(r)
+            numbers = state[f"{here}.numbers"]
+            if kind in COEFFICIENTS:
+                first, A_term, power = numbers[0], 0, r
+                for alpha in numbers[1:]:
+                    power = A(power)
+                    A_term = A_term + alpha * power
+            else:
+                first, second = polynomial(kind, parametrisation, numbers)
+                A_term = 0 if second is None else second * A(r)
             p = first * r + A_term
             if placement == "regular":
                 u = u + relu(N(p, "update"))

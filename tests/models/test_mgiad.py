@@ -284,6 +284,17 @@ def test_grouped_mgnet_is_affine_too_but_its_groups_never_meet(g_s):
     assert set(np.diff(w, 2)) == {0}
 
 
+@pytest.mark.parametrize(("grouped", "met"), [("A and B", 4), ("B", 16)])
+def test_channels_meet_through_a_dense_A_and_not_through_a_grouped_one(grouped, met):
+    """How many of 16 channels of the data each of the features depends on, at g_s = 4."""
+    torch.manual_seed(0)
+    config = MgNetConfig((16, 32), 2, group_size=4, grouped=grouped, norm="none", activation="none")
+    f = torch.randn(16, 1, 6, 6) * torch.eye(16)[:, :, None, None]  # one channel at a time
+    with torch.no_grad():
+        u = config.build().features(f).u
+    assert ((u.abs().amax((2, 3)) > 0).sum(0) == met).all()
+
+
 @pytest.mark.parametrize("name", ["mgiad-lam1-c32-g4", "mgiad-20-g8"])
 def test_post_smoothing_adds_norms_and_nothing_else(name):
     one, two = (models.named(name, eta_post=eta).build() for eta in (1, 2))

@@ -71,6 +71,8 @@ def test_grouping_takes_weights_off_the_operators_and_nothing_else(group_size):
     # A and B of a level: 18 c^2 becomes 18 c g_s.
     saved = sum(18 * c * (c - group_size) for c in (64, 128, 256, 256))
     assert count_weights(models.named(f"mgnet-g{group_size}")) == 2_750_666 - saved
+    of_B = MgNetConfig(group_size=group_size, grouped="B")
+    assert count_weights(of_B) == 2_750_666 - saved // 2
 
 
 def test_steps_may_differ_from_level_to_level():
@@ -107,23 +109,25 @@ def test_no_multiplication_is_spent_on_the_right_hand_side_of_a_coarse_level(nam
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("fas", [True, False])
 @pytest.mark.parametrize(
-    ("channels", "nu", "share_B", "group_size"),
+    ("channels", "nu", "share_B", "groups"),
     [
-        ((4, 8, 16), 1, True, None),
-        ((4, 8, 16), 2, True, None),
-        ((6, 6), 3, True, None),
-        ((4, 8, 16), (1, 3, 2), False, None),
-        ((4, 8, 16), 2, True, 4),
-        ((6, 6), (2, 1), False, 2),
+        ((4, 8, 16), 1, True, {}),
+        ((4, 8, 16), 2, True, {}),
+        ((6, 6), 3, True, {}),
+        ((4, 8, 16), (1, 3, 2), False, {}),
+        ((4, 8, 16), 2, True, {"group_size": 4}),
+        ((6, 6), (2, 1), False, {"group_size": 2}),
+        ((4, 8, 16), 2, True, {"group_size": 4, "grouped": "B"}),
+        ((6, 6), (2, 1), False, {"group_size": 2, "grouped": "B"}),
     ],
 )
-def test_mgnet_equals_the_literal_algorithm(channels, nu, share_B, group_size, fas, training):
+def test_mgnet_equals_the_literal_algorithm(channels, nu, share_B, groups, fas, training):
     torch.manual_seed(0)
-    config = MgNetConfig(channels, nu, share_B=share_B, fas=fas, group_size=group_size)
+    config = MgNetConfig(channels, nu, share_B=share_B, fas=fas, **groups)
     x = torch.randn(5, 3, 12, 10, dtype=torch.float64)
     hold_against(
         config.build(),
-        lambda x, state, training: mgnet(x, state, channels, nu, training, fas, group_size),
+        lambda x, state, training: mgnet(x, state, channels, nu, training, fas, **groups),
         x,
         training,
     )
@@ -224,7 +228,7 @@ def test_a_config_survives_its_record(config):
 
 
 def test_a_later_field_is_written_only_where_it_says_something():
-    assert "group_size" not in models.as_dict(models.named("mgnet"))
+    assert not {"group_size", "grouped"} & set(models.as_dict(models.named("mgnet")))
     assert models.as_dict(models.named("mgnet", group_size=8))["group_size"] == 8
 
 
@@ -273,6 +277,7 @@ def test_what_all_networks_share_is_checked_when_the_config_is_made(name):
         (lambda: MgNetConfig(steps=(2, 2, 0, 2)), "each level needs at least 1"),
         (lambda: MgNetConfig(group_size=48), "group_size=48 does not divide a level's 64"),
         (lambda: MgNetConfig(group_size=0), "group_size=0"),
+        (lambda: MgNetConfig(grouped="B"), "give their group_size"),
         (lambda: ResNetConfig(blocks=(2, 2)), "one number for each level"),
         (lambda: ResNetConfig(blocks=(1, 1), channels=(8, 4), shortcut="padding"), "pads channels"),
         (lambda: models.named("mgnet-20").build()(torch.zeros(1, 1, 8, 8)), "in_channels"),

@@ -14,7 +14,7 @@ from mgtutorial.training import protocols
 from mgtutorial.training.loop import train
 from mgtutorial.training.workspace import Workspace
 
-from .literal_poly import FIXED, poly_mgnet, shaken
+from .literal_poly import COEFFICIENTS, FIXED, poly_mgnet, shaken
 
 WEIGHTS = {
     "poly-mgnet-q2": 1_386_706,
@@ -51,6 +51,18 @@ def formula(c, steps, c0=3, m=10):
 def test_the_chapters_formula_is_the_count(name):
     config = models.named(name)
     assert formula(config.channels, config.steps) == WEIGHTS[name]
+
+
+@pytest.mark.parametrize("steps", [("p2",), ("p3",), ("p3", "linear"), ("p8", "p2")])
+def test_the_chapters_formula_counts_coefficients_too(steps):
+    config = PolyMgNetConfig(steps=steps)
+    assert count_weights(config) == formula(config.channels, steps)
+
+
+def test_one_step_of_degree_three_saves_three_pairs_of_norms():
+    one = count_weights(PolyMgNetConfig(steps=("p3",)))
+    four = count_weights(PolyMgNetConfig(steps=("linear",) * 4))
+    assert one == 1_383_898 and four - one == 4 * 3 * 704  # as many numbers
 
 
 def test_it_is_mgnet_without_B_but_for_one_number_a_step():
@@ -165,9 +177,10 @@ def compare_gradients(net, state, cancelled):
     assert sum(".A." in name for name in own), "no operator was compared"
 
 
+STARTS = FIXED | COEFFICIENTS
 EVERY = [
     (kind, placement)
-    for kind in sorted(FIXED)
+    for kind in sorted(STARTS)
     for placement in PLACEMENTS
     if (kind, placement) != ("linear", "norm-A")  # no A-term: refused, see below
 ]
@@ -177,7 +190,7 @@ EVERY = [
 @pytest.mark.parametrize(("kind", "placement"), EVERY)
 def test_every_kind_and_placement_equals_the_literal_algorithm(kind, placement, training):
     for steps in ((kind,), (kind, kind)):
-        roots = ("fixed", *(v for k in steps for v in FIXED[k]))
+        roots = ("fixed", *(v for k in steps for v in STARTS[k]))
         assert_literal(PolyMgNetConfig((4, 8), steps, placement, roots=roots), training)
 
 
@@ -229,6 +242,8 @@ def test_small_and_grey_images(size):
     [
         ({"steps": "q4"}, UnknownName, "unknown polynomial 'q4'.*q2, g4, g6, g8"),
         ({"steps": ("linear", "cubic")}, UnknownName, "kind of step 'cubic'.*linear, double"),
+        ({"steps": ("p2",), "roots": "spectrum"}, InvalidValue, "four roots.*choose 'p3'"),
+        ({"steps": ("p2",), "roots": ("fixed", 1, 2)}, InvalidValue, "3 finite.*coefficients"),
         ({"steps": ()}, InvalidValue, "steps=.*at least one"),
         ({"placement": "inside"}, UnknownName, "unknown placement 'inside'"),
         ({"placement": ("plain",) * 3}, InvalidValue, "placement=.*each of the 2"),

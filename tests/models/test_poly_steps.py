@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mgtutorial import models
+from mgtutorial.errors import InvalidValue
 from mgtutorial.linalg import polynomials
 from mgtutorial.linalg.roots import extremes
 from mgtutorial.models import PolyMgNetConfig, poly_roots, poly_steps
@@ -66,6 +67,64 @@ def test_the_linear_part_multiplies_the_residual_by_q_of_the_dense_matrix(steps,
     with torch.no_grad():
         own = polynomials.propagation(level.A, factors)(f - level.A(u)).flatten().numpy()
     np.testing.assert_allclose(got, own, rtol=0, atol=1e-12 * abs(expected).max())
+
+
+def residual_after(level, u, f):
+    with torch.no_grad():
+        return f - level.A(relax(level.level().pre, State(u, f)).u)
+
+
+@pytest.mark.parametrize("d", range(2, 9))
+def test_coefficients_make_the_polynomial_of_the_dense_matrix(d):
+    torch.manual_seed(11)
+    alpha = np.linspace(0.9, -0.3, d + 1)
+    level, side = linear_level((f"p{d}",), roots=("fixed", *alpha)), 5
+    A = dense(level.A, 3, side)
+    p = sum(a * np.linalg.matrix_power(A, i) for i, a in enumerate(alpha))
+    u, f = torch.randn(2, 1, 3, side, side, dtype=torch.float64)
+    r = (f - level.A(u)).detach().flatten().numpy()
+    expected = r - A @ (p @ r)
+    got = residual_after(level, u, f).flatten().numpy()
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12 * abs(expected).max())
+    roots = level.steps[0].roots()
+    z = np.array([0.3, -0.7, 0.2 + 0.5j])
+    np.testing.assert_allclose(
+        np.prod(1 - z[:, None] / roots, axis=1), 1 - z * np.polyval(alpha[::-1], z), atol=1e-12
+    )
+    with pytest.raises(InvalidValue, match="coefficients of p"):
+        level.steps[0].factor()
+
+
+@pytest.mark.parametrize(
+    ("steps", "roots", "x"),
+    [
+        (("linear", "pair"), (0.8, 0.9, 1.1), [0.8, 0.9 + 1.1j, 0.9 - 1.1j]),
+        (("linear", "double"), (0.8, 1.3), [0.8, 1.3, -1.3]),
+        (("linear", "linear", "pair"), (0.8, 2.1, 0.9, 1.1), [0.8, 2.1, 0.9 + 1.1j, 0.9 - 1.1j]),
+    ],
+)
+def test_steps_by_roots_and_one_step_by_coefficients_are_the_same_map(steps, roots, x):
+    a = polynomials.coefficients(x)
+    by_roots = linear_level(steps, roots=("fixed", *roots))
+    by_coefficients = linear_level((f"p{len(a) - 1}",), roots=("fixed", *a))
+    by_coefficients.A.weight.data = by_roots.A.weight.data
+    u, f = torch.randn(2, 2, 3, 6, 6, dtype=torch.float64)
+    with torch.no_grad():
+        one, other = (
+            relax(level.level().pre, State(u, f)).u for level in (by_roots, by_coefficients)
+        )
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-12 * float(one.abs().max()))
+
+
+def test_coefficients_from_the_spectrum_have_the_four_extreme_roots():
+    torch.manual_seed(7)
+    by_roots = linear_level(("linear", "linear", "pair"), c=6, roots=("spectrum",))
+    level = linear_level(("p3",), "public", c=6, roots=("spectrum",))
+    level.A.weight.data = by_roots.A.weight.data
+    config = PolyMgNetConfig((6,), ("p3",), roots=("spectrum",))
+    level.start_roots(config)
+    expected = np.concatenate(by_roots.roots())
+    np.testing.assert_allclose(np.sort(level.roots()[0]), np.sort(expected), rtol=1e-9)
 
 
 def test_roots_at_eigenvalues_annihilate_their_components():

@@ -22,12 +22,10 @@ def places(entry):
 
 @cache
 def anchors(name):
-    """What a link into a page may end in: labels, names of figures and tables, headings."""
+    """What a link into a page may end in: labels, names of figures and tables."""
     text = (ROOT / name).read_text(encoding="utf-8")
     found = set(re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE))
     found |= set(re.findall(r"^ *:(?:label|name): *([\w-]+)$", text, re.MULTILINE))
-    for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
-        found.add(re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-"))
     return found
 
 

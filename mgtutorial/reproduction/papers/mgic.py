@@ -59,7 +59,7 @@ def _own(line):
 
 
 def _table(number, what, file, data, network, **columns):
-    columns = {"count": "params_m", "accuracy": "test_acc"} | columns
+    columns = {"count": "params_m", "accuracy": "test_acc", "operations": "flops_m"} | columns
     title, file = f"MGIC, Table {number}: {what}", f"mgic_table{number}_{file}.csv"
     return Printed(title, file, data, network, own=_own, **columns)
 
@@ -70,18 +70,20 @@ PAPER = Paper(
     printed={
         "mgic-table1": _table(
             1, "transfers alone", "coarse_channels", None, _transfers, count="params_k",
-            accuracy=None,
+            accuracy=None, operations=None,
         ),
         "mgic-table3": _table(3, "CIFAR-10", "resnet56_cifar10", "cifar10", _resnet56),
         "mgic-table5": _table(
             5, "ResNet-50 on ImageNet", "resnet50_imagenet", "imagenet", _resnet50,
-            accuracy="top1_acc",
+            accuracy="top1_acc", operations="flops_b",
         ),
         "mgic-table7": _table(
             7, "light networks on ImageNet", "lightweight_imagenet", "imagenet", _mobilenetv3,
             accuracy="top1_acc",
         ),
-        "mgic-table9": _table(9, "Cityscapes", "cityscapes", None, _cityscapes, accuracy="miou"),
+        "mgic-table9": _table(
+            9, "Cityscapes", "cityscapes", None, _cityscapes, accuracy="miou", operations="flops_b",
+        ),
         "mgic-table11": _table(11, "ModelNet10", "modelnet10", None, _known),
         "mgic-table12": _table(12, "CIFAR-10, s_c and s_g", "ablation", "cifar10", _resnet56),
     },

@@ -44,10 +44,17 @@ class Printed:
         Name of the data set.
     network : callable
         From a line to (name of the row, config), with None for a network that is not built here.
-    count : str
-        The column of weights; its suffix ``_k`` or ``_m`` is the unit.
+    count : str or None
+        The column of weights; its suffix ``_k`` or ``_m`` is the unit. None where accuracies
+        alone are printed.
     accuracy : str, callable or None
         The column of accuracies, or a function from the line to the number printed.
+    train_accuracy, top5 : str
+        The columns of accuracies on the training images and of the top five, if there are such.
+    operations : str or None
+        The column of operations; its name says the unit.
+    for_product : int
+        What the paper counts for a multiplication with its addition: 1 operation or 2.
     only : callable
         Chooses the lines of the file that belong to the table.
     own : callable
@@ -61,8 +68,12 @@ class Printed:
     csv: str
     data: str | None
     network: Callable
-    count: str = "weights_k"
+    count: str | None = "weights_k"
     accuracy: str | Callable | None = "test_acc"
+    train_accuracy: str = "train_acc"
+    top5: str = "top5_acc"
+    operations: str | None = None
+    for_product: int = 1
     only: Callable = lambda line: True
     own: Callable = lambda line: True
     runs: int = 1

@@ -1,0 +1,94 @@
+"""How much memory a forward pass needs at a time, counted tensor by tensor.
+
+:func:`mgtutorial.models.counting.activations_held` counts what training keeps. At inference nothing
+is kept: a result goes when its last reader has gone. What counts is the moment at which most is
+alive. On the ``meta`` device this takes no memory and is exact for a program as it is written; an
+allocator that rounds, or a compiler that fuses, needs more or less.
+"""
+
+import weakref
+from collections import Counter
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from .counting import Activations, _images, _storage
+from .registry import built
+
+
+def activations_alive(network, batch_size, size, in_channels=None):
+    """Return the most that a forward pass in evaluation mode holds at a time.
+
+    The images count, parameters and buffers do not. Tensors that share their memory count once.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+    batch_size : int
+    size : int or (int, int)
+        Height and width of the images.
+    in_channels : int, optional
+        Default: the config's.
+
+    Returns
+    -------
+    Activations
+        ``(elements, bytes)``
+
+    Examples
+    --------
+    Of three layers two are alive at a time, each with 4 x 8 x 8 numbers:
+
+    >>> from torch import nn
+    >>> three = nn.Sequential(*(nn.Conv2d(4, 4, 1) for _ in range(3)))
+    >>> activations_alive(three, 1, 8, in_channels=4).elements  # and the caller has the images
+    768
+
+    Book: mgic, mgic-memory
+    """
+    module = built(network)
+    images = _images(module, batch_size, size, in_channels)
+    alive = _Alive({_storage(t) for t in (*module.parameters(), *module.buffers())})
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad(), alive:
+            alive.see(images)
+            module(images)
+    finally:
+        module.train(training)
+    return Activations(alive.peak // images.element_size(), alive.peak)
+
+
+class _Alive(TorchDispatchMode):
+    """Follows every result from the operation that makes it to the end of its last tensor."""
+
+    def __init__(self, own):
+        super().__init__()
+        self.own, self.tensors, self.sizes = own, Counter(), {}
+        self.now = self.peak = 0
+
+    def see(self, t):
+        storage = _storage(t)
+        if storage in self.own:
+            return
+        if not self.tensors[storage]:
+            self.sizes[storage] = t.untyped_storage().nbytes()
+            self.now += self.sizes[storage]
+            self.peak = max(self.peak, self.now)
+        self.tensors[storage] += 1
+        weakref.finalize(t, self._gone, storage).atexit = False
+
+    def _gone(self, storage):
+        self.tensors[storage] -= 1
+        if not self.tensors[storage]:
+            self.now -= self.sizes.pop(storage)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        given = {id(a) for a in tree_leaves((args, kwargs))}
+        for t in tree_leaves(out):
+            if isinstance(t, torch.Tensor) and id(t) not in given:  # not what works in place
+                self.see(t)
+        return out

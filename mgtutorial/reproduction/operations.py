@@ -1,0 +1,73 @@
+"""What the papers print of operations, beside the multiplications that are counted here.
+
+The papers count differently: for a multiplication with its addition MGiaD has two operations,
+MGIC one. :attr:`mgtutorial.reproduction.published.Row.products` is what both come to.
+"""
+
+from . import expected_counts, published
+from .tables import TABLES
+
+
+def ratio(row, macs):
+    """Return the printed operations over ours, both as multiplications, or None without print.
+
+    Parameters
+    ----------
+    row : published.Row or None
+    macs : int
+        Multiplications of one image, counted here.
+
+    Examples
+    --------
+    >>> row = published.row("mgiad-table1", "resnet18")
+    >>> f"{row.operations}: {ratio(row, 555_422_720):.3f}"
+    '1.12 G: 1.008'
+    """
+    return None if row is None or row.products is None else row.products / macs
+
+
+def markdown(table):
+    """Return the operations of a table's own networks, printed and counted, as a Markdown table.
+
+    Parameters
+    ----------
+    table : str
+        A name of :data:`mgtutorial.reproduction.tables.TABLES`.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such table.
+
+    Examples
+    --------
+    >>> print(markdown("mgiad-table1").splitlines()[2])
+    | resnet18 | 1.12 G | 560 M | 555,422,720 | 1.01 |
+    """
+    out = [
+        "| row | operations, printed | as multiplications | multiplications, counted "
+        "| printed / counted |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, entry in TABLES[table].rows.items():
+        row, macs = entry.printed, expected_counts.counts(table, name)[1]
+        factor = ratio(row, macs)
+        if factor is not None:
+            products = f"{row.products / 1e6:,.0f} M"
+            out.append(f"| {name} | {row.operations} | {products} | {macs:,} | {factor:.2f} |")
+    return "\n".join(out)
+
+
+def tables_with_operations():
+    """Return the names of the tables that print operations of networks that are built here.
+
+    Examples
+    --------
+    >>> tables_with_operations()
+    ['mgiad-table1', 'mgic-table3', 'mgic-table12', 'mgic-table5', 'mgic-table7']
+    """
+    return [
+        name
+        for name, table in TABLES.items()
+        if table.figure is None and any(r.operations and r.network for r in published.rows(name))
+    ]
