@@ -5,6 +5,7 @@ MgNetConfig(..., channels=(16, 32, 64), steps=3, in_channels=1, ...)
 """
 
 from . import blocks
+from .alive import activations_alive
 from .config import NetworkConfig
 from .counting import (
     activations_held,
@@ -50,6 +51,7 @@ __all__ = [
     "ResNetConfig",
     "TransferChain",
     "TransfersConfig",
+    "activations_alive",
     "activations_held",
     "applications_written",
     "as_dict",

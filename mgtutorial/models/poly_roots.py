@@ -338,7 +338,9 @@ def start(kinds, parametrisation, law, weight):
     drawn = parametrisation == "public" and law[0] in ("xavier", "uniform")
 
     def number(kind, x):
-        if kind in DEGREES:  # coefficients are what is trained, whatever else is
+        # Coefficients are what is trained, whatever else is; and a network that is only counted
+        # has no values (torch computes with such tensors by a compiler that takes 4 s to import).
+        if kind in DEGREES or x.is_meta:
             return x
         return 1 / x if drawn else numbers(kind, parametrisation, x)
 
