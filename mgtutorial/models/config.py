@@ -155,3 +155,25 @@ def plain_fields(config):
         if f.metadata.get("later") and values[f.name] == f.default:
             del values[f.name]
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def as_dict(config):
+    """Return a config as the plain data that JSON knows, its kind included.
+
+    A field that came later is left out at its default, see
+    :meth:`mgtutorial.models.NetworkConfig.as_dict`.
+
+    Parameters
+    ----------
+    config : dataclass
+        Of a kind that :data:`mgtutorial.models.CONFIGS` has.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> as_dict(models.named("mgnet-20"))["kind"]
+    'MgNetConfig'
+
+    Book: reproduction, reproduction-statements
+    """
+    return {"kind": type(config).__name__, **config.as_dict()}

@@ -10,7 +10,7 @@ from statistics import median
 import torch
 
 from ..errors import MgtutorialError
-from ..models import registry
+from ..models.config import as_dict
 from ..models.counting import count_macs
 from ..training import records
 from ..training.timing import per_sample
@@ -92,7 +92,7 @@ def estimated_costs(configs, images, past, device):
 
 def _key(config):
     """Return what two runs share that cost the same for each image, on one device."""
-    model = registry.as_dict(config.model)
+    model = as_dict(config.model)
     return records.digest([model, config.data, config.precision, config.compile])
 
 

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from ..errors import InvalidValue, Unfinished
 from ..models import registry
 from ..models.counting import count_macs
-from ..training import checkpoints, loop, records, time_limits
+from ..training import loop, records, time_limits
 from ..training.progress import Board
-from ..training.workspace import Workspace
+from ..training.workspace import Workspace, epochs_done
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def survey(configs, workspace=None, *, names=None):
         results = workspace.results_of(c)
         if results not in known:
             known[results] = {r.digest: r for r in reversed(records.read(results))}
-        run = loop.run_digest(c, images[key])
+        run = records.run_digest(c, images[key])
         record = known[results].get(run)
-        done = 0 if record else checkpoints.epochs_done(workspace.checkpoint_of(run))
+        done = 0 if record else epochs_done(workspace.checkpoint_of(run))
         network = (names or {}).get(name_of(c)) or registry.name_of(c.model)
         found.setdefault(run, Run(c, run, images[key].n, images[key].size, record, done, network))
     return list(found.values())

@@ -4,15 +4,16 @@
 rate and are never compared with the papers' accuracies.
 """
 
+import math
 from dataclasses import dataclass, field, fields
 
-from ..data import catalogue, sources
+from ..data import catalogue
 from ..errors import InvalidValue, choose
 from ..models import registry
-from ..models.config import plain_fields
-from .schedules import SCHEDULES
+from ..models.config import as_dict, plain_fields
 from .tasks import Classification
 
+SCHEDULES = ("cosine", "step", "one-cycle", "constant")
 PRECISIONS = ("float32", "bfloat16", "float16", "float64")
 
 BUDGETS = {
@@ -146,7 +147,7 @@ class TrainConfig:
 
     def as_dict(self):
         """Return the config as plain data."""
-        return plain_fields(self) | {"model": registry.as_dict(self.model)}
+        return plain_fields(self) | {"model": as_dict(self.model)}
 
     @classmethod
     def from_dict(cls, plain):
@@ -226,9 +227,9 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
     choose("budget", budget, BUDGETS)
     for name in changes:
         choose("training option", name, [f.name for f in fields(TrainConfig)])
-    info = sources.described(data_name, root)
+    info = catalogue.info(data_name).at(root)
     if isinstance(model, str):
-        model = registry.named(model).for_data_set(info)
+        model = registry.CONFIGS[model].for_data_set(info)
     else:
         model = model.with_ends(info)
     protocol = changes.pop("protocol", "mgiad")
@@ -262,3 +263,33 @@ def settings(budget, data_name, protocol="mgiad"):
     if budget == "paper":
         return chosen | {"protocol": protocol} | paper[""] | paper.get(data_name, {})
     return chosen | _SETTINGS[budget]
+
+
+def learning_rate(config, epoch, fraction):
+    r"""Return the rate in epoch `epoch` (from 0) at `fraction` in [0, 1) of it.
+
+    ``cosine`` and ``step`` change between epochs, as the papers' code does;
+    ``one-cycle`` changes at every step: linearly up to the peak over the first quarter
+    of the run, then along a cosine to zero [1]_.
+
+    References
+    ----------
+    .. [1] L. N. Smith and N. Topin, Super-convergence (2018).
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as C
+    >>> config = C(lr=0.1, epochs=4, schedule="one-cycle")
+    >>> [round(learning_rate(config, e, 0.0), 3) for e in range(4)]
+    [0.0, 0.1, 0.075, 0.025]
+    """
+    if config.schedule == "constant":
+        return config.lr
+    if config.schedule == "step":
+        return config.lr * 0.1 ** (epoch // config.step_epochs)
+    if config.schedule == "cosine":
+        return config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+    t, peak = (epoch + fraction) / config.epochs, 0.25
+    if t < peak:
+        return config.lr * t / peak
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (t - peak) / (1 - peak)))
