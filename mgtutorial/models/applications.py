@@ -1,4 +1,4 @@
-r"""How often the papers' algorithms apply each :math:`A` as they are written, and what that costs."""
+r"""How often an algorithm, as it is written, applies each :math:`A`, and what that costs."""
 
 from collections import Counter
 
