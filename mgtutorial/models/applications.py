@@ -35,7 +35,7 @@ def literal_macs(network, size, in_channels=None):
     Examples
     --------
     >>> from mgtutorial import models
-    >>> literal_macs(models.named("mgnet"), 32), count_macs(models.named("mgnet"), 32)
+    >>> literal_macs(models.named("mgnet"), 32), models.count_macs(models.named("mgnet"), 32)
     (701082112, 484026880)
 
     Book: mgnet, tab-mgnet-applications
