@@ -18,8 +18,8 @@ import torch
 
 from mgtutorial import _paths, models
 from mgtutorial.models import PolyMgNetConfig
-from mgtutorial.training import checkpoints, loop, progress, protocols, records, snapshots
-from mgtutorial.training.workspace import Workspace
+from mgtutorial.training import loop, progress, protocols, records, snapshots
+from mgtutorial.training.workspace import Workspace, load_checkpoint
 
 WIDTHS = (16, 32, 64)
 SKELETON = PolyMgNetConfig(  # no norm between the factors: here roots mean what they say
@@ -88,7 +88,7 @@ def make(name, options):
         records.append(record, Workspace().results_of(config))
 
     epochs = [*kept, config.epochs]
-    states = {e: checkpoints.load(folder / f"epoch-{e}.pt")["model"] for e in epochs}
+    states = {e: load_checkpoint(folder / f"epoch-{e}.pt")["model"] for e in epochs}
     for e in kept:
         states[e] = {n: v for n, v in states[e].items() if wanted(n)}
     with torch.random.fork_rng(devices=[]):

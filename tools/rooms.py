@@ -59,7 +59,8 @@ def training():
     from mgtutorial import cli
 
     def walk():
-        folder = tempfile.mkdtemp()  # a new one: a run that has a record is not repeated
+        # A new one: a run that has a record, or a checkpoint, is not repeated.
+        folder = f"{tempfile.mkdtemp()}/runs"
         arguments = ["train", "--model", "mgnet-20", "--epochs", "1", "--runs", folder]
         assert cli.main(arguments) == 0
 
@@ -80,7 +81,7 @@ def dry_run():
     """``mgtutorial reproduce --dry-run`` of one row."""
     from mgtutorial import cli
 
-    folder = tempfile.mkdtemp()
+    folder = f"{tempfile.mkdtemp()}/runs"
     arguments = ["reproduce", "mgiad-table2", "--rows", "mgnet-20", "--budget", "smoke"]
 
     def walk():

@@ -175,20 +175,6 @@ def check_sums(path):
     return False
 
 
-def content_digest(*arrays):
-    """First 16 hexadecimal digits of the SHA-256 over the bytes of `arrays`, in order.
-
-    Examples
-    --------
-    >>> content_digest(np.zeros(3, np.uint8), np.ones(1, np.int64))
-    '873858eefd6a0562'
-    """
-    sha = hashlib.sha256()
-    for array in arrays:
-        sha.update(np.ascontiguousarray(array).data)
-    return sha.hexdigest()[:16]
-
-
 def remembered_arrays(name, make):
     """The arrays ``make()`` returns, kept in the cache folder under `name`.
 
@@ -205,8 +191,8 @@ def remembered_arrays(name, make):
 
     Notes
     -----
-    The digest of the content lies beside the file. A copy that does not match
-    it is made again: it was derived here, so nothing is lost.
+    The digest of the file lies beside it. A copy that does not match it is made
+    again: it was derived here, so nothing is lost.
     """
     path = cache_folder() / "decoded" / f"{name}.npz"
     side = path.with_suffix(".digest")
@@ -216,15 +202,16 @@ def remembered_arrays(name, make):
             arrays = make()
             writable(path.parent)
             replace(path, lambda file: np.savez(file, *arrays))
-            replace(side, content_digest(*arrays).encode())
+            replace(side, digest_of(path).encode())
     return arrays
 
 
 def _read_remembered(path, side):
     try:
+        if digest_of(path) != side.read_text():
+            return None
         # opened here, because np.load does not close a file that is no archive
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as z:
-            arrays = tuple(z[f"arr_{i}"] for i in range(len(z.files)))
-        return arrays if content_digest(*arrays) == side.read_text() else None
+            return tuple(z[f"arr_{i}"] for i in range(len(z.files)))
     except Exception:  # absent, torn, not an archive: each way, it is made again
         return None

@@ -4,7 +4,7 @@ To add one, write its record here. Its files are read by one of the readers besi
 by a new one if their format is new: :class:`mgtutorial.data.readers.Reader` says what that is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import choose
 from .image_folders import ImageFolders
@@ -56,6 +56,37 @@ class DataSet:
     def official(self):
         """The ``source`` of images that come from the official files."""
         return self.readers[0].source
+
+    def located(self, root=None):
+        """Return the first reader that finds something, and what it found; or two times None.
+
+        Parameters
+        ----------
+        root : str or path, optional
+            See :func:`mgtutorial.data.load`. Files are looked for, not read.
+
+        Returns
+        -------
+        Reader or None, mgtutorial.data.readers.Found or None
+        """
+        for reader in self.readers:
+            if (found := reader.locate(self, root)) is not None:
+                return reader, found
+        return None, None
+
+    def at(self, root=None):
+        """Return the record with the number of classes that are really there.
+
+        They are fewer where a part of the classes lies in place of the whole data set. Nothing is
+        read, so this is quick; a data set that is not there is described as its record has it.
+
+        Examples
+        --------
+        >>> info("cifar100").at("nowhere").classes
+        100
+        """
+        _, found = self.located(root)
+        return replace(self, classes=found.classes) if found and found.classes else self
 
     def is_whole(self, source, n_train, n_test):
         """Return whether images of a source, so many of them, are the official ones, and all.

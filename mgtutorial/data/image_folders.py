@@ -15,8 +15,8 @@ import torch
 
 from .._torchvision import torchvision
 from ..errors import DataDamaged
-from . import cache
 from .augmentation import resized_boxes
+from .in_memory import content_digest
 from .readers import Found, Reader, first_place
 from .splits import split_index, taken
 
@@ -80,7 +80,7 @@ class FolderImages:
             self,
             files=files,
             labels=torch.from_numpy(labels).to(self.labels.device),
-            digest=cache.content_digest(files, labels),
+            digest=content_digest(files, labels),
         )
 
     def epoch(self, order, batch_size, augmentation, seed):
@@ -180,7 +180,7 @@ class FolderPart(NamedTuple):
             files,
             torch.from_numpy(labels).to(device),
             self.classes,
-            cache.content_digest(files, labels),
+            content_digest(files, labels),
             self.source,
             info.channels,
             info.size,

@@ -10,7 +10,7 @@ from numbers import Integral
 
 import torch
 
-from ..errors import DeviceUnavailable, InvalidValue, choose
+from ..errors import DataNotFound, DeviceUnavailable, InvalidValue, choose
 from . import catalogue, sources
 from .in_memory import Images
 
@@ -50,7 +50,7 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
 
     Raises
     ------
-    UnknownName, DataNotFound, DataDamaged, DeviceUnavailable
+    UnknownName, DataNotFound, DataDamaged, CacheUnwritable, DeviceUnavailable
 
     Examples
     --------
@@ -62,8 +62,14 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise DeviceUnavailable("no CUDA device was found: choose the device 'cpu'.")
-    part = sources.read(name, split != "test", root, download, progress)
-    return part.split(info, split, device)
+    reader, _ = info.located(root)
+    official = info.readers[0]
+    if download and reader is not official and official.fetches:
+        official.fetch(info, root, progress)
+        reader = official
+    if reader is None:
+        raise DataNotFound(sources.not_found(name, root))
+    return reader.read(info, split != "test", root, progress).split(info, split, device)
 
 
 def batches(

@@ -1,5 +1,6 @@
 """Images in memory: a part of a data set as arrays, and a split of it as uint8 tensors."""
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -7,8 +8,21 @@ import numpy as np
 import torch
 
 from . import augmentation as augment
-from . import cache
 from .splits import split_index, taken
+
+
+def content_digest(*arrays):
+    """First 16 hexadecimal digits of the SHA-256 over the bytes of `arrays`, in order.
+
+    Examples
+    --------
+    >>> content_digest(np.zeros(3, np.uint8), np.ones(1, np.int64))
+    '873858eefd6a0562'
+    """
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()[:16]
 
 
 class Part(NamedTuple):
@@ -46,7 +60,7 @@ class Part(NamedTuple):
             torch.from_numpy(np.ascontiguousarray(images)).to(device),
             torch.from_numpy(labels).to(device),
             self.classes,
-            cache.content_digest(images, labels),
+            content_digest(images, labels),
             self.source,
         )
 
@@ -124,7 +138,7 @@ class Images:
         index = taken(self.labels.cpu().numpy(), n, f"{self.name}/{self.split}")
         index = torch.from_numpy(index).to(self.labels.device)
         images, labels = self.images[index], self.labels[index]
-        digest = cache.content_digest(images.cpu().numpy(), labels.cpu().numpy())
+        digest = content_digest(images.cpu().numpy(), labels.cpu().numpy())
         return replace(self, images=images, labels=labels, digest=digest)
 
     def epoch(self, order, batch_size, augmentation, seed):
@@ -149,7 +163,8 @@ class Images:
             pool *= max(1, 2048 // batch_size)
         for index in order.split(pool):
             x, y = self.images.index_select(0, index), self.labels.index_select(0, index)
-            x = augment.apply(augmentation, x, generator)
+            if augmentation != "none":
+                x = augment.apply(augmentation, x, generator)
             yield from zip(x.split(batch_size), y.split(batch_size), strict=True)
 
 

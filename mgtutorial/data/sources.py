@@ -1,87 +1,8 @@
-"""Reading each data set from where it lies: official files first, local copies next.
+"""What is there of each data set, and what to do where one is not."""
 
-:func:`read` gives the training or the test part; splitting, digests and batches are
-:mod:`mgtutorial.data.images`'s business. Nothing is unpickled that is not verified:
-``np.load`` runs with ``allow_pickle=False``, and torchvision's CIFAR reader, whose official
-files *are* pickles, is called only after the md5 of every one of them was compared with
-torchvision's list.
-"""
-
-from dataclasses import replace
 from typing import NamedTuple
 
-from ..errors import DataNotFound
 from . import cache, catalogue
-
-
-def read(name, train, root=None, download=False, progress=True):
-    """Read the training or the test part of a data set.
-
-    Parameters
-    ----------
-    name : str
-        One of :data:`mgtutorial.data.NAMES`.
-    train : bool
-    root : str or path, optional
-    download : bool
-        Fetch the official files if they are not there.
-    progress : bool
-
-    Returns
-    -------
-    Part or FolderPart
-        What the reader of the files gives.
-
-    Raises
-    ------
-    UnknownName, DataNotFound, DataDamaged, CacheUnwritable
-    """
-    info = catalogue.info(name)
-    official = info.readers[0]
-    reader, _ = _located(info, root)
-    if download and reader is not official and official.fetches:
-        official.fetch(info, root, progress)
-        reader = official
-    if reader is None:
-        raise DataNotFound(not_found(name, root))
-    return reader.read(info, train, root, progress)
-
-
-def _located(info, root):
-    """The first reader that finds something, and what it found; or two times None."""
-    for reader in info.readers:
-        if (found := reader.locate(info, root)) is not None:
-            return reader, found
-    return None, None
-
-
-def described(name, root=None):
-    """Return the record of a data set, with the number of classes that are really there.
-
-    They are fewer where a part of the classes lies in place of the whole data set. Nothing is
-    read, so this is quick; a data set that is not there is described as its record has it.
-
-    Parameters
-    ----------
-    name : str
-    root : str or path, optional
-
-    Returns
-    -------
-    mgtutorial.data.catalogue.DataSet
-
-    Raises
-    ------
-    UnknownName
-
-    Examples
-    --------
-    >>> described("cifar100", "nowhere").classes
-    100
-    """
-    info = catalogue.info(name)
-    _, found = _located(info, root)
-    return replace(info, classes=found.classes) if found and found.classes else info
 
 
 def not_found(name, root=None):
@@ -148,7 +69,7 @@ def available(root=None):
     """
     rows = []
     for name, info in catalogue.SETS.items():
-        reader, found = _located(info, root)
+        reader, found = info.located(root)
         state, where = found[:2] if found else ("not here", "")
         how = "" if reader is info.readers[0] else how_to_get(name, root)
         rows.append(Row(name, state, where, how))

@@ -11,7 +11,7 @@ import numpy as np
 from .._torchvision import torchvision
 from ..errors import DataDamaged
 from . import cache
-from .in_memory import Part
+from .in_memory import Part, content_digest
 from .jpegs import decode
 from .readers import Found, Reader, failed_download
 
@@ -100,7 +100,7 @@ def _read(files, read, path, info, train, progress):
             f"{path} is not complete: {len(absent)} classes or images are missing, the first is "
             f"{min(absent)}; unpack it again."
         )
-    state = cache.content_digest(np.array([f"{n} {files[n]}" for n in kept]))
+    state = content_digest(np.array([f"{n} {files[n]}" for n in kept]))
     (images,) = cache.remembered_arrays(
         f"{info.name}-{'train' if train else 'val'}-{state}",
         lambda: (decode(((n, read(n)) for n in kept), len(kept), info.name, progress),),

@@ -6,13 +6,13 @@ MgNetConfig(..., channels=(16, 32, 64), steps=3, in_channels=1, ...)
 
 from . import blocks
 from .alive import activations_alive
-from .config import NetworkConfig
+from .applications import applications_written, literal_macs
+from .config import NetworkConfig, as_dict
 from .counting import (
     activations_held,
-    applications_written,
+    built,
     count_macs,
     count_weights,
-    literal_macs,
     macs_by_part,
     weights_by_part,
 )
@@ -26,7 +26,7 @@ from .narrow import narrowed
 from .poly_mgnet import PolyMgNet, PolyMgNetConfig
 from .poly_roots import spectrum
 from .poly_steps import PLACEMENTS, PolyStep
-from .registry import CONFIGS, as_dict, built, from_dict, name_of, named
+from .registry import CONFIGS, from_dict, name_of, named
 from .resnet import BasicBlock, ResNet, ResNetConfig
 
 __all__ = [

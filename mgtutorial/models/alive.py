@@ -13,8 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from .counting import Activations, _images, _storage
-from .registry import built
+from .counting import Activations, _images, _storage, built
 
 
 def activations_alive(network, batch_size, size, in_channels=None):

@@ -177,3 +177,25 @@ def plain_fields(config):
 
 def _plain(value):
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def as_dict(config):
+    """Return a config as the plain data that JSON knows, its kind included.
+
+    A field that came later is left out at its default, see
+    :meth:`mgtutorial.models.NetworkConfig.as_dict`.
+
+    Parameters
+    ----------
+    config : dataclass
+        Of a kind that :data:`mgtutorial.models.CONFIGS` has.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> as_dict(models.named("mgnet-20"))["kind"]
+    'MgNetConfig'
+
+    Book: reproduction, reproduction-statements
+    """
+    return {"kind": type(config).__name__, **config.as_dict()}

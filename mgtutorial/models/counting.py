@@ -17,9 +17,6 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..errors import InvalidValue
-from .mgiad import MGiaDConfig
-from .mgnet import MgNetConfig
-from .registry import built
 
 #: Roles in the order in which tables show them.
 ROLES = ("stem", "A", "B", "R", "Pi", "P", "blocks", "roots", "norms", "head", "unused", "other")
@@ -34,6 +31,34 @@ class Part(NamedTuple):
     level: int | None
     channel_level: int | None
     role: str
+
+
+def built(network):
+    """Return a module as it is, and of a config its network without values.
+
+    It is built on the ``meta`` device: shapes to count from, no memory and no random numbers.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+
+    Returns
+    -------
+    torch.nn.Module
+        On the device "meta" if it was built here.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> next(built(models.named("mgnet-20")).parameters()).device
+    device(type='meta')
+
+    Book: reproduction, reproduction-statements
+    """
+    if isinstance(network, nn.Module):
+        return network
+    with torch.device("meta"):
+        return network.build()
 
 
 def count_weights(network):
@@ -76,7 +101,7 @@ def weights_by_part(network):
         for p in module.parameters(recurse=False):
             if p.requires_grad and id(p) not in seen:
                 seen.add(id(p))
-                parts[_part_of(name, module)] += p.numel()
+                parts[part_of(name, module)] += p.numel()
     return _ordered(parts)
 
 
@@ -124,101 +149,10 @@ def macs_by_part(network, size, in_channels=None):
 
     Book: mgnet, tab-mgnet-applications
     """
-    macs = Counter()
-    for call in _calls(built(network), size, in_channels):
-        macs[_part_of(call.name, call.module)] += call.macs
+    module, macs = built(network), Counter()
+    for name, own in macs_by_module(module, size, in_channels).items():
+        macs[part_of(name, module.get_submodule(name))] += own
     return _ordered(+macs)  # without what multiplies nothing
-
-
-def literal_macs(network, size, in_channels=None):
-    r"""Return the multiplications that the papers' algorithm takes as it is written.
-
-    A program that follows it line by line applies :math:`A` once for each residual and
-    once more in :math:`f' = R(f - A u) + A' u'`. Ours carries the residual, which no level starts
-    without, and applies :math:`A` to a correction only if somebody reads the next one
-    (:mod:`mgtutorial.multigrid`): :func:`count_macs` is less. The difference is the cost of one
-    application of each :math:`A`, as measured, times those that are written and not executed.
-
-    Parameters
-    ----------
-    network : torch.nn.Module or config
-        Of an MgNet or MGiaD.
-    size, in_channels
-        As for :func:`count_macs`.
-
-    Raises
-    ------
-    InvalidValue
-        If the network is of another kind.
-
-    Examples
-    --------
-    >>> from mgtutorial import models
-    >>> literal_macs(models.named("mgnet"), 32), count_macs(models.named("mgnet"), 32)
-    (701082112, 484026880)
-
-    Book: mgnet, tab-mgnet-applications
-    """
-    module = built(network)
-    written = applications_written(module.config)
-    total, executed, cost = 0, Counter(), {}
-    for call in _calls(module, size, in_channels):
-        total += call.macs
-        part = _part_of(call.name, call.module)
-        if part.role == "A":
-            level = part.level, part.channel_level or 1
-            executed[level] += 1
-            cost[level] = call.macs
-    return total + sum((n - executed[level]) * cost[level] for level, n in written.items())
-
-
-def applications_written(config):
-    r"""Return how often an algorithm applies each :math:`A`, line by line.
-
-    Level :math:`l` of MgNet: :math:`\nu` residuals in the steps, one for the transfer, and for
-    :math:`l > 1` the term :math:`A_l u_l` of its right-hand side. In MGiaD each channel level
-    :math:`k` has :math:`\eta_{pre} + \eta_{post}` steps, one residual for the next channel
-    level if there is one, and for :math:`k > 1` the term :math:`\hat A_k \hat u_k`; the finest one
-    also serves the resolution's transfer.
-
-    Parameters
-    ----------
-    config : MgNetConfig or MGiaDConfig
-
-    Returns
-    -------
-    dict
-        (level, channel level), from 1 -> applications.
-
-    Raises
-    ------
-    InvalidValue
-        For a config of another kind.
-
-    Examples
-    --------
-    >>> from mgtutorial import models
-    >>> applications_written(models.named("mgnet-20"))
-    {(1, 1): 4, (2, 1): 5, (3, 1): 5}
-
-    Book: mgnet, tab-mgnet-applications
-    """
-    if isinstance(config, MGiaDConfig):
-        smoothing, both = config.eta_pre + config.eta_post, True
-        steps = {
-            (l, k): smoothing + (k < len(widths)) + (k > 1)
-            for l, widths in enumerate(config.channel_widths, 1)
-            for k in range(1, len(widths) + 1)
-        }
-    elif isinstance(config, MgNetConfig):
-        both = config.fas
-        steps = {(l, 1): nu for l, nu in enumerate(config.steps_by_level, 1)}
-    else:
-        raise InvalidValue(
-            f"{type(config).__name__} does not describe an algorithm with FAS transfers that "
-            "could be carried out literally: give a network of the kind MgNet or MGiaD."
-        )
-    return {(l, k): n + (k == 1) + (k == 1 and l > 1 and both) for (l, k), n in steps.items()}
 
 
 class Activations(NamedTuple):
@@ -291,14 +225,14 @@ def activations_held(network, batch_size, size, in_channels=None):
     return Activations(sum(n // e for n, e in sizes), sum(n for n, _ in sizes))
 
 
-def _part_of(name, module):
+def part_of(name, module):
     """Return the part of a network that a module belongs to, by its qualified name.
 
     Examples
     --------
-    >>> tuple(_part_of("levels.0.channel_levels.1.R.0", nn.Conv2d(8, 4, 1)))
+    >>> tuple(part_of("levels.0.channel_levels.1.R.0", nn.Conv2d(8, 4, 1)))
     (1, 2, 'R')
-    >>> _part_of("levels.2.smoothers.0.norm_in", nn.BatchNorm2d(8)).role
+    >>> part_of("levels.2.smoothers.0.norm_in", nn.BatchNorm2d(8)).role
     'norms'
     """
     path = name.split(".")
@@ -326,53 +260,40 @@ def _role(path, module):
     return "other"
 
 
-class _Call(NamedTuple):
-    name: str
-    module: nn.Module
-    macs: int
+def macs_by_module(module, size, in_channels=None):
+    """Return a dict from a module's name to what it multiplies itself in one image's forward pass.
 
+    Modules without weights of their own do not occur; what none of the others accounts for stands
+    at the end, under the network's own name, which is empty. What several places share stands
+    under one of its names.
 
-def _calls(module, size, in_channels):
-    """Return the calls of modules with weights of their own in one image's forward pass.
+    Parameters
+    ----------
+    module : torch.nn.Module
+    size, in_channels
+        As for :func:`count_macs`.
 
-    What a call spends inside of another one's belongs to the inner one. The last call is the
-    network's itself, with what is left of torch's count for the whole pass.
+    Examples
+    --------
+    >>> macs_by_module(nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU()), 32, 3)
+    {'0': 442368, '': 0}
+
+    Book: mgnet, tab-mgnet-applications
     """
-    calls, handles = [], []
-    inside = [0]  # multiplications of finished calls, by depth of the calls that are open
-    counter = FlopCounterMode(display=False)
-
-    def total():
-        return counter.get_total_flops() // 2  # torch counts a product and a sum
-
-    def watch(name, m):
-        began = []
-
-        def enter(*_):
-            began.append(total())
-            inside.append(0)
-
-        def leave(*_):
-            spent = total() - began.pop()
-            calls.append(_Call(name, m, spent - inside.pop()))
-            inside[-1] += spent
-
-        handles.append(m.register_forward_pre_hook(enter))
-        handles.append(m.register_forward_hook(leave))
-
-    for name, m in module.named_modules():
-        if next(m.parameters(recurse=False), None) is not None:
-            watch(name, m)
     training = module.training
     module.eval()  # one image has no batch statistics
     try:
-        with torch.no_grad(), counter:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
             module(_images(module, 1, size, in_channels))
     finally:
         module.train(training)
-        for handle in handles:
-            handle.remove()
-    return [*calls, _Call("", module, total() - inside[0])]
+    counted, root = counter.get_flop_counts(), type(module).__name__
+    found = {}
+    for name, m in module.named_modules(remove_duplicate=False):
+        if name and not [*m.children()] and next(m.parameters(), None) is not None:
+            # torch counts a product and a sum
+            found[name] = sum(counted.get(f"{root}.{name}", {}).values()) // 2
+    return {**found, "": counter.get_total_flops() // 2 - sum(found.values())}
 
 
 def _images(module, n, size, in_channels):

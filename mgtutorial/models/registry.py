@@ -7,9 +7,6 @@ MgNetConfig(..., channels=(16, 32, 64), steps=3, in_channels=1, ...)
 from dataclasses import fields, replace
 from importlib import import_module
 
-import torch
-from torch import nn
-
 from ..errors import InvalidValue, Names, choose
 from .implicit_function import ImplicitConfig
 from .mgic import TransfersConfig
@@ -69,29 +66,8 @@ def named(name, **changes):
     return replace(config, **changes)
 
 
-def as_dict(config):
-    """Return a config as the plain data that JSON knows, its kind included.
-
-    A field that came later is left out at its default, see
-    :meth:`mgtutorial.models.NetworkConfig.as_dict`.
-
-    Parameters
-    ----------
-    config : dataclass
-        Of a kind that ``CONFIGS`` has.
-
-    Examples
-    --------
-    >>> from_dict(as_dict(CONFIGS["mgnet-20"])) == CONFIGS["mgnet-20"]
-    True
-
-    Book: reproduction, reproduction-statements
-    """
-    return {"kind": type(config).__name__, **config.as_dict()}
-
-
 def from_dict(d):
-    """Return the config that :func:`as_dict` wrote.
+    """Return the config that :func:`mgtutorial.models.as_dict` wrote.
 
     Parameters
     ----------
@@ -107,6 +83,9 @@ def from_dict(d):
     --------
     >>> from_dict({"kind": "MgNetConfig", "channels": [8, 16]}).channels
     (8, 16)
+    >>> from mgtutorial.models import as_dict
+    >>> from_dict(as_dict(CONFIGS["mgnet-20"])) == CONFIGS["mgnet-20"]
+    True
 
     Book: reproduction, reproduction-statements
     """
@@ -116,33 +95,6 @@ def from_dict(d):
     if unknown:
         raise InvalidValue(f"{kind.__name__} has no field {', '.join(sorted(unknown))}.")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})
-
-
-def built(network):
-    """Return a module as it is, and of a config its network without values.
-
-    It is built on the ``meta`` device: shapes to count from, no memory and no random numbers.
-
-    Parameters
-    ----------
-    network : torch.nn.Module or config
-
-    Returns
-    -------
-    torch.nn.Module
-        On the device "meta" if it was built here.
-
-    Examples
-    --------
-    >>> next(built(named("mgnet-20")).parameters()).device
-    device(type='meta')
-
-    Book: reproduction, reproduction-statements
-    """
-    if isinstance(network, nn.Module):
-        return network
-    with torch.device("meta"):
-        return network.build()
 
 
 # What a data set and a protocol change of a network.

@@ -42,8 +42,9 @@ def reproduce(request, say=print):
     ------
     UnknownName, InvalidValue, DataNotFound, Unfinished
     """
-    limit = request.workspace.limit
-    workspace = replace(request.workspace, time_limit=limit)
+    workspace = request.workspace
+    if workspace.time_limit is not None:
+        workspace = replace(workspace, time_limit=workspace.limit)  # which begins here
     configs, names, rows_of, planned = {}, {}, {}, {}
     for name, rows in _chosen(request, say):
         if name in MADE_BY_NOTEBOOK:
@@ -67,7 +68,9 @@ def reproduce(request, say=print):
             names.setdefault(name_of(config), row + " narrowed" * (request.budget == "smoke"))
     every = [c for those in configs.values() for c in those]
     surveyed = survey(every, workspace, names=names)
-    costs = _shown(request, configs, surveyed, limit, say)
+    costs = _costs(request, surveyed, workspace.time_limit)
+    _shown(request, configs, surveyed, costs, say)
+    _in_time(costs, workspace.time_limit)
     if request.dry_run:
         return
     to_do = {name_of(r.config) for r in surveyed if r.record is None}
@@ -76,8 +79,8 @@ def reproduce(request, say=print):
         if to_do & set(map(name_of, those)):
             expected_counts.check(name, rows_of[name])
     done = run(
-        every, workspace, scheduler=request.scheduler, workers=request.workers, costs=costs,
-        names=names,
+        every, workspace, scheduler=request.scheduler, workers=request.workers,
+        costs={run: cost.epoch for run, cost in costs.items()}, names=names,
     )  # fmt: skip
     found = dict(zip(map(name_of, every), done, strict=True))
     for name, those in configs.items():
@@ -114,45 +117,62 @@ def _chosen(request, say):
     return [(name, rows) for name, rows in parts if rows]
 
 
-def _shown(request, configs, surveyed, limit, say):
-    """Say the plan and what it costs; return the estimated seconds of an epoch, by run."""
-    device = devices.pick_device(request.workspace.device)
+def _costs(request, surveyed, limit):
+    """Return the estimated cost of each run that is to be done, by its digest.
+
+    Runs of ``smoke`` take seconds, and an estimate would take as long: they have none, unless a
+    time limit asks for one.
+    """
     todo = [r for r in surveyed if r.record is None]
+    if request.budget == "smoke" and limit is None:
+        return {}
     past = records.all_runs()
     if request.workspace.runs:
         past += records.read(request.workspace.runs)
-    costs = dict(
-        zip((r.digest for r in todo),
-            estimates.estimated_costs([r.config for r in todo], todo, past, device), strict=True)
-    )  # fmt: skip
+    device = devices.pick_device(request.workspace.device)
+    found = estimates.estimated_costs([r.config for r in todo], todo, past, device)
+    return dict(zip((r.digest for r in todo), found, strict=True))
+
+
+def _shown(request, configs, surveyed, costs, say):
+    """Say the plan and what it costs."""
+
+    def cost(runs):
+        if not costs:
+            return "not timed"
+        return _text.estimate(sum(costs[r.digest].epoch * r.left for r in runs))
+
     by_name = {name_of(r.config): r for r in surveyed}
     for name, those in configs.items():
-        own = [by_name[name_of(c)] for c in those]
-        left = [r for r in own if r.record is None]
-        total = sum(costs[r.digest].epoch * r.left for r in left)
         if name in MADE_BY_NOTEBOOK:
             say(f"{name}: made by its notebook as a whole")
             continue
-        cost = f", {_text.estimate(total)} on one {_worker(device)}" if left else ""
-        say(f"{name}, budget {request.budget}: {len(own)} runs, {len(left)} to do{cost}")
+        own = [by_name[name_of(c)] for c in those]
+        left = [r for r in own if r.record is None]
+        on = f" on one {_worker(request)}" if costs else ""
+        text = f", {cost(left)}{on}" if left else ""
+        say(f"{name}, budget {request.budget}: {len(own)} runs, {len(left)} to do{text}")
         for r in left:
-            cost = costs[r.digest]
             part = f", {r.epochs} of them done" if r.epochs else ""
-            say(f"  {r}{part}: {_text.estimate(cost.epoch * r.left)} ({cost.basis})")
+            basis = f": {cost([r])} ({costs[r.digest].basis})" if costs else ""
+            say(f"  {r}{part}{basis}")
+    todo = [r for r in surveyed if r.record is None]
     if todo and len(configs) > 1:
-        total = sum(costs[r.digest].epoch * r.left for r in todo)
-        say(f"together: {len(todo)} runs to do, {_text.estimate(total)}; "
-            "what tables share is trained once")  # fmt: skip
-    if todo and (shortest := min(costs[r.digest].epoch for r in todo)) > limit.left:
+        say(f"together: {len(todo)} runs to do, {cost(todo)}; what tables share is trained once")
+
+
+def _in_time(costs, limit):
+    """Raise if no run has an epoch that fits into the time limit."""
+    if costs and limit and (shortest := min(c.epoch for c in costs.values())) > limit.left:
         raise time_limits.TooShort(
             f"a time limit of {_text.duration(limit.seconds)} is too short for one epoch of any "
             f"of these runs ({_text.estimate(shortest)}): nothing was started; give a "
             "longer one."
         )
-    return {run: cost.epoch for run, cost in costs.items()}
 
 
-def _worker(device):
+def _worker(request):
+    device = devices.pick_device(request.workspace.device)
     return "GPU" if device.type == "cuda" else "process"
 
 

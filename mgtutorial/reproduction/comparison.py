@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ..data import catalogue
-from ..training import protocols, records
+from ..training import departures, records
 from . import expected_counts, verdicts
 from .published import Row
 from .tables import TABLES
@@ -153,7 +153,7 @@ def _deviations(group, table):
     """Return in what runs depart from a table's protocol, on its images."""
     first = next(iter(group.values()))
     described, config = TABLES[table], first.config
-    found = list(protocols.deviation(config))
+    found = list(departures.deviation(config))
     if config.protocol != described.protocol and "protocol" not in found:
         found.append("protocol")
     if any(run.partial for run in group.values()) and "epochs" not in found:

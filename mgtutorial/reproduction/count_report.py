@@ -6,7 +6,7 @@ from collections import Counter
 from .._text import aligned, as_csv, as_json
 from ..data import catalogue
 from ..errors import InvalidValue, choose
-from ..models import counting, registry
+from ..models import applications, counting, registry
 from . import published, verdicts
 from .papers.catalogue import PRINTED
 
@@ -131,7 +131,7 @@ def of_network(name, data=None, size=None, batch_size=128, form="table"):
     weights, macs = counting.weights_by_part(config), counting.macs_by_part(config, size)
     held = counting.activations_held(config, batch_size, size)
     try:
-        literal = counting.literal_macs(config, size)
+        literal = applications.literal_macs(config, size)
     except InvalidValue:  # a network without FAS transfers
         literal = None
     if form == "csv":

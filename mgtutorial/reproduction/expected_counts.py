@@ -12,7 +12,7 @@ from .. import _paths
 from .._text import as_csv
 from ..data import catalogue
 from ..errors import InvalidValue
-from ..models import counting, registry
+from ..models import counting
 from .tables import TABLES
 
 
@@ -75,7 +75,7 @@ def count(table, row, network=None):
     """
     described = TABLES[table]
     config, data = described.config(row), catalogue.info(described.data)
-    built = registry.built(config if network is None else network(config))
+    built = counting.built(config if network is None else network(config))
     return counting.count_weights(built), counting.count_macs(built, data.size, data.channels)
 
 

@@ -99,6 +99,7 @@ def _unfit(network, size):
         return str(error)
 
 
+@cache
 def data_of(table, budget):
     """Return the data set of a budget: the paper's, but for ``smoke`` one that is embedded.
 

@@ -167,7 +167,8 @@ def network_name(recorded):
 
     Examples
     --------
-    >>> network_name(registry.as_dict(registry.named("mgnet-20", in_channels=1)))
+    >>> from mgtutorial.models import as_dict
+    >>> network_name(as_dict(registry.named("mgnet-20", in_channels=1)))
     'mgnet-20'
     """
     of_tables = ((row, t.config(row)) for t in TABLES.values() for row in t.rows)

@@ -10,8 +10,7 @@ from statistics import median
 import torch
 
 from ..errors import MgtutorialError
-from ..models import registry
-from ..models.config import NetworkConfig
+from ..models.config import NetworkConfig, as_dict
 from ..models.counting import count_macs
 from ..training import records
 from ..training.timing import per_sample
@@ -94,7 +93,7 @@ def estimated_costs(configs, images, past, device):
 def _key(config):
     """Return what two runs share that cost the same for each image, on one device."""
     law = NetworkConfig.initial_weights  # where weights start costs nothing
-    model = registry.as_dict(replace(config.model, initial_weights=law))
+    model = as_dict(replace(config.model, initial_weights=law))
     return records.digest([model, config.data, config.precision, config.compile])
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import InvalidValue, MgtutorialError, RecordsUnwritable, Unfinished
-from ..training import checkpoints, loop, records, time_limits
-from ..training.workspace import Workspace
+from ..training import loop, records, time_limits
+from ..training.workspace import Workspace, epochs_done
 from . import workers as cluster
 
 # So often a run may lose its worker without an epoch done in between.
@@ -55,7 +55,7 @@ def run(configs, workspace=None, *, scheduler=None, workers=None, board=None):
     wanted = {}  # so that a run that two tables share is trained once
     for config in configs:
         samples = config.task(workspace.root).training()
-        wanted.setdefault(loop.run_digest(config, samples), config)
+        wanted.setdefault(records.run_digest(config, samples), config)
     with cluster.connect(scheduler, workers, workspace.device) as client, limit.listening():
         stopped, failed = _Driver(client, wanted, workspace, limit, board).run()
     found = {run: records.find(run, workspace.results_of(c)) for run, c in wanted.items()}
@@ -142,7 +142,7 @@ class _Driver:
         try:
             return future.result()
         except KilledWorker:
-            done = checkpoints.epochs_done(self.workspace.checkpoint_of(run))
+            done = epochs_done(self.workspace.checkpoint_of(run))
             before, times = self.tries.get(run, (-1, 0))
             self.tries[run] = (done, times + 1 if done == before else 1)
             if self.tries[run][1] <= _TRIES:

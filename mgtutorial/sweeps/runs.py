@@ -5,13 +5,15 @@ A run that has a record is never trained again.
 
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from typing import NamedTuple
 
+from ..data import catalogue
 from ..errors import InvalidValue, Unfinished
 from ..models import registry
 from ..models.counting import count_macs
-from ..training import checkpoints, loop, records, time_limits
+from ..training import loop, records, time_limits
 from ..training.progress import Board
-from ..training.workspace import Workspace
+from ..training.workspace import Workspace, epochs_done
 
 
 @dataclass(frozen=True)
@@ -73,25 +75,39 @@ def survey(configs, workspace=None, *, names=None):
     images, known, found = {}, {}, {}
     for c in configs:
         key = (c.data, c.split, c.n_train)
-        if key not in images:  # kept by their names and numbers; the pixels may go
-            those = c.task(workspace.root).training()
-            images[key] = _Counted(those.digest, those.n, those.size)
+        if key not in images:
+            images[key] = _counted(c, workspace.root)
         results = workspace.results_of(c)
         if results not in known:
             known[results] = {r.digest: r for r in reversed(records.read(results))}
-        run = loop.run_digest(c, images[key])
+        run = records.run_digest(c, images[key])
         record = known[results].get(run)
-        done = 0 if record else checkpoints.epochs_done(workspace.checkpoint_of(run))
+        done = 0 if record else epochs_done(workspace.checkpoint_of(run))
         network = (names or {}).get(name_of(c)) or registry.name_of(c.model)
         found.setdefault(run, Run(c, run, images[key].n, images[key].size, record, done, network))
     return list(found.values())
 
 
-@dataclass(frozen=True)
-class _Counted:
+class _Counted(NamedTuple):
+    """Training images by their name and numbers, for their pixels may go."""
+
     digest: str
     n: int
     size: int
+
+
+_MADE = {}  # those without files: while Python runs, what a function makes stays what it is
+
+
+def _counted(config, root):
+    key = (config.data, config.split, config.n_train)
+    if key in _MADE:
+        return _MADE[key]
+    those = config.task(root).training()
+    found = _Counted(those.digest, those.n, those.size)
+    if config.data in catalogue.SETS and config.data not in catalogue.PUBLISHED:
+        _MADE[key] = found
+    return found
 
 
 def missing(configs, workspace=None):

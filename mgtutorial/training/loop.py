@@ -15,8 +15,8 @@ from ..errors import InvalidValue
 from ..models.counting import count_weights
 from . import progress, records, timing
 from .devices import SingleProcess, autocast, describe, exact
+from .protocols import learning_rate
 from .record import Epoch, Metric, Record, Samples, written
-from .schedules import learning_rate
 from .workspace import Kept, Workspace
 
 
@@ -63,7 +63,7 @@ def train(config, workspace=None, *, checkpoint_path=None, team=None):
     workspace, team = workspace or Workspace(), team or SingleProcess()
     task = config.task(workspace.root, team.device(workspace.device))
     samples, limit = task.training(), workspace.limit
-    run = run_digest(config, samples)
+    run = records.run_digest(config, samples)
     checkpoint = checkpoint_path or workspace.checkpoint_of(run)
     kept = Kept(run, config, workspace.results_of(config), checkpoint, team)
     if (record := kept.record()) is not None:
@@ -73,11 +73,6 @@ def train(config, workspace=None, *, checkpoint_path=None, team=None):
             bar = progress.one(workspace.progress if team.rank == 0 else False)
             record = kept.append(_train(config, task, samples, kept, bar, limit, team))
         return record
-
-
-def run_digest(config, samples):
-    """Return the name of a run: one digest of its config and of its training samples."""
-    return records.digest(config.identity(samples))
 
 
 def _train(config, task, samples, kept, bar, limit, team):

@@ -5,15 +5,16 @@ has; else a choice. ``results/published/protocols.csv`` has the source of every 
 budgets use one cycle of the learning rate and are never compared with the papers' accuracies.
 """
 
+import math
 from dataclasses import dataclass, field, fields, replace
 
-from ..data import catalogue, sources
+from ..data import catalogue
 from ..errors import InvalidValue, choose
 from ..models import registry
-from ..models.config import plain_fields
-from .schedules import SCHEDULES
+from ..models.config import as_dict, plain_fields
 from .tasks import Classification
 
+SCHEDULES = ("cosine", "step", "one-cycle", "constant")
 PRECISIONS = ("float32", "bfloat16", "float16", "float64")
 
 BUDGETS = {
@@ -195,7 +196,7 @@ class TrainConfig:
 
     def as_dict(self):
         """Return the config as plain data."""
-        return plain_fields(self) | {"model": registry.as_dict(self.model)}
+        return plain_fields(self) | {"model": as_dict(self.model)}
 
     @classmethod
     def from_dict(cls, plain):
@@ -274,16 +275,16 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
     choose("budget", budget, BUDGETS)
     for name in changes:
         choose("training option", name, [f.name for f in fields(TrainConfig)])
-    info = sources.described(data_name, root)
+    info = catalogue.info(data_name).at(root)
     if isinstance(model, str):
-        model = registry.named(model).for_data_set(info)
+        model = registry.CONFIGS[model].for_data_set(info)
     else:
         model = model.with_ends(info)
     protocol = changes.pop("protocol", "mgiad")
     chosen = settings(budget, data_name, protocol)
     if budget == "paper":
         model = replace(model, initial_weights=initial_weights(protocol))
-        chosen |= _for_network(model, data_name, protocol)
+        chosen |= for_network(model, data_name, protocol)
     return TrainConfig(model=model, data=data_name, budget=budget, **(chosen | changes))
 
 
@@ -309,13 +310,13 @@ def settings(budget, data_name, protocol="mgiad"):
     chosen = {"augmentation": info.augmentation}
     if budget != "paper":
         return chosen | _SETTINGS[budget]
-    chosen |= {"normalisation": _own_normalisation(data_name), "protocol": protocol}
+    chosen |= {"normalisation": own_normalisation(data_name), "protocol": protocol}
     chosen |= paper[""] | paper.get(data_name, {})
     del chosen["initial_weights"]  # a field of the network
     return chosen
 
 
-def _own_normalisation(data_name):
+def own_normalisation(data_name):
     info = catalogue.info(data_name)
     return info.mean, info.std
 
@@ -340,50 +341,37 @@ def initial_weights(protocol):
     return _PAPERS[choose("protocol", protocol, _PAPERS)][""]["initial_weights"]
 
 
-def _for_network(model, data_name, protocol):
+def for_network(model, data_name, protocol):
     """Return what a protocol changes for some networks on a data set."""
     name, value, differing = _NETWORKS.get((protocol, data_name), ("", None, {}))
     return differing if getattr(model, name, None) == value else {}
 
 
-def deviation(config):
-    """Return the fields in which a run departs from its paper's protocol on its data set.
+def learning_rate(config, epoch, fraction):
+    r"""Return the rate in epoch `epoch` (from 0) at `fraction` in [0, 1) of it.
 
-    Of the network this sees the law of the initial weights; which network it is, a table says. The
-    seed and `compile` are free (:data:`FREE`), and so is the device of a run.
+    ``cosine`` and ``step`` change between epochs, as the papers' code does;
+    ``one-cycle`` changes at every step: linearly up to the peak over the first quarter
+    of the run, then along a cosine to zero [1]_.
 
-    Parameters
+    References
     ----------
-    config : TrainConfig
-
-    Returns
-    -------
-    tuple of str
-        Empty if a run of `config` may be held against the print. ``"budget"`` is among them where
-        it is not ``"paper"``, ``"data"`` where the paper has no such data set.
+    .. [1] L. N. Smith and N. Topin, Super-convergence (2018).
 
     Examples
     --------
-    >>> config = configure("mgnet", "cifar10", "paper", seed=5, compile=True)
-    >>> deviation(config)
-    ()
-    >>> deviation(replace(config, lr=0.3, precision="float16"))
-    ('lr', 'precision')
+    >>> from types import SimpleNamespace as C
+    >>> config = C(lr=0.1, epochs=4, schedule="one-cycle")
+    >>> [round(learning_rate(config, e, 0.0), 3) for e in range(4)]
+    [0.0, 0.1, 0.075, 0.025]
     """
-    wanted = {f.name: f.default for f in fields(TrainConfig)}
-    wanted |= {"budget": "paper", "protocol": config.protocol, "data": config.data}
-    wanted |= settings("paper", config.data, config.protocol)
-    wanted |= _for_network(config.model, config.data, config.protocol)
-    if config.data not in PROTOCOLS[config.protocol]:
-        wanted["data"] = None
-    if config.normalisation is None:  # that of the data set, which may be the protocol's
-        config = replace(config, normalisation=_own_normalisation(config.data))
-    unused = ("step_epochs",) if config.schedule != "step" else ()
-    differing = [
-        name
-        for name, value in wanted.items()
-        if name not in ("model", *FREE, *unused) and getattr(config, name) != value
-    ]
-    if config.model.initial_weights != initial_weights(config.protocol):
-        differing.append("initial_weights")
-    return tuple(differing)
+    if config.schedule == "constant":
+        return config.lr
+    if config.schedule == "step":
+        return config.lr * 0.1 ** (epoch // config.step_epochs)
+    if config.schedule == "cosine":
+        return config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+    t, peak = (epoch + fraction) / config.epochs, 0.25
+    if t < peak:
+        return config.lr * t / peak
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (t - peak) / (1 - peak)))

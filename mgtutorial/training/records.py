@@ -12,6 +12,7 @@ import platform
 import subprocess
 import warnings
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from .._paths import checkout, packaged_results, results_dir
@@ -49,6 +50,11 @@ def digest(value):
         value = dataclasses.asdict(value)
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run_digest(config, samples):
+    """Return the name of a run: one digest of its config and of its training samples."""
+    return digest(config.identity(samples))
 
 
 def check_writable(path):
@@ -212,9 +218,12 @@ def circumstances():
     }
 
 
+@cache
 def commit():
-    """Return the commit of the checkout, with ``+`` if the code differs from it, or None."""
+    """Return the commit of the checkout, with ``+`` if the code differs from it, or None.
 
+    It is that of the first record of this process, whose code is in memory since then.
+    """
     root = checkout()
     if root is None:  # installed from a wheel: a repository around it is somebody else's
         return None

@@ -12,7 +12,7 @@ from .._torchvision import torchvision
 from ..errors import CheckpointMismatch, InvalidValue, choose
 from ..spectra.convolutions import Convolution
 from ..spectra.layers import convolutions_in
-from .checkpoints import load
+from .workspace import load_checkpoint
 
 
 def convolutions_of(source, network=None):
@@ -165,7 +165,7 @@ def trained(path):
     """
     from ..models import registry
 
-    if (state := load(path)) is None:
+    if (state := load_checkpoint(path)) is None:
         raise CheckpointMismatch(f"there is no checkpoint {path}: give the path of one.")
     module = registry.from_dict(state["config"]["model"]).build()
     module.load_state_dict(state["model"])

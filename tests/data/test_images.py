@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mgtutorial._torchvision import torchvision
-from mgtutorial.data import augmentation, cache, catalogue, sources, splits
+from mgtutorial.data import augmentation, cache, catalogue, in_memory, sources, splits
 from mgtutorial.data import images as data
 from mgtutorial.errors import DataNotFound, InvalidValue, UnknownName
 from mgtutorial.models.mgiad import BY_DATA
@@ -52,7 +52,7 @@ def test_the_splits_are_the_same_on_every_machine():
         "test": "6b612875cea223f8",
     }
     val = splits.split_index(np.repeat(np.arange(10), 5000), "val")
-    assert cache.content_digest(val) == VAL_OF_50000
+    assert in_memory.content_digest(val) == VAL_OF_50000
 
 
 VAL_OF_50000 = "4e89c346895ed69e"
@@ -220,10 +220,8 @@ def test_the_benchmark_runs_without_data(capsys):
     [
         catalogue.info,
         lambda name: data.load(name, "train"),
-        sources.described,
         sources.how_to_get,
         sources.not_found,
-        lambda name: sources.read(name, train=True),
         lambda name: protocols.configure("mgnet-20", name, "smoke"),
         lambda name: protocols.settings("short", name),
         lambda name: protocols.TrainConfig(model=None, data=name),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mgtutorial._torchvision import torchvision
-from mgtutorial.data import cache, catalogue, images, local_copies, sources
+from mgtutorial.data import cache, catalogue, images, local_copies
 from mgtutorial.errors import DataDamaged, DataNotFound
 from mgtutorial.training import protocols
 
@@ -234,9 +234,9 @@ def test_subset_of_tiny_imagenet_is_called_so_and_known_without_reading(places, 
     assert (test.n, test.size, test.num_classes) == (40, 64, 20)
     assert test.source == "20 of 200 classes"
     # a training there needs 20 outputs; to know it, nothing is read
-    assert sources.described("tiny-imagenet").classes == 20
+    assert catalogue.info("tiny-imagenet").at().classes == 20
     assert catalogue.info("tiny-imagenet").classes == 200
-    monkeypatch.setattr(sources, "read", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr(local_copies, "read_copy", lambda *_: pytest.fail("read"))
     assert protocols.configure("mgnet-20", "tiny-imagenet", "short").model.num_classes == 20
 
 

@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from mgtutorial import models, multigrid
 from mgtutorial.errors import InvalidValue
 from mgtutorial.models import counting
-from mgtutorial.models.counting import Part, count_macs, count_weights, literal_macs
+from mgtutorial.models.applications import literal_macs
+from mgtutorial.models.counting import Part, count_macs, count_weights
 
 from .literal import mgnet
 from .literal_mgiad import mgiad

@@ -21,6 +21,7 @@ from mgtutorial.models import (
     MGiaDConfig,
     MGICMobileNetV3Config,
     MGICResNetConfig,
+    applications,
     blocks,
     counting,
 )
@@ -32,7 +33,7 @@ from mgtutorial.reproduction import expected_counts, published
 from mgtutorial.reproduction.papers.catalogue import PAPERS
 from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.reproduction.published import rounds_to
-from mgtutorial.training import protocols, records, schedules
+from mgtutorial.training import protocols, records
 
 from . import mgic_readings
 
@@ -115,7 +116,7 @@ def test_mgiad_coarsest_channel_level_smooths_twice():
         less = sum(macs[Part(*at, "B")] for at in coarsest)
         # as written, but for the first residual of a coarser channel level, which is R's result
         known = sum(n // 2 for (_, k, role), n in macs.items() if role == "B" and k > 1)
-        written = counting.literal_macs(config, 32) - known
+        written = applications.literal_macs(config, 32) - known
         twice, once = (2 * n / 1e9 for n in (written, written - less))
         printed = float(line["gflops"])
         assert abs(twice - printed) < 0.02 < 0.4 < printed - once
@@ -408,7 +409,7 @@ def test_mgiad_step_schedule_stands_still_after_150_epochs():
         models.named("mgnet"), **protocols.settings("paper", "fashion-mnist")
     )
     assert (config.epochs, config.lr, config.step_epochs) == (400, 0.05, 25)
-    rates = [schedules.learning_rate(config, epoch, 0.0) for epoch in (149, 150, 399)]
+    rates = [protocols.learning_rate(config, epoch, 0.0) for epoch in (149, 150, 399)]
     assert rates[0] > 1e-7 > rates[1] > rates[2] > 0
 
 

@@ -12,7 +12,7 @@ from mgtutorial import models
 from mgtutorial.data import augmentation, autoaugment, catalogue
 from mgtutorial.errors import InvalidValue
 from mgtutorial.reproduction.papers.printed_table import read_table
-from mgtutorial.training import flower, protocols
+from mgtutorial.training import departures, flower, protocols
 
 LINES = read_table("protocols.csv")
 KNOWN = {  # name in the file: (protocol, data set)
@@ -131,7 +131,7 @@ OTHER = {  # a value that no protocol has
 def test_a_run_under_the_protocol_departs_in_nothing_and_each_change_is_named(name):
     protocol, images = KNOWN[name]
     config = protocols.configure("mgnet", images, "paper", root="nowhere", protocol=protocol)
-    assert protocols.deviation(config) == ()
+    assert departures.deviation(config) == ()
     assert protocols.TrainConfig.from_dict(json.loads(json.dumps(config.as_dict()))) == config
     mean, deviation = config.normalisation
     other = OTHER | {"normalisation": (tuple(2 * m for m in mean), deviation)}
@@ -144,29 +144,29 @@ def test_a_run_under_the_protocol_departs_in_nothing_and_each_change_is_named(na
             changes = {}
         changed = replace(config, **{field: value, **changes})
         if field == "step_epochs" and config.schedule != "step":
-            assert protocols.deviation(changed) == ()  # nothing reads it
+            assert departures.deviation(changed) == ()  # nothing reads it
         else:
-            assert field in protocols.deviation(changed), field
-            assert field == "data" or protocols.deviation(changed) == (field,)
+            assert field in departures.deviation(changed), field
+            assert field == "data" or departures.deviation(changed) == (field,)
     other = replace(config.model, initial_weights="he-fan-in-grouped")
-    assert protocols.deviation(replace(config, model=other)) == ("initial_weights",)
+    assert departures.deviation(replace(config, model=other)) == ("initial_weights",)
     free = replace(config, seed=17, compile=True)
-    assert protocols.deviation(free) == ()
+    assert departures.deviation(free) == ()
 
 
 def test_a_protocol_is_no_other_papers():
     config = protocols.configure("resnet18", "cifar10", "paper", root="nowhere")
-    assert set(protocols.deviation(replace(config, protocol="poly-mgnet"))) == {"lr"}
+    assert set(departures.deviation(replace(config, protocol="poly-mgnet"))) == {"lr"}
     first = protocols.configure(
         "resnet18", "cifar10", "paper", root="nowhere", protocol="mgic-first"
     )
-    assert protocols.deviation(replace(first, protocol="mgic")) == ("epochs",)
+    assert departures.deviation(replace(first, protocol="mgic")) == ("epochs",)
 
 
 def test_the_shorter_budgets_depart_in_the_budget_at_least():
     for budget in ("smoke", "demo", "short"):
         config = protocols.configure("mgnet", "cifar10", budget, root="nowhere")
-        assert {"budget", "epochs", "initial_weights"} <= set(protocols.deviation(config))
+        assert {"budget", "epochs", "initial_weights"} <= set(departures.deviation(config))
 
 
 def test_the_widest_networks_are_held_to_their_own_batch():
@@ -174,9 +174,9 @@ def test_the_widest_networks_are_held_to_their_own_batch():
         protocols.configure(f"mgiad-lam{lam}-c64-g8", "imagenet", "paper", root="nowhere")
         for lam in (3, 1)
     )
-    assert protocols.deviation(wide) == protocols.deviation(narrow) == ()
-    assert protocols.deviation(replace(wide, batch_size=512)) == ("batch_size",)
-    assert protocols.deviation(replace(narrow, batch_size=256)) == ("batch_size",)
+    assert departures.deviation(wide) == departures.deviation(narrow) == ()
+    assert departures.deviation(replace(wide, batch_size=512)) == ("batch_size",)
+    assert departures.deviation(replace(narrow, batch_size=256)) == ("batch_size",)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_board_hears_of_every_epoch(tmp_path, scheduler):
         def epoch(self, run, number, line):
             said.append((run, number))
 
-    runs = [loop.run_digest(c, c.task().training()) for c in configs(3, 4)]
+    runs = [records.run_digest(c, c.task().training()) for c in configs(3, 4)]
     with Listening({run: (run, 1.0, 0.0) for run in runs}, progress=False) as board:
         driver.run(configs(3, 4), Workspace(tmp_path / "runs"), scheduler=scheduler, board=board)
         assert board.done == dict.fromkeys(runs, 1.0)

@@ -19,7 +19,7 @@ from mgtutorial.errors import (
     RecordsUnwritable,
     UnknownName,
 )
-from mgtutorial.training import protocols, records
+from mgtutorial.training import departures, protocols, records
 from mgtutorial.training.devices import pick_device
 from mgtutorial.training.loop import train
 from mgtutorial.training.workspace import Workspace
@@ -54,7 +54,7 @@ import sys, time, torch
 torch.set_num_threads(1)
 from mgtutorial import models
 from mgtutorial.data import images as data
-from mgtutorial.training import loop, protocols
+from mgtutorial.training import departures, loop, protocols
 from mgtutorial.training.workspace import Workspace
 inner = data.batches
 def slow(*args, **kwargs):
@@ -181,7 +181,7 @@ def test_a_run_of_the_budget_paper_says_its_protocol(tmp_path):
     assert record["config"]["model"]["initial_weights"] == "torch" and record["partial"]
     assert record["config"]["normalisation"] == [[0.5], [0.5]]
     assert protocols.TrainConfig.from_dict(record["config"]) == config
-    assert set(protocols.deviation(config)) == {"data", "epochs", "n_train"}
+    assert set(departures.deviation(config)) == {"data", "epochs", "n_train"}
 
 
 def test_a_config_for_several_processes_is_refused_by_one(tmp_path):
@@ -252,7 +252,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
 def test_a_second_process_waits_for_the_same_run_and_finds_its_record(tmp_path):
     code = f"""
 from mgtutorial import models
-from mgtutorial.training import loop, protocols
+from mgtutorial.training import departures, loop, protocols
 from mgtutorial.training.workspace import Workspace
 small = models.MgNetConfig(channels=(4, 8), steps=1)
 config = protocols.configure(small, "digits", "smoke", epochs=2)

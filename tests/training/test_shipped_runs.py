@@ -3,7 +3,7 @@
 import pytest
 
 from mgtutorial import _paths
-from mgtutorial.training import loop, protocols, records
+from mgtutorial.training import protocols, records
 
 RUNS = list(records.read(_paths.packaged_results() / "runs"))
 
@@ -11,7 +11,7 @@ RUNS = list(records.read(_paths.packaged_results() / "runs"))
 @pytest.mark.parametrize("run", RUNS, ids=lambda r: r.digest)
 def test_a_recorded_run_is_found_by_the_digest_of_its_config(run):
     # Otherwise a new field of a config would make every old run one that has to be repeated.
-    assert loop.run_digest(run.config, run.data) == run.digest
+    assert records.run_digest(run.config, run.data) == run.digest
 
 
 def test_the_recipe_is_among_the_best_that_were_tried():

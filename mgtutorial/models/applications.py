@@ -1,0 +1,108 @@
+r"""How often an algorithm, as it is written, applies each :math:`A`, and what that costs."""
+
+from collections import Counter
+
+from torch import nn
+
+from ..errors import InvalidValue
+from .counting import built, macs_by_module, part_of
+from .mgiad import MGiaDConfig
+from .mgnet import MgNetConfig
+
+
+def literal_macs(network, size, in_channels=None):
+    r"""Return the multiplications that the papers' algorithm takes as it is written.
+
+    A program that follows it line by line applies :math:`A` once for each residual and
+    once more in :math:`f' = R(f - A u) + A' u'`. Ours carries the residual, which no level starts
+    without, and applies :math:`A` to a correction only if somebody reads the next one
+    (:mod:`mgtutorial.multigrid`): :func:`~mgtutorial.models.count_macs` is less. The difference is
+    the cost of one application of each :math:`A`, as measured, times those that are written and not
+    executed.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+        Of an MgNet or MGiaD.
+    size, in_channels
+        As for :func:`~mgtutorial.models.count_macs`.
+
+    Raises
+    ------
+    InvalidValue
+        If the network is of another kind.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> literal_macs(models.named("mgnet"), 32), models.count_macs(models.named("mgnet"), 32)
+    (701082112, 484026880)
+
+    Book: mgnet, tab-mgnet-applications
+    """
+    module = built(network)
+    written = applications_written(module.config)
+    operators = {}
+    for name, m in module.named_modules():
+        part = part_of(name, m)
+        if part.role == "A" and isinstance(m, nn.Conv2d):
+            operators[part.level, part.channel_level or 1] = name, m
+    executed, handles = Counter(), []
+    for level, (_, A) in operators.items():
+        handles.append(A.register_forward_hook(lambda *_, at=level: executed.update([at])))
+    try:
+        macs = macs_by_module(module, size, in_channels)
+    finally:
+        for handle in handles:
+            handle.remove()
+    cost = {level: macs[name] // executed[level] for level, (name, _) in operators.items()}
+    return sum(macs.values()) + sum((n - executed[at]) * cost[at] for at, n in written.items())
+
+
+def applications_written(config):
+    r"""Return how often an algorithm applies each :math:`A`, line by line.
+
+    Level :math:`l` of MgNet: :math:`\nu` residuals in the steps, one for the transfer, and for
+    :math:`l > 1` the term :math:`A_l u_l` of its right-hand side. In MGiaD each channel level
+    :math:`k` has :math:`\eta_{pre} + \eta_{post}` steps, one residual for the next channel
+    level if there is one, and for :math:`k > 1` the term :math:`\hat A_k \hat u_k`; the finest one
+    also serves the resolution's transfer.
+
+    Parameters
+    ----------
+    config : MgNetConfig or MGiaDConfig
+
+    Returns
+    -------
+    dict
+        (level, channel level), from 1 -> applications.
+
+    Raises
+    ------
+    InvalidValue
+        For a config of another kind.
+
+    Examples
+    --------
+    >>> from mgtutorial import models
+    >>> applications_written(models.named("mgnet-20"))
+    {(1, 1): 4, (2, 1): 5, (3, 1): 5}
+
+    Book: mgnet, tab-mgnet-applications
+    """
+    if isinstance(config, MGiaDConfig):
+        smoothing, both = config.eta_pre + config.eta_post, True
+        steps = {
+            (l, k): smoothing + (k < len(widths)) + (k > 1)
+            for l, widths in enumerate(config.channel_widths, 1)
+            for k in range(1, len(widths) + 1)
+        }
+    elif isinstance(config, MgNetConfig):
+        both = config.fas
+        steps = {(l, 1): nu for l, nu in enumerate(config.steps_by_level, 1)}
+    else:
+        raise InvalidValue(
+            f"{type(config).__name__} does not describe an algorithm with FAS transfers that "
+            "could be carried out literally: give a network of the kind MgNet or MGiaD."
+        )
+    return {(l, k): n + (k == 1) + (k == 1 and l > 1 and both) for (l, k), n in steps.items()}
