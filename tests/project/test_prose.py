@@ -11,7 +11,9 @@ from mgtutorial import models, multigrid
 from mgtutorial.models import MGIC, blocks
 from mgtutorial.models.counting import activations_held, count_macs, count_weights, literal_macs
 from mgtutorial.models.mgic import group_numbers, halvings
-from mgtutorial.reproduction import expected_counts, prose_check, published
+from mgtutorial.models.resnet import BasicBlock
+from mgtutorial.reproduction import comparison, expected_counts, prose_check, published
+from mgtutorial.reproduction.tables import TABLES
 from mgtutorial.training import records, snapshots
 
 from ..models.test_mgiad import macs_by_hand
@@ -257,3 +259,122 @@ def test_poly_mgnet_memory_of_the_carried_residual():
     less = [100 * (1 - held(n, True) / held(n, False)) for n in others]
     assert (round(min(less)), round(max(less))) == (8, 10)
     says("poly_mgnet", "need 8 to 10 per cent less")
+
+
+def test_counts_in_exercises():
+    sizes = sum(c**2 for c in (64, 128, 256, 256))
+    assert sizes == 151_552 and 9 * sizes == 1_363_968
+    says("mgnet", "$64^2 + 128^2 + 2 \\cdot 256^2 = 151{,}552$", "1{,}363{,}968 = 4{,}114{,}634$")
+    assert 2 * 48 * 8 * 10 + 9 * 16**2 + 2 * (64 + 32) == 10_176
+    says("mgic", "Together 10,176, against")
+    both = [models.named("mgnet-20", fas=fas) for fas in (True, False)]
+    fewer = [a - b for a, b in ([f(c, 32) for c in both] for f in (literal_macs, count_macs))]
+    assert fewer == [4_829_184, 110_592]
+    says("notebooks/mgnet.ipynb", "(4,829,184 for 32 × 32 pixels)", "By `count_macs` it is 110,592")
+
+
+def test_counts_in_the_exercises_on_mgiad():
+    config = models.named("mgiad-lam3-c64-g4", correction="fas")
+    net = config.build()
+    for module in net.modules():
+        if getattr(module, "Pi", None) is not None and hasattr(module, "P"):
+            module.Pi = None
+    assert (count_macs(net, 32), count_macs(config, 32)) == (424_920_576, 425_372_160)
+    says("notebooks/mgiad.ipynb", "424,920,576 instead of 425,372,160")
+    one, two = (count_weights(models.named("mgiad-lam1-c64-g4", lam=lam)) for lam in (1, 2))
+    assert 2 * two - one == 672_202
+    says("notebooks/mgiad.ipynb", "gives 672,202 at $\\lambda = 3$ if the line is continued")
+    row = next(r for r in published.rows() if r.counted == 1_338_148)
+    assert row.counted - 4 * 96 == 1_337_764
+    says("notebooks/weights.ipynb", "1,338,148 becomes 1,337,764, which rounds to 1338k, too")
+
+
+def test_counts_in_the_exercises_on_mgic():
+    def weights(c, g_s, c_K):
+        widths = halvings(c, c_K)
+        with torch.device("meta"):
+            groups = group_numbers(widths, g_s)
+            return count_weights(MGIC(lambda c, g: BasicBlock(c, c, groups=g), widths, groups))
+
+    cases = [(64, 16, 16), (64, 16, 8), (64, 8, 16), (64, 8, 8)]
+    assert [weights(*case) for case in cases] == [34_432, 35_904, 19_840, 18_880]
+    says(
+        "notebooks/mgic.ipynb", "`formula(64, 16, 16)` is 34,432 and `formula(64, 16, 8)` is 35,904"
+    )
+    says("notebooks/mgic.ipynb", "is 19,840 and `formula(64, 8, 8)` is 18,880")
+
+
+def test_counts_and_percentages_beside_tables():
+    c = models.named("mgiad-lam3-c64-g4")
+    ours = count_weights(c)
+    assert (1_034_500 - ours, 1_035_499 - ours) == (14_394, 15_393)
+    says("mgiad", "14,394 to 15,393 weights more")
+    assert 54 * 16**2 + 49.5 * (32**2 + 64**2) == 267_264
+    assert 18 * (16**2 + 32**2 + 64**2) == 96_768
+    says("mgnet", "= 267{,}264$ against $18 \\cdot 5376 = 96{,}768$")
+    assert 9 * 256 * 256 == 589_824 and 64 * 32**2 == 65_536
+    says("polynomial_smoothers", "256 channels, 589,824 weights become one")
+    says("symbols", "for 64 channels and $32 \\times 32$ points that is 65,536")
+
+
+def test_mgic_resnet50_distance_from_the_print():
+    rows = {
+        r.config.s_g: r
+        for r in published.rows("mgic-table5")
+        if r.network and r.own and not r.arxiv
+    }
+    off = {g: 100 * r.difference / r.weights for g, r in rows.items()}
+    extra = 100 * (rows[32].difference + 36_992) / rows[32].weights
+    assert rows[32].counted == 9_198_248
+    assert [f"{x:.1f}" for x in (-off[32], off[64], -extra)] == ["2.1", "0.7", "1.8"]
+    says("mgic", "2.1 per cent below the print, and $g_s = 64$ is 0.7 per cent above")
+    says("mgic", "with it $g_s = 32$ is still 1.8 per cent below")
+
+
+def test_reproduction_what_the_best_of_twenty_epochs_gains():
+    x = torch.linspace(-8, 8, 20_001, dtype=torch.float64)
+    below = torch.special.ndtr(x) ** 20  # the distribution of the greatest of twenty
+    mean = torch.trapezoid(torch.where(x > 0, 1 - below, -below), x).item()
+    assert f"{mean:.2f}" == "1.87" and f"{0.15 * mean:.2f}" == "0.28"
+    says("reproduction", "1.87 standard deviations above their mean: about 0.28 percentage points")
+
+
+# ------------------------------------------------------------------ what is said about runs
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return records.read(ROOT / "results/runs")
+
+
+def test_no_published_accuracy_is_reproduced_or_refuted_yet(runs):
+    verdicts = {line.verdict for name in TABLES for line in comparison.compare(name, runs)}
+    assert "shorter budget" in verdicts and not verdicts & {"reproduced", "differs"}
+    says("index", "No published accuracy has been reproduced or refuted here yet")
+
+
+def test_runs_of_the_chapter_on_spectra_are_demo_but_for_epochs_and_batches(runs):
+    digests = {snapshots.load(name).about["record"] for name in snapshots.available()}
+    made = [r for r in runs if r.digest in digests]
+    assert len(made) == len(digests)
+    assert {(r.budget, r.epochs, r.config.batch_size) for r in made} == {("demo", 5, 64)}
+    says("reproduction", "which are `demo` with 5 epochs and batches of 64")
+
+
+def test_rows_with_three_seeds_are_the_two_that_the_page_names(runs):
+    lines = comparison.compare("mgiad-table2", [r for r in runs if r.budget == "short"])
+    three = {line.row for line in lines if len(line.runs) == 3}
+    assert three == {"mgiad-20-g8", "mgiad-20-g16"}
+    says("reproduction", "the rows with $g_s = 8$ and $g_s = 16$ got three seeds")
+
+
+def test_the_rate_of_the_short_budget_was_chosen_for_mgnet20_between_two(runs):
+    mgnet = replace(models.named("mgnet-20"), in_channels=1)
+    tried = [r for r in runs if r.metric.split == "val" and r.budget == "short"]
+    first = [r for r in tried if r.config.model == mgnet]
+    assert {r.config.lr for r in first} == {0.1, 0.2}
+    assert {r.evaluated_on.n for r in first} == {5_000}
+    says(
+        "mgnet",
+        "was chosen between two, 0.1 and 0.2, for MgNet-20 alone, on 5,000 validation images",
+    )
