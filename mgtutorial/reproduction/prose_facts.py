@@ -165,6 +165,7 @@ def facts(runs):
 
 
 def _printed():
+    names = {"fashionmnist": "fashion-mnist", "tiny_imagenet": "tiny-imagenet"}
     for name, (data, family) in _FILES.items():
         with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             for line in csv.DictReader(file):
@@ -181,8 +182,7 @@ def _printed():
                     if line.get(column):
                         yield Fact(
                             key,
-                            data
-                            or line["dataset"].replace("_", "-").replace("fashionm", "fashion-m"),
+                            data or names.get(line["dataset"], line["dataset"]),
                             _parameters(line, own),
                             kind,
                             "printed",

@@ -376,5 +376,5 @@ def test_the_rate_of_the_short_budget_was_chosen_for_mgnet20_between_two(runs):
     assert {r.evaluated_on.n for r in first} == {5_000}
     says(
         "mgnet",
-        "was chosen between two, 0.1 and 0.2, for MgNet-20 alone, on 5,000 validation images",
+        "chosen between two, 0.1 and 0.2, for MgNet-20 alone, on 5,000 validation images",
     )

@@ -45,7 +45,7 @@ LIES = {
         "2747k (MgNet, FashionMNIST) | 2,749,515",
     ),
     "a cell of a table": ("mgiad", "| 676,858,368 |", "| 676,858,386 |"),
-    "points of a union": ("errata", "has 71.02 mIoU", "has 71.20 mIoU"),
+    "a metric of another name": ("errata", "has 71.02 mIoU", "has 71.20 mIoU"),
 }
 
 #: What a liar would add to a page.
@@ -108,7 +108,7 @@ def test_an_invented_result_is_found_and_named(checkout, sentence, named):
     "sentence",
     [
         "On CIFAR-10 MgNet has 96.00 % and ResNet18 96.26 %, or 96.3 %.",
-        "MgNet-20 has 93.18 % on FashionMNIST here, recorded in 15 epochs; the paper prints 93.29 %.",
+        "MgNet-20 has a recorded 93.18 % on FashionMNIST; the paper prints 93.29 %.",
         "The paper prints 93.29 ± 0.15 % for MgNet-20 on FashionMNIST.",
         "On FashionMNIST, in the mean of three recorded runs, MGiaD-20 with $g_s = 8$ has 92.84 %.",
         "On validation images of FashionMNIST MgNet-20 has 90.14 %.",
