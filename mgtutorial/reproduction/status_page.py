@@ -4,8 +4,6 @@ The page is written by :func:`page` from the published files and the records, ne
 :func:`contradictions` reads all pages and notebooks for what they say that the records do not.
 """
 
-import json
-import re
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -14,15 +12,11 @@ from .. import _paths, _text
 from ..data import catalogue
 from ..errors import InvalidValue
 from ..training import protocols, records
-from . import comparison, rendering, verdicts
+from . import comparison, prose_check, rendering, verdicts
 from .papers.catalogue import MADE_BY_NOTEBOOK, PRINTED
-from .papers.printed_table import FOLDER, read_table
+from .papers.printed_table import read_table
 from .published import rows as published_rows
 from .tables import TABLES
-
-# A percentage with one or two decimals that could be an accuracy, and the name of a run.
-_ACCURACY = re.compile(r"(?<![\d.])((?:[5-9]\d|100)\.\d{1,2})\s*(?:%|per cent)")
-_DIGEST = re.compile(r"`([0-9a-f]{16})`")
 
 _START = """(status)=
 # What has been run
@@ -184,7 +178,7 @@ def contradictions(root=None):
 
     - the status page differs from what the records say now;
     - a page names a run that is not recorded;
-    - a page states an accuracy that neither a paper prints nor a record holds.
+    - a page states a number that it cannot state (:mod:`.prose_check`).
 
     Parameters
     ----------
@@ -202,18 +196,7 @@ def contradictions(root=None):
     status = book / "status.md"
     if not status.exists() or status.read_text(encoding="utf-8") != page():
         found.append("book/status.md is not what the records say: run mgtutorial tables --write.")
-    known, allowed = {r.digest for r in runs}, _accuracies(runs)
-    notebooks = sorted((book.parent / "notebooks").rglob("*.ipynb"))
-    for path in (*sorted(book.glob("*.md")), *notebooks, book.parent / "README.md"):
-        name, text = path.relative_to(book.parent), _prose(path)
-        for digest in sorted(set(_DIGEST.findall(text)) - known):
-            found.append(f"{name} names the run {digest}, which is not recorded.")
-        for number in sorted(set(_ACCURACY.findall(text))):
-            if number not in allowed:
-                found.append(
-                    f"{name} states {number} %, which no paper prints and no record holds."
-                )
-    return found
+    return found + prose_check.contradictions(book.parent, runs)
 
 
 def _book(root):
@@ -224,29 +207,3 @@ def _book(root):
             "installed package. Clone the project and run the command there."
         )
     return root / "book"
-
-
-def _prose(path):
-    """The text that a reader sees as prose: of a notebook its Markdown cells."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".ipynb":
-        return text
-    cells = json.loads(text)["cells"]
-    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-
-
-def _accuracies(runs):
-    """All accuracies that a page may state, as they may be written."""
-    values = []
-    for folder in FOLDER.glob("*.csv"):
-        for cell in re.split(r"[,\n\"]", folder.read_text(encoding="utf-8")):
-            values += re.findall(r"(?<![\d.])\d{2,3}\.\d+", cell)
-    written = {v for v in values} | {f"{float(v):.2f}" for v in values}
-    for run in runs:
-        for value in (run.metric.value, run.curve[-1].train):
-            written |= {f"{100 * value:.1f}", f"{100 * value:.2f}"}
-    for name in TABLES:
-        for line in comparison.compare(name, runs):
-            if line.runs:
-                written |= {f"{line.interval.mean:.1f}", f"{line.interval.mean:.2f}"}
-    return written

@@ -1,22 +1,36 @@
 """Numbers that the chapters state in prose: computed here, and found on the page as computed."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from mgtutorial import models
+from mgtutorial import models, multigrid
 from mgtutorial.models import MGIC, blocks
+from mgtutorial.models.applications import literal_macs
 from mgtutorial.models.counting import activations_held, count_macs, count_weights
 from mgtutorial.models.mgic import group_numbers, halvings
-from mgtutorial.reproduction import expected_counts, published
+from mgtutorial.models.resnet import BasicBlock
+from mgtutorial.reproduction import comparison, expected_counts, prose_check, published, verdicts
 from mgtutorial.reproduction.papers.printed_table import read_table
+from mgtutorial.reproduction.tables import TABLES
+from mgtutorial.training import records, snapshots
 
-BOOK = Path(__file__).parents[2] / "book"
+from ..models.test_mgiad import macs_by_hand
+
+ROOT = Path(__file__).parents[2]
 
 
 def says(page, *sentences):
-    """Whether the page has the sentences, however its lines are broken."""
-    text = " ".join((BOOK / f"{page}.md").read_text(encoding="utf-8").split())
+    """Whether a page of the book, or a notebook, has the sentences, however its lines are broken.
+
+    `mgtutorial tables --check` reads these calls, too: a percentage on a page stands in one of them
+    or belongs to a network (:mod:`mgtutorial.reproduction.prose_check`).
+    """
+    path = ROOT / (page if "/" in page else f"book/{page}.md")
+    text = " ".join(prose_check.prose(path).split())
     for sentence in sentences:
         assert sentence in text, sentence
 
@@ -123,6 +137,7 @@ def test_mgiad_observations_of_the_poster_by_the_printed_numbers():
     mgic = {(r.name, r.printed): r for r in published.rows("mgic-table12")}
     middle = mgic["mgic-resnet56-c64-g16", "0.53"].accuracy
     assert middle == 94.7 and (mgnet.printed, text["mgnet-20"].printed) == ("2751", "101")
+    says("mgiad", f"MGIC's own paper has {middle} % with 0.53M weights")
     above, below = mgnet.accuracy - middle, middle - text["mgnet-20"].accuracy
     says("mgiad", f"{above:.1f} points above it and {below:.1f} below")
 
@@ -133,6 +148,7 @@ def test_mgiad_observations_of_the_poster_by_the_printed_numbers():
     lost = float(claim("accuracy_loss_vs_resnet18", c_k="64", g_s="4"))
     narrow = mgic["mgic-resnet56-c16-g8", "0.41"].accuracy
     assert round(count_weights(models.named("mgiad-lam1-c64-g4")), -3) == 393_000
+    says("mgiad", f"$g_s = 4$, $c_K = 64$ is {lost} points below ResNet18")
     says("mgiad", f"With 393k weights ($\\lambda = 1$, $g_s = 4$) {lost} points below ResNet18",
          f"{resnet.accuracy - lost - narrow:.2f} above MGIC's 0.41M")  # fmt: skip
 
@@ -221,3 +237,292 @@ def test_versions_of_mgic_differ_as_the_table_says():
     row("Cityscapes, MGIC-Large with $s_g = 64$", first, later)
     row("Cityscapes, MGIC-Large with $s_g = 32$", "not there", f"{scenes['sisc', '32']} mIoU")
     row("rows of the light networks", "22", "28: with MobileNeXt, and without h-swish")
+
+
+# ------------------------------------------------------------------ the chapter on spectra
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """What the notebook on spectra measured; tests/spectra/test_summary.py computes it again."""
+    return json.loads((ROOT / "results/spectra/summary.json").read_text(encoding="utf-8"))
+
+
+def ends(rows, key, digits, factor=1):
+    """The least and the greatest of a column, as a page writes them."""
+    values = [factor * row[key] for row in rows]
+    return f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
+
+
+def test_spectra_accuracies_are_those_of_the_records(measured):
+    of_run = {
+        name: snapshots.load(name).about
+        for name in (row["network"] for row in measured["accuracies"])
+    }
+    recorded = {r.digest: r.metric.value for r in records.read(ROOT / "results/runs")}
+    for row in measured["accuracies"]:
+        assert row["accuracy"] == recorded[of_run[row["network"]]["record"]]
+    assert ends(measured["accuracies"], "accuracy", 1, 100) == ("85.6", "88.1")
+    says("spectra", "Test accuracies are between 85.6 and 88.1 per cent")
+    least = min(measured["accuracies"], key=lambda row: row["accuracy"])
+    assert least["network"] == "poly-mgnet-skeleton"
+    says("spectra", "of the five networks the skeleton has the lowest accuracy")
+
+
+def test_spectra_sizes_of_the_files():
+    sizes = [f.stat().st_size / 1e3 for f in (ROOT / "results/spectra").glob("*.npz")]
+    assert (round(min(sizes)), round(max(sizes))) == (125, 586)
+    says("spectra", "as files of 125 to 586 kB")
+
+
+def test_spectra_distance_from_normal(measured):
+    large = [row for row in measured["normality"] if row["network"] != "MGiaD"]
+    assert ends(large, "skew", 2) == ("0.69", "0.71")
+    assert ends(large, "henrici", 2) == ("0.64", "0.72")
+    says("spectra", "between 0.69 and 0.71 and the second between 0.64 and 0.72")
+    small = [r for r in measured["normality"] if r["network"] == "MGiaD" and r["level"] > 1]
+    assert {f"{r['henrici']:.2f}" for r in small if r["epoch"] == 0} == {"0.61"}
+    assert [f"{r['henrici']:.2f}" for r in small if r["epoch"] > 0] == ["0.69", "0.66"]
+    says("spectra", "start at 0.61, as small random matrices do, and end at 0.69 and 0.66")
+    last = measured["norm"][-1]
+    assert (f"{last['radius']:.1f}", f"{last['norm']:.1f}") == ("4.7", "5.8")
+    says("spectra", "the spectral radius is 4.7 after training and the norm 5.8")
+
+
+def test_spectra_roots_go_in_and_eigenvalues_out(measured):
+    start = [row for row in measured["roots"] if row["epoch"] == 0]
+    end = [row for row in measured["roots"] if row["epoch"] > 0]
+    assert all(row["greatest"] <= 3 for row in start)
+    says("spectra", "There $|q|$ is at most 3 on the spectrum")
+    factors = [{"factor": row["norm"] / row["greatest"]} for row in end]
+    assert ends(factors, "factor", 1) == ("1.1", "2.4")
+    says("spectra", "it is too small by a factor of 1.1 to 2.4")
+    assert f"{sum(row['radius'] for row in end) / 3:.1f}" == "4.5"
+    distances = [abs(complex(row["real"], row["imag"])) for row in end]
+    distances += [abs(float(x)) for row in end for x in row["reals"].split(", ")]
+    assert f"{sum(distances) / len(distances):.1f}" == "1.2"
+    says("spectra", "they would be at a distance of 4.5. They are at 1.2")
+    assert [f"{row['mean']:.1f}" for row in measured["bulk"]] == ["1.4", "1.2", "1.3"]
+    says("spectra", "is 1.4, 1.2 and 1.3 on the three levels")
+    assert ends(measured["decay-g4"], "least", 2, -100) == ("3.85", "3.85")
+    assert ends(measured["decay-g4"], "greatest", 2, -100) == ("3.85", "3.85")
+    says("spectra", "all of g4's by the same 3.85 per cent of weight decay")
+
+
+def test_spectra_smoothing_factors_and_gains(measured):
+    end = [row for row in measured["steps"] if row["when"] == "end"]
+    assert len(end) == 9 and ends(end, "mu", 1) == ("1.8", "27.8")
+    says("spectra", "For the nine steps of the trained network it is between 1.8 and 27.8")
+    growth = [100 * (row[k] - 1) for row in measured["steps"] for k in ("low", "high")]
+    assert round(min(growth)) == 1 and 300 < max(growth) < 350
+    says("spectra", "for all steps, trained or not, from 1 per cent to 300")
+    says("notebooks/spectra.ipynb", "the growth of random errors from 1 per cent to 300")
+    others = [100 * (row[k] - 1) for row in end[1:] for k in ("low", "high")]
+    assert round(min(others)) == 1 and 25 < max(others) < 30
+    says("notebooks/spectra.ipynb", "by 1 to 30 per cent in the others")
+
+
+def test_spectra_min_max_roots_against_outermost(measured):
+    start, end = (
+        [row for row in measured["shifted"] if row["when"] == when] for when in ("start", "end")
+    )
+    assert ends(start, "minimax", 2) == ("0.40", "0.54")
+    assert ends(start, "extremes", 1) == ("1.4", "2.1")
+    says("spectra", "the best four roots reach 0.40 to 0.54")
+    says("spectra", "The outermost eigenvalues as roots give 1.4 to 2.1")
+    assert (ends(start, "left", 2), ends(end, "left", 2)) == (("0.34", "0.43"), ("0.05", "0.13"))
+    says("spectra", "from between 0.34 and 0.43 to between 0.05 and 0.13")
+    assert ends(end, "minimax", 2) == ("0.73", "0.92")
+    says("spectra", "even the best four roots now leave 0.73 to 0.92")
+    assert ends(end, "trained", 1) == ("2.2", "9.0")
+    says("spectra", "their greatest $|q|$ is 2.2 to 9.0")
+
+
+# ------------------------------------------------------------------ tables of counts
+
+
+def test_mgiad_table_of_multiplications():
+    lines = []
+    for g, less, printed in ((4, "37", "1.12"), (8, "36", "1.32")):
+        config = models.named(f"mgiad-lam3-c64-g{g}")
+        written, executed = literal_macs(config, 32), count_macs(config, 32)
+        between = macs_by_hand(config, 32, "channels")
+        lines.append(f"| $g_s = {g}$ | {written:,} | {between:,} | {executed:,} |")
+        assert f"{100 * (1 - executed / written):.0f}" == less
+        assert f"{2 * between / 1e9:.2f}" == printed
+    says("mgiad", *lines, "What we execute is 37 and 36 per cent less than what is written")
+    says("mgiad", "the column in the middle: 1.12 and 1.32")
+
+
+def test_mgnet_multiplications_that_the_carried_residual_saves():
+    config = models.named("mgnet")
+    written, executed = literal_macs(config, 32), count_macs(config, 32)
+    assert (written, executed) == (701_082_112, 484_026_880)
+    assert round(100 * (1 - executed / written)) == 31
+    says("mgnet", "Executed, it takes 484,026,880: the same function for 31 per cent less")
+    says("mgnet", "for 31 per cent fewer multiplications than its algorithm spells out")
+    with_data = executed + 84_934_656  # tests/models/test_counting.py executes both programs
+    assert with_data == 568_961_536 and round(100 * 84_934_656 / with_data) == 15
+    says("fas", "$84{,}934{,}656$ of $568{,}961{,}536$ multiplications, 15 per cent")
+
+
+def test_poly_mgnet_tables_of_weights_and_multiplications():
+    widths = "0.35", "0.71", "", "1.41", "2.83"
+    for title, name in (("Poly-MgNet q2", "poly-mgnet-q2"), ("MgNet$^{A,B}$", "mgnet")):
+        names = [f"{name}-x{w}" if w else name for w in widths]
+        counts = " | ".join(f"{count_weights(models.named(n)):,}" for n in names)
+        says("poly_mgnet", f"| {title} | {counts} |")
+    macs = {n: count_macs(models.named(f"poly-mgnet-{n}"), 32) for n in ("q2", "g4", "g6", "g8")}
+    macs["MgNet$^{A,B}$, two steps"] = count_macs(models.named("mgnet"), 32)
+    says("poly_mgnet", *(f"| {name} | {n / 1e6:.1f} |" for name, n in macs.items()))
+    assert macs["g4"] == macs["MgNet$^{A,B}$, two steps"] == 484_026_880
+    says("poly_mgnet", "agree to the last digit (484,026,880)")
+
+
+def test_poly_mgnet_memory_of_the_carried_residual():
+    def held(name, linear):
+        with torch.device("meta"):
+            net = models.named(name).build()
+        if not linear:
+            net.features = lambda f: multigrid.backslash(
+                [replace(m.level(), linear=False) for m in net.levels], multigrid.start(f)
+            )
+        return activations_held(net, 128, 32).bytes / 2**20
+
+    assert [round(held("poly-mgnet-q2", linear)) for linear in (True, False)] == [668, 580]
+    says("poly_mgnet", "668 MiB instead of 580 for a batch of 128")
+    others = ("poly-mgnet-g4", "poly-mgnet-g6", "poly-mgnet-g8")
+    less = [100 * (1 - held(n, True) / held(n, False)) for n in others]
+    assert (round(min(less)), round(max(less))) == (8, 10)
+    says("poly_mgnet", "need 8 to 10 per cent less")
+
+
+def test_counts_in_exercises():
+    sizes = sum(c**2 for c in (64, 128, 256, 256))
+    assert sizes == 151_552 and 9 * sizes == 1_363_968
+    says("mgnet", "$64^2 + 128^2 + 2 \\cdot 256^2 = 151{,}552$", "1{,}363{,}968 = 4{,}114{,}634$")
+    assert 2 * 48 * 8 * 10 + 9 * 16**2 + 2 * (64 + 32) == 10_176
+    says("mgic", "Together 10,176, against")
+    both = [models.named("mgnet-20", fas=fas) for fas in (True, False)]
+    fewer = [a - b for a, b in ([f(c, 32) for c in both] for f in (literal_macs, count_macs))]
+    assert fewer == [4_829_184, 110_592]
+    says("notebooks/mgnet.ipynb", "(4,829,184 for 32 × 32 pixels)", "By `count_macs` it is 110,592")
+
+
+def test_counts_in_the_exercises_on_mgiad():
+    config = models.named("mgiad-lam3-c64-g4", correction="fas")
+    net = config.build()
+    for module in net.modules():
+        if getattr(module, "Pi", None) is not None and hasattr(module, "P"):
+            module.Pi = None
+    assert (count_macs(net, 32), count_macs(config, 32)) == (424_920_576, 425_372_160)
+    says("notebooks/mgiad.ipynb", "424,920,576 instead of 425,372,160")
+    one, two = (count_weights(models.named("mgiad-lam1-c64-g4", lam=lam)) for lam in (1, 2))
+    assert 2 * two - one == 672_202
+    says("notebooks/mgiad.ipynb", "gives 672,202 at $\\lambda = 3$ if the line is continued")
+    row = next(r for r in published.rows() if r.counted == 1_338_148)
+    assert row.counted - 4 * 96 == 1_337_764
+    says("notebooks/weights.ipynb", "1,338,148 becomes 1,337,764, which rounds to 1338k, too")
+
+
+def test_counts_in_the_exercises_on_mgic():
+    def weights(c, g_s, c_K):
+        widths = halvings(c, c_K)
+        with torch.device("meta"):
+            groups = group_numbers(widths, g_s)
+            return count_weights(MGIC(lambda c, g: BasicBlock(c, c, groups=g), widths, groups))
+
+    cases = [(64, 16, 16), (64, 16, 8), (64, 8, 16), (64, 8, 8)]
+    assert [weights(*case) for case in cases] == [34_432, 35_904, 19_840, 18_880]
+    says(
+        "notebooks/mgic.ipynb", "`formula(64, 16, 16)` is 34,432 and `formula(64, 16, 8)` is 35,904"
+    )
+    says("notebooks/mgic.ipynb", "is 19,840 and `formula(64, 8, 8)` is 18,880")
+
+
+def test_counts_and_percentages_beside_tables():
+    c = models.named("mgiad-lam3-c64-g4")
+    ours = count_weights(c)
+    assert (1_034_500 - ours, 1_035_499 - ours) == (14_394, 15_393)
+    says("mgiad", "14,394 to 15,393 weights more")
+    assert 54 * 16**2 + 49.5 * (32**2 + 64**2) == 267_264
+    assert 18 * (16**2 + 32**2 + 64**2) == 96_768
+    says("mgnet", "= 267{,}264$ against $18 \\cdot 5376 = 96{,}768$")
+    assert 9 * 256 * 256 == 589_824 and 64 * 32**2 == 65_536
+    says("polynomial_smoothers", "256 channels, 589,824 weights become one")
+    says("symbols", "for 64 channels and $32 \\times 32$ points that is 65,536")
+
+
+def test_mgic_resnet50_distance_from_the_print():
+    rows = {
+        r.config.s_g: r
+        for r in published.rows("mgic-table5")
+        if r.network and r.own and not r.arxiv
+    }
+    off = {g: 100 * r.difference / r.weights for g, r in rows.items()}
+    extra = 100 * (rows[32].difference + 36_992) / rows[32].weights
+    assert rows[32].counted == 9_198_248
+    assert [f"{x:.1f}" for x in (-off[32], off[64], -extra)] == ["2.1", "0.7", "1.8"]
+    says("mgic", "2.1 per cent below the print, and $g_s = 64$ is 0.7 per cent above")
+    says("mgic", "with it $g_s = 32$ is still 1.8 per cent below")
+
+
+def test_reproduction_what_the_best_of_twenty_epochs_gains():
+    x = torch.linspace(-8, 8, 20_001, dtype=torch.float64)
+    below = torch.special.ndtr(x) ** 20  # the distribution of the greatest of twenty
+    mean = torch.trapezoid(torch.where(x > 0, 1 - below, -below), x).item()
+    assert f"{mean:.2f}" == "1.87" and f"{0.15 * mean:.2f}" == "0.28"
+    says("reproduction", "1.87 standard deviations above their mean: about 0.28 percentage points")
+
+
+# ------------------------------------------------------------------ what is said about runs
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return records.read(ROOT / "results/runs")
+
+
+def test_no_published_accuracy_is_reproduced_or_refuted_yet(runs):
+    verdicts = {line.verdict for name in TABLES for line in comparison.compare(name, runs)}
+    assert "shorter budget" in verdicts and not verdicts & {"reproduced", "differs"}
+    says("index", "No published accuracy has been reproduced or refuted here yet")
+
+
+def test_runs_of_the_chapter_on_spectra_are_demo_but_for_epochs_and_batches(runs):
+    digests = {snapshots.load(name).about["record"] for name in snapshots.available()}
+    made = [r for r in runs if r.digest in digests]
+    assert len(made) == len(digests)
+    assert {(r.budget, r.epochs, r.config.batch_size) for r in made} == {("demo", 5, 64)}
+    says("reproduction", "which are `demo` with 5 epochs and batches of 64")
+
+
+def test_rows_with_three_seeds_are_the_two_that_the_page_names(runs):
+    lines = comparison.compare("mgiad-table2", [r for r in runs if r.budget == "short"])
+    three = {line.row for line in lines if len(line.runs) == 3}
+    assert three == {"mgiad-20-g8", "mgiad-20-g16"}
+    says("reproduction", "the rows with $g_s = 8$ and $g_s = 16$ got three seeds")
+
+
+def test_the_rate_of_the_short_budget_was_chosen_for_mgnet20_between_two(runs):
+    mgnet = replace(models.named("mgnet-20"), in_channels=1)
+    tried = [r for r in runs if r.metric.split == "val" and r.budget == "short"]
+    first = [r for r in tried if r.config.model == mgnet]
+    assert {r.config.lr for r in first} == {0.1, 0.2}
+    assert {r.evaluated_on.n for r in first} == {5_000}
+    says(
+        "mgnet",
+        "chosen between two, 0.1 and 0.2, for MgNet-20 alone, on 5,000 validation images",
+    )
+
+
+def test_reproduction_says_the_margin_of_the_verdicts():
+    assert verdicts.MARGIN == 0.5
+    says("reproduction", "lies within 0.5 percentage points of zero",
+         "reaches beyond those 0.5 points")  # fmt: skip
+
+
+def test_mgiad_says_what_grouping_b_alone_leaves():
+    config = models.named("mgnet", group_size=4, grouped="B")
+    assert count_weights(config) == 1_412_042
+    says("mgiad", "1,412,042")

@@ -215,6 +215,12 @@ def test_mgiad_flops_at_the_accuracy_of_resnet18():
     }
     ratios = [round(gflops[f"mgiad{g}"] / gflops["resnet18"], 2) for g in (4, 8)]
     assert ratios == [1.02, 1.20]
+    loss = [
+        round(published.row("mgiad-table1", "resnet18").accuracy - r.accuracy, 2)
+        for g in (4, 8)
+        for r in [published.row("mgiad-table1", f"mgiad-lam3-c64-g{g}")]
+    ]
+    assert loss == [0.62, 0.31]
     least = {}
     for data_name in ("cifar100", "tiny-imagenet", "imagenet"):
         table = f"mgiad-table3-{data_name}"

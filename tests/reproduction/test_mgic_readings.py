@@ -79,6 +79,12 @@ def test_each_cell_is_what_is_counted(found):
     assert not any(f"{n / unit:.1f}" == operations for n in macs if unit == 1e9)
 
 
+def test_the_counts_by_the_word_of_the_text():
+    by_its_word = {count_weights(literal) for _, _, _, literal, _, _ in FOUND}
+    assert {7_082_152, 11_534_504, 4_716_712, 2_589_920, 5_832_788, 7_977_856} < by_its_word
+    assert any(round(count_macs(n, 224, 3) / 1e6) == 12_717 for _, _, _, n, _, s in FOUND if s > 32)
+
+
 def test_the_page_says_how_many_are_met():
     met = [rounds_to(count_weights(ours), row.printed, "M") for _, row, _, _, ours, _ in FOUND]
     assert sum(met) == 11
