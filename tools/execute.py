@@ -2,61 +2,81 @@
 
     .venv/bin/python -m tools.execute COMMON [--workers N]
 
-COMMON names what all outputs depend on beside a notebook's own (tools/freshness.py). Sphinx then
-finds all outputs in the cache and executes nothing. Each notebook runs in its own folder and
-kernel, with one thread; what ended well is kept, whatever becomes of the others.
+COMMON stands for what the outputs of all notebooks depend on; what else those of one depend on is
+known to tools/freshness.py. Sphinx then finds all outputs in the cache and executes nothing.
 """
 
 import argparse
-import os
 import sys
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
-from pathlib import Path
 
 from tools import freshness
 from tools.running import ROOT, read, write
 
-CACHE = ROOT / "_build" / ".jupyter_cache"
-KEYS = CACHE / "keys.json"  # notebook -> the key its outputs were made under
 TIMEOUT = 600  # seconds for a cell
 
 
 def execute(path):
-    """Return an executed notebook, or the error of its cell as text, and the seconds it took."""
+    """Execute a notebook in its folder; return it, or the reason why not, and the seconds."""
     import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+    from jupyter_cache.executors.utils import single_nb_execution
 
     notebook, start = nbformat.read(path, nbformat.NO_CONVERT), time.monotonic()
+    quiet = ["--log-level=ERROR"]  # no advice on how to run a kernel
     try:
-        NotebookClient(
-            notebook, timeout=TIMEOUT, resources={"metadata": {"path": str(path.parent)}}
-        ).execute(env={**os.environ})
-    except (CellExecutionError, CellTimeoutError) as error:
-        return None, str(error), time.monotonic() - start
+        done = single_nb_execution(
+            notebook, str(path.parent), TIMEOUT, allow_errors=False, extra_arguments=quiet
+        )
     except Exception:  # the kernel died, or never started
         return None, traceback.format_exc(), time.monotonic() - start
-    return notebook, "", time.monotonic() - start
+    return notebook, done.err and str(done.err), done.time  # the cell, and its traceback
 
 
-def stale(cache, notebooks, wanted):
-    """Return the notebooks to execute; their old outputs leave the cache."""
+def fill(common, workers, root=ROOT, say=print):
+    """Fill the cache with the outputs of all notebooks; return the names of those that failed.
+
+    What ended well is kept at once, whatever becomes of the others.
+    """
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+
+    folder = root / "_build" / ".jupyter_cache"
+    cache, keys = get_cache(str(folder)), folder / "keys.json"
+    notebooks = {f.relative_to(root).as_posix(): f for f in freshness.notebooks(root)}
+    wanted = {name: freshness.key(file, common, root) for name, file in notebooks.items()}
+    stale = [n for n, file in notebooks.items() if not _kept(cache, file, read(keys), n, wanted)]
+    say(f"{len(stale)} of {len(notebooks)} notebooks are to be executed.")
+    failed = []
+    with ProcessPoolExecutor(workers) as pool:
+        running = {pool.submit(execute, notebooks[name]): name for name in stale}
+        for future in as_completed(running):
+            name, (notebook, reason, seconds) = running[future], future.result()
+            if reason:
+                failed.append(name)
+                say(f"{name} failed after {seconds:.0f} s:\n{reason}")
+                continue
+            bundle = CacheBundleIn(
+                notebook, str(notebooks[name]), data={"execution_seconds": seconds}
+            )
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            write(keys, {**read(keys), name: wanted[name]})
+            say(f"{name}: {seconds:.0f} s")
+    return sorted(failed)
+
+
+def _kept(cache, file, known, name, wanted):
+    """Return whether a notebook's outputs are in the cache; those that are stale leave it."""
     import nbformat
 
-    known, todo = read(KEYS), []
-    for path in notebooks:
-        name, record = path.relative_to(ROOT).as_posix(), None
-        with suppress(KeyError):
-            record = cache.match_cache_notebook(nbformat.read(path, nbformat.NO_CONVERT))
-        if record and known.get(name) == wanted[name]:
-            continue
-        if record:
-            cache.remove_cache(record.pk)
-        todo.append(path)
-    return todo
+    with suppress(KeyError):  # not there
+        record = cache.match_cache_notebook(nbformat.read(file, nbformat.NO_CONVERT))
+        if known.get(name) == wanted[name]:
+            return True
+        cache.remove_cache(record.pk)
+    return False
 
 
 def main():
@@ -64,31 +84,7 @@ def main():
     parser.add_argument("common")
     parser.add_argument("--workers", type=int, default=1)
     asked = parser.parse_args()
-    from jupyter_cache import get_cache
-    from jupyter_cache.base import CacheBundleIn
-
-    cache = get_cache(str(CACHE))
-    notebooks = [f for f in sorted((ROOT / "notebooks").rglob("*.ipynb"))
-                 if ".ipynb_checkpoints" not in f.parts]  # fmt: skip
-    wanted = {f.relative_to(ROOT).as_posix(): freshness.key(f, asked.common) for f in notebooks}
-    todo = stale(cache, notebooks, wanted)
-    print(f"{len(todo)} of {len(notebooks)} notebooks to execute", flush=True)
-    failed = []
-    with ProcessPoolExecutor(asked.workers) as pool:
-        running = {pool.submit(execute, path): path for path in todo}
-        for future in as_completed(running):
-            path, (notebook, error, seconds) = running[future], future.result()
-            name = path.relative_to(ROOT).as_posix()
-            if error:
-                failed.append(name)
-                print(f"{name} failed after {seconds:.0f} s:\n{error}", flush=True)
-                continue
-            data = {"execution_seconds": seconds}
-            cache.cache_notebook_bundle(
-                CacheBundleIn(notebook, str(path), data=data), check_validity=False, overwrite=True
-            )
-            write(KEYS, {**read(KEYS), name: wanted[name]})
-            print(f"{name} executed in {seconds:.0f} s", flush=True)
+    failed = fill(asked.common, asked.workers, say=lambda text: print(text, flush=True))
     for name in failed:
         print(f"ERROR: {name} does not run: its cell and what it raised stand above.")
     return bool(failed)

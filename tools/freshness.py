@@ -23,6 +23,12 @@ def results(root=ROOT):
     return [f for f in found if f.suffix in KINDS and f.name != "smoke.jsonl"]
 
 
+def notebooks(root=ROOT):
+    """Return the files of the notebooks."""
+    found = sorted((root / "notebooks").rglob("*.ipynb"))
+    return [f for f in found if ".ipynb_checkpoints" not in f.parts]
+
+
 def key(notebook, common, root=ROOT):
     """Return one short name for all that the outputs of a notebook depend on.
 
