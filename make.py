@@ -83,7 +83,8 @@ def test(args=()):
     """run the tests and the docstrings' examples (arguments go to pytest)"""
     environment.setup()
     workers = min(os.cpu_count() or 1, 4)
-    options = ("-n", workers, "-m", "not book", "--durations", "10")
+    # Neighbours share their fixtures, and whoever is done takes from the others.
+    options = ("-n", workers, "--dist", "worksteal", "-m", "not book", "--durations", "10")
     with step(f"Testing with {workers} workers", "1 to 4 min"):
         failed = run(PYTHON, "-m", "pytest", *options, *args, **ONE_THREAD)
     if failed:

@@ -24,8 +24,8 @@ def results(root=ROOT):
 
 
 def notebooks(root=ROOT):
-    """Return the files of the notebooks."""
-    found = sorted((root / "notebooks").rglob("*.ipynb"))
+    """Return the files of the notebooks, those of the chapters first: they take longest."""
+    found = sorted((root / "notebooks").rglob("*.ipynb"), key=lambda f: (len(f.parts), f))
     return [f for f in found if ".ipynb_checkpoints" not in f.parts]
 
 
