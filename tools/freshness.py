@@ -8,7 +8,6 @@ import ast
 import json
 import re
 from functools import cache
-from pathlib import Path
 
 from tools.running import ROOT, digest
 
@@ -57,7 +56,9 @@ def behind(source, root=ROOT):
         if file not in found:
             found.add(file)
             todo |= imported_by(file, package, file.stat().st_mtime_ns)
-    return found | {f for f in package.rglob("*") if f.is_file() and f.suffix not in (".py", ".pyc")}
+    return found | {
+        f for f in package.rglob("*") if f.is_file() and f.suffix not in (".py", ".pyc")
+    }
 
 
 @cache
