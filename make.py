@@ -7,10 +7,9 @@ fresh clone to its result, and does only what is left to do when it is repeated.
 """
 
 import os
-import shutil
 import sys
 
-from tools import environment
+from tools import environment, freshness
 from tools.environment import have
 from tools.running import (
     PYTHON,
@@ -31,6 +30,8 @@ BUILD = ROOT / "_build"
 INDEX = BUILD / "html/index.html"
 BUILT = BUILD / "book.json"  # what the pages were built from
 CACHE = BUILD / ".jupyter_cache"  # the outputs of executed notebooks
+# Each worker has one thread, or they fight over the cores.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 def setup(args=()):
@@ -42,30 +43,24 @@ def book(args=()):
     """execute the notebooks, build the pages (--fresh: keep no outputs)"""
     environment.setup()
     with one_at_a_time("book"):
-        # A notebook's outputs depend on more than its cells, which are all that the
-        # cache compares; so it is kept for one state of the rest. Runs of the budget
-        # "smoke" do not count: the build itself may append them.
-        kinds = (".csv", ".jsonl", ".npz")
-        results = sorted(f for f in (ROOT / "results").rglob("*")
-                         if f.suffix in kinds and f.name != "smoke.jsonl")  # fmt: skip
-        behind = digest(ROOT / "mgtutorial", *results, surroundings(), environment.wanted())
-        pages = digest(*(ROOT / x for x in ("book", "notebooks", "_config.yml", "_toc.yml")))
-        want = {"behind": behind, "pages": pages}
-        owner = CACHE / "behind.json"
-        if "--fresh" in args or read(owner) != behind:
+        # What all notebooks depend on; what each depends on besides, tools/freshness.py says.
+        common = digest(surroundings(), environment.wanted())
+        parts = ("mgtutorial", "book", "notebooks", "_config.yml", "_toc.yml")
+        want = {"of": digest(common, *freshness.results(ROOT), *(ROOT / x for x in parts))}
+        if "--fresh" in args:
             remove(CACHE)
         elif read(BUILT) == want and INDEX.exists():
             say(f"The book is up to date. Open {INDEX.as_uri()}")
             return
-        usually = "10 s, outputs kept" if CACHE.exists() else "2 to 5 min"
         for stale in (BUILT, INDEX.parent, BUILD / ".doctrees"):  # no page outlives its source
             remove(stale)
-        write(owner, behind)
-        # What `make reproduce` has trained need not be trained again.
-        trained, wanted_at = BUILD / "smoke/runs/smoke.jsonl", ROOT / "results/runs/smoke.jsonl"
-        if trained.exists() and not wanted_at.exists():
-            shutil.copyfile(trained, wanted_at)
-        with step("Executing the notebooks and building the book", usually):
+        workers = min(os.cpu_count() or 1, 4)
+        with step(f"Executing what is new of the notebooks with {workers} workers", "0 to 3 min"):
+            command = ("-m", "tools.execute", common, "--workers", workers)
+            failed = run(PYTHON, *command, **ONE_THREAD, MGTUTORIAL_STATIC="1")
+        if failed:
+            raise Stop("A notebook has the fault that is shown above: no page was built.")
+        with step("Building the pages", "20 s"):
             strict = ("-W", "-n", "--keep-going")  # a warning is an error, and all are shown
             failed = run(PYTHON.parent / "jupyter-book", "build", ".", *strict)
         if failed or not INDEX.exists():
@@ -88,11 +83,10 @@ def test(args=()):
     """run the tests and the docstrings' examples (arguments go to pytest)"""
     environment.setup()
     workers = min(os.cpu_count() or 1, 4)
-    # One thread each, or the workers fight over the cores.
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    options = ("-n", workers, "-m", "not book", "--durations", "10")
+    # Neighbours share their fixtures, and whoever is done takes from the others.
+    options = ("-n", workers, "--dist", "worksteal", "-m", "not book", "--durations", "10")
     with step(f"Testing with {workers} workers", "1 to 4 min"):
-        failed = run(PYTHON, "-m", "pytest", *options, *args, **threads)
+        failed = run(PYTHON, "-m", "pytest", *options, *args, **ONE_THREAD)
     if failed:
         raise Stop("The tests did not pass.", failed)
 

@@ -85,7 +85,7 @@ def one_at_a_time(name):
         yield
 
 
-def digest(*parts):
+def digest(*parts, root=None):
     """Return one short name for the contents of files and folders, and for other values."""
     whole = hashlib.sha256()
     for part in parts:
@@ -94,7 +94,7 @@ def digest(*parts):
             continue
         for file in [part] if part.is_file() else sorted(part.rglob("*")):
             if file.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(file.parts):
-                whole.update(f"\0{file.relative_to(ROOT).as_posix()}\0".encode())
+                whole.update(f"\0{file.relative_to(root or ROOT).as_posix()}\0".encode())
                 whole.update(file.read_bytes())
     return whole.hexdigest()[:16]
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,21 @@ def test_every_table_that_training_fills_has_all_cells_of_the_template(cells, fi
     own = [name for name in cells.template() if name.startswith(cells.OF_TABLES)]
     assert there == (own if table(file) in TABLES else [])
     assert len(set(ids)) == len(ids) and len(own) == 16
+
+
+@pytest.mark.parametrize("file", OF_TABLES, ids=lambda f: f.stem)
+def test_a_page_of_a_table_trains_nothing(file):
+    """What trains waits for a budget, and on the page there is none."""
+    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    (parameters,) = (
+        "".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])
+    )
+    names = {}
+    exec(parameters, names)
+    training = [cell for cell in code if re.search(r"\b(run|fit|train)\(", cell)]
+    assert all("if budget" in cell and names["budget"] is None for cell in training)
+    assert table(file) not in TABLES or len(training) == 1
 
 
 def test_every_table_has_its_notebook():

@@ -51,10 +51,9 @@ def test_unknown_task_ends_with_the_list_and_code_2():
 
 @pytest.fixture
 def book(make, tmp_path, monkeypatch):
-    """A tree with a stand-in for Jupyter Book; returns a function that builds it.
+    """A tree with stand-ins for the two programs of the build; returns a function that builds it.
 
-    The function returns what the build found in the cache of executed
-    notebooks, or None if nothing was built.
+    The function returns which programs ran, or None if nothing was built.
     """
     sources = ("book/a.md", "notebooks/a.ipynb", "mgtutorial/a.py", "results/published/a.csv")
     for name in (*sources, "results/runs/short.jsonl"):
@@ -64,42 +63,55 @@ def book(make, tmp_path, monkeypatch):
         (tmp_path / name).write_text("")
     monkeypatch.setattr(environment, "setup", lambda: None)
     monkeypatch.setattr(environment, "wanted", dict)
-    make.test_state = {"builds": [], "code": 0, "data": []}
+    make.test_state = {"programs": [], "code": {}, "data": []}
     monkeypatch.setattr(make, "surroundings", lambda: make.test_state["data"])
 
-    def jupyter_book(*command):
-        kept = (make.CACHE / "outputs").exists()
-        make.test_state["builds"].append("kept" if kept else "executed")
-        (make.CACHE / "outputs").touch()
-        make.INDEX.parent.mkdir(parents=True)  # fails if stale pages are still there
-        make.INDEX.touch()
-        return make.test_state["code"]
+    def run(*command, **variables):
+        name = "execute" if "tools.execute" in command else "build"
+        make.test_state["programs"].append(name)
+        if name == "build":
+            make.INDEX.parent.mkdir(parents=True)  # fails if stale pages are still there
+            make.INDEX.touch()
+        else:
+            assert variables["OMP_NUM_THREADS"] == variables["MGTUTORIAL_STATIC"] == "1"
+            make.CACHE.mkdir(parents=True, exist_ok=True)
+        return make.test_state["code"].get(name, 0)
 
-    monkeypatch.setattr(make, "run", jupyter_book)
+    monkeypatch.setattr(make, "run", run)
 
     def build(*args):
-        before = len(make.test_state["builds"])
+        before = len(make.test_state["programs"])
         make.book(args)
-        return make.test_state["builds"][before:] or None
+        return make.test_state["programs"][before:] or None
 
     return build
 
 
+BOTH = ["execute", "build"]
+
+
 def test_book_is_built_once_and_then_up_to_date(book):
-    assert book() == ["executed"]
+    assert book() == BOTH
     assert book() is None
-    assert book("--fresh") == ["executed"]
+    assert book("--fresh") == BOTH
 
 
-@pytest.mark.parametrize("name", ["book/a.md", "notebooks/a.ipynb", "_toc.yml"])
-def test_changed_page_keeps_the_outputs(book, tmp_path, name):
+def test_only_fresh_removes_the_outputs(book, make, tmp_path):
     book()
-    (tmp_path / name).write_text("second")
-    assert book() == ["kept"]
+    (make.CACHE / "outputs").touch()
+    (tmp_path / "book/a.md").write_text("second")
+    book()
+    assert (make.CACHE / "outputs").exists()
+    book("--fresh")
+    assert not (make.CACHE / "outputs").exists()
 
 
-CODE = ["mgtutorial/a.py", "mgtutorial/new.py"]
-RESULTS = [
+SOURCES = [
+    "book/a.md",
+    "notebooks/a.ipynb",
+    "_toc.yml",
+    "mgtutorial/a.py",
+    "mgtutorial/new.py",
     "results/published/a.csv",
     "results/runs/short.jsonl",
     "results/runs/paper.jsonl",
@@ -107,29 +119,33 @@ RESULTS = [
 ]
 
 
-@pytest.mark.parametrize("name", CODE + RESULTS)
-def test_changed_code_or_results_execute_all(book, tmp_path, name):
+@pytest.mark.parametrize("name", SOURCES)
+def test_whatever_a_page_is_made_of_builds_the_book_anew(book, tmp_path, name):
     book()
     (tmp_path / name).write_text("second")
-    assert book() == ["executed"]
+    assert book() == BOTH
+    assert book() is None
 
 
-def test_what_the_build_itself_appends_does_not_count(book, tmp_path):
+def test_runs_that_no_page_shows_do_not_count(book, tmp_path):
     book()
     (tmp_path / "results/runs/smoke.jsonl").write_text("a run")
     (tmp_path / "results/runs/smoke.jsonl.lock").touch()
     assert book() is None
 
 
-def test_other_data_execute_all(book, make):
+def test_other_data_build_the_book_anew(book, make):
     book()
     make.test_state["data"] = ["FashionMNIST"]
-    assert book() == ["executed"]
+    assert book() == BOTH
 
 
-def test_failed_book_is_not_up_to_date(book, make):
-    make.test_state["code"] = 1
+@pytest.mark.parametrize(
+    ("where", "said", "ran"), [("execute", "no page was built", 1), ("build", "faults", 2)]
+)
+def test_failed_book_is_not_up_to_date(book, make, where, said, ran):
+    make.test_state["code"] = {where: 1}
     for _ in range(2):
-        with pytest.raises(make.Stop, match="faults"):
+        with pytest.raises(make.Stop, match=said):
             book()
-    assert len(make.test_state["builds"]) == 2
+    assert len(make.test_state["programs"]) == 2 * ran
