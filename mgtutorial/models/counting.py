@@ -234,6 +234,8 @@ def part_of(name, module):
     (1, 2, 'R')
     >>> part_of("levels.2.smoothers.0.norm_in", nn.BatchNorm2d(8)).role
     'norms'
+
+    Book: reproduction, reproduction-statements
     """
     path = name.split(".")
 

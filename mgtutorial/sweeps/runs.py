@@ -143,6 +143,8 @@ def run(configs, workspace=None, *, scheduler=None, workers=None, costs=None, na
     InvalidValue
         When all others are done, if a run failed.
     """
+    if workers is not None and workers < 1:
+        raise InvalidValue(f"workers={workers}: at least one has to do the work.")
     workspace = workspace or Workspace()
     surveyed = survey(configs, workspace, names=names)
     todo = [r for r in surveyed if r.record is None]

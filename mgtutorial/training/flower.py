@@ -11,7 +11,7 @@ positive inside and negative outside. The protocol is the paper's: points from t
 square, batches of 128, the mean squared error, gradient descent with a constant rate.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import InvalidValue, choose
+from ..models.config import plain_fields
 from ..models.implicit_function import ImplicitConfig
 from .tasks import Task
 
@@ -124,7 +125,7 @@ class FlowerConfig:
     def as_dict(self):
         """Return the config as plain data."""
         own = {name: value for name, value in vars(self).items() if name != "model"}
-        return {"network": asdict(self.model), "function": "flower", **own}
+        return {"network": plain_fields(self.model), "function": "flower", **own}
 
     @classmethod
     def from_dict(cls, plain):

@@ -157,7 +157,9 @@ def test_without_dask_it_is_one_sentence(tmp_path, monkeypatch):
 def test_the_command_trains_on_workers(tmp_path, capsys, monkeypatch, scheduler):
     from mgtutorial.reproduction import command as jobs
 
-    monkeypatch.setattr(jobs, "_show", lambda job, name, found, say: say(f"{len(found)} found"))
+    monkeypatch.setattr(
+        jobs, "_show", lambda job, name, rows, found, say: say(f"{len(found)} found")
+    )
     arguments = ["reproduce", "mgiad-table2", "--rows", "mgiad-20-g4,mgnet-20", "--seeds", "0,1",
                  "--runs", str(tmp_path / "runs"), "--scheduler", scheduler, "--quiet"]  # fmt: skip
     pytest.importorskip("papermill", reason="papermill is in the extra 'book'")

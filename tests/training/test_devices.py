@@ -45,10 +45,11 @@ def test_a_record_of_a_gpu_says_what_decides_its_rounding(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "some GPU")
     with devices.exact(configure("paper"), GPU):
         said = devices.describe(GPU)
-    assert said["tf32"] == {"convolutions": False, "products": False}
-    assert said["cuda"] == torch.version.cuda
-    assert said["cudnn"] == torch.backends.cudnn.version()
-    assert devices.describe(torch.device("cpu")).keys() == {"type", "threads"}
+    assert said.tf32 == {"convolutions": False, "products": False}
+    assert said.cuda == torch.version.cuda
+    assert said.cudnn == torch.backends.cudnn.version()
+    plain = devices.describe(torch.device("cpu"))
+    assert (plain.type, plain.cuda, plain.tf32) == ("cpu", None, None) and plain.threads
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

@@ -162,25 +162,25 @@ def test_double_precision_is_double_throughout(tmp_path):
 def test_a_run_is_trained_and_tested_with_the_normalisation_of_its_config(tmp_path):
     """Mean 0 and deviation 1/255 let the grey levels through as they are."""
     plain = configure(epochs=1, normalisation=((0.0,), (1 / 255,)))
-    record = train(plain, runs=tmp_path / "runs")
-    assert record["config"]["normalisation"] == [[0.0], [1 / 255]]
-    net = models.from_dict(record["config"]["model"]).build()
+    record = train(plain, Workspace(tmp_path / "runs"))
+    assert record.choices["normalisation"] == [[0.0], [1 / 255]]
+    net = record.config.model.build()
     net.load_state_dict(weights(only_checkpoint(tmp_path / "checkpoints")))
     test = data.load("digits", "test")
     with torch.no_grad():
         right = (net.eval()(test.images.float()).argmax(1) == test.labels).double().mean()
-    assert record["test_accuracy"] == pytest.approx(right.item(), abs=0.006)  # 2 of 360 images
-    usual = train(configure(epochs=1), runs=tmp_path / "runs")
-    assert usual["curve"][0]["loss"] != record["curve"][0]["loss"]
-    assert usual["digest"] != record["digest"] and "normalisation" not in usual["config"]
+    assert record.metric.value == pytest.approx(right.item(), abs=0.006)  # 2 of 360 images
+    usual = train(configure(epochs=1), Workspace(tmp_path / "runs"))
+    assert usual.curve[0].loss != record.curve[0].loss
+    assert usual.digest != record.digest and "normalisation" not in usual.choices
 
 
 def test_a_run_of_the_budget_paper_says_its_protocol(tmp_path):
     config = protocols.configure(SMALL, "digits", "paper", epochs=1, n_train=64)
-    record = train(config, runs=tmp_path / "runs")
-    assert record["config"]["model"]["initial_weights"] == "torch" and record["partial"]
-    assert record["config"]["normalisation"] == [[0.5], [0.5]]
-    assert protocols.TrainConfig.from_dict(record["config"]) == config
+    record = train(config, Workspace(tmp_path / "runs"))
+    assert record.choices["model"]["initial_weights"] == "torch" and record.partial
+    assert record.choices["normalisation"] == [[0.5], [0.5]]
+    assert record.config == config
     assert set(departures.deviation(config)) == {"data", "epochs", "n_train"}
 
 

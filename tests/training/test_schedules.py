@@ -42,4 +42,4 @@ def test_the_paper_budget_is_the_printed_protocol():
     assert (config.lr, config.schedule, config.weight_decay) == (0.05, "cosine", 1e-4)
     chosen = protocols.settings("paper", "fashion-mnist")
     assert (chosen["schedule"], chosen["step_epochs"], chosen["lr"]) == ("step", 25, 0.05)
-    assert protocols.settings("paper", "cifar10")["augmentation"] == "cifar10"
+    assert protocols.settings("paper", "cifar10")["augmentation"] == "cifar10-code"
