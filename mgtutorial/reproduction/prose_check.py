@@ -33,7 +33,6 @@ OTHER = (
     ("book/errata.md", "72.69 mIoU", "a cell of a table that its test computes"),
     ("book/errata.md", "71.02 mIoU", "a cell of a table that its test computes"),
     ("notebooks/weights.ipynb", "still reaches 99 per cent", "a bound that the notebook asserts"),
-    ("notebooks/reproduce/mgiad_table2.ipynb", "its 95 % interval", "a level of confidence"),
     ("book/reproduction.md", "differ by 0.2 percentage points", "a supposition to discuss"),
     ("book/fas.md", "with an error of about 6 per cent", "an error of a solver"),
     ("book/smoothing.md", "more than 90 per cent of the solution", "an error of a solver"),
