@@ -330,12 +330,12 @@ def test_spectra_min_max_roots_against_outermost(measured):
     assert ends(start, "extremes", 1) == ("1.4", "2.1")
     says("spectra", "the best four roots reach 0.40 to 0.54")
     says("spectra", "The outermost eigenvalues as roots give 1.4 to 2.1")
-    assert (ends(start, "left", 2), ends(end, "left", 2)) == (("0.34", "0.43"), ("0.05", "0.13"))
-    says("spectra", "from between 0.34 and 0.43 to between 0.05 and 0.13")
-    assert ends(end, "minimax", 2) == ("0.73", "0.92")
-    says("spectra", "even the best four roots now leave 0.73 to 0.92")
-    assert ends(end, "trained", 1) == ("2.2", "9.0")
-    says("spectra", "their greatest $|q|$ is 2.2 to 9.0")
+    assert (ends(start, "left", 2), ends(end, "left", 2)) == (("0.34", "0.43"), ("0.12", "0.26"))
+    says("spectra", "from between 0.34 and 0.43 to between 0.12 and 0.26")
+    assert ends(end, "minimax", 2) == ("0.56", "0.77")
+    says("spectra", "even the best four roots now leave 0.56 to 0.77")
+    assert ends(end, "trained", 1) == ("1.5", "18.9")
+    says("spectra", "their greatest $|q|$ is 1.5 to 18.9")
 
 
 # ------------------------------------------------------------------ tables of counts
