@@ -246,8 +246,8 @@ def _sentences(block):
 def sentences_held(tests):
     """Return the sentences that tests hold against pages, {page: [sentence]}."""
     found = {}
-    for tree in _trees(tests):
-        for node in ast.walk(tree):
+    for _, nodes in _nodes(tests):
+        for node in nodes:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "says":
                 page, *words = [w for a in node.args if (w := _literal(a))] or [""]
                 page = page if "/" in page else f"book/{page}.md"
@@ -270,22 +270,20 @@ def _literal(node):
 def literals_of(tests):
     """Return the numbers that stand in each function of the tests, and in their modules."""
     found = {}
-    for tree in _trees(tests):
-        for node in tree.body:
-            name = getattr(node, "name", "")
-            found.setdefault(name, set()).update(_numbers(node))
+    for name, nodes in _nodes(tests):
+        found.setdefault(name, set()).update(_numbers(nodes))
     return found
 
 
 @cache
 def counts_in(tests):
     """Return the numbers that stand in the programs of the tests, not in their strings."""
-    return frozenset(n for tree in _trees(tests) for n in _numbers(tree, words=False))
+    return frozenset(n for _, nodes in _nodes(tests) for n in _numbers(nodes, words=False))
 
 
-def _numbers(node, words=True):
+def _numbers(nodes, words=True):
     """The numbers of a piece of a program, with those in its strings."""
-    for n in ast.walk(node):
+    for n in nodes:
         if isinstance(n, ast.Constant) and isinstance(n.value, int | float):
             yield float(n.value)
         elif words and isinstance(n, ast.Constant) and isinstance(n.value, str):
@@ -295,5 +293,17 @@ def _numbers(node, words=True):
 
 
 @cache
-def _trees(tests):
-    return [ast.parse(p.read_text(encoding="utf-8")) for p in sorted(tests.rglob("test_*.py"))]
+def _nodes(tests):
+    """The functions, classes and other statements of the tests, as (name or "", nodes).
+
+    Of the nodes only calls and constants are kept: they are all that is read, three times.
+    """
+    trees = (ast.parse(p.read_text(encoding="utf-8")) for p in sorted(tests.rglob("test_*.py")))
+    return [
+        (
+            getattr(node, "name", ""),
+            [n for n in ast.walk(node) if isinstance(n, ast.Call | ast.Constant)],
+        )
+        for tree in trees
+        for node in tree.body
+    ]

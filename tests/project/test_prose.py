@@ -338,6 +338,24 @@ def test_spectra_min_max_roots_against_outermost(measured):
     says("spectra", "their greatest $|q|$ is 1.5 to 18.9")
 
 
+def test_poly_mgnet_roots_on_the_spectrum_and_away_from_zero():
+    """The cells of the notebook up to the two discs, without their pictures, give the numbers."""
+    cells = json.loads((ROOT / "notebooks/poly_mgnet.ipynb").read_text(encoding="utf-8"))["cells"]
+    source = {c["id"]: "".join(c["source"]) for c in cells if c["cell_type"] == "code"}
+    space = {}
+    for name in ("02", "03"):
+        exec(source[f"poly-mgnet-{name}"], space)
+    exec(source["poly-mgnet-17"].split("fig, ax")[0], space)
+    space["few"] = space["spectrum"](space["weight"], samples=4)
+    exec(source["poly-mgnet-21"], space)
+    rim, away = (space["over_the_spectrum"](shift, 1) for shift in (0, 1.5))
+    says(
+        "poly_mgnet",
+        f"mean of $|q|$ over the eigenvalues is {rim.mean():.2f} and the maximum {rim.max():.1f}",
+        f"with its roots, $|q|$ is at most {away.max():.2f} on it",
+    )
+
+
 # ------------------------------------------------------------------ tables of counts
 
 
