@@ -1,7 +1,9 @@
 """Numbers that the chapters state in prose: computed here, and found on the page as computed."""
 
 import json
+import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,34 @@ def test_mgic_and_separable_convolutions_cross_at_149_channels():
     fewer = [c for c in range(16, 400) if c**2 + 9 * c < 160 * c - 256]
     assert fewer[-1] == 149
     says("mgic", "$160 c - 256$", "have fewer weights up to 149 channels")
+
+
+def around_a_basic_block(c, coarsest, g_s=8):
+    widths = halvings(c, coarsest)
+    groups = group_numbers(widths, g_s)
+    return MGIC(lambda c, groups: BasicBlock(c, c, groups=groups), widths, groups)
+
+
+def test_mgic_exponents_of_growth():
+    counts = {
+        c_K: [count_weights(around_a_basic_block(128 * 2**i, c_K)) for i in range(n)]
+        for c_K, n in ((16, 4), (64, 6))
+    }
+    fine, coarse = ([math.log2(b / a) for a, b in pairwise(w)] for w in counts.values())
+    assert fine[0] > fine[1] > fine[2] > 1
+    shown = ", ".join(f"{e:.2f}" for e in coarse)
+    says("mgic", f"it is {fine[0]:.3f} from 128 to 256 channels and falls towards 1 from there")
+    says("mgic", f"for $c_K = 64$ it is {shown}: it comes from below, and slowly")
+
+
+def test_mgic_keeps_between_twice_and_three_times_what_a_basic_block_keeps():
+    def kept(net):
+        return activations_held(net, 2, 16, in_channels=64).elements
+
+    one = kept(BasicBlock(64, 64))
+    times = [f"{kept(around_a_basic_block(64, c_K)) / one:.3f}" for c_K in (32, 16, 8)]
+    assert times == ["2.000", "2.500", "2.750"]
+    says("mgic", "it is 2.000, 2.500 and 2.750 for 64 channels and $c_K = 32, 16, 8$")
 
 
 def test_mgic_grouped_levels_reach_the_coarsest_at_297_channels():
