@@ -4,7 +4,6 @@ import json
 import math
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,26 +14,11 @@ from mgtutorial.models.applications import literal_macs
 from mgtutorial.models.counting import activations_held, count_macs, count_weights
 from mgtutorial.models.mgic import group_numbers, halvings
 from mgtutorial.models.resnet import BasicBlock
-from mgtutorial.reproduction import comparison, expected_counts, prose_check, published, verdicts
+from mgtutorial.reproduction import expected_counts, published
 from mgtutorial.reproduction.papers.printed_table import read_table
-from mgtutorial.reproduction.tables import TABLES
-from mgtutorial.training import records, snapshots
 
 from ..models.test_mgiad import macs_by_hand
-
-ROOT = Path(__file__).parents[2]
-
-
-def says(page, *sentences):
-    """Whether a page of the book, or a notebook, has the sentences, however its lines are broken.
-
-    `mgtutorial tables --check` reads these calls, too: a percentage on a page stands in one of them
-    or belongs to a network (:mod:`mgtutorial.reproduction.prose_check`).
-    """
-    path = ROOT / (page if "/" in page else f"book/{page}.md")
-    text = " ".join(prose_check.prose(path).split())
-    for sentence in sentences:
-        assert sentence in text, sentence
+from .prose import ROOT, says
 
 
 def single_convolution(c):
@@ -269,105 +253,6 @@ def test_versions_of_mgic_differ_as_the_table_says():
     row("rows of the light networks", "22", "28: with MobileNeXt, and without h-swish")
 
 
-# ------------------------------------------------------------------ the chapter on spectra
-
-
-@pytest.fixture(scope="module")
-def measured():
-    """What the notebook on spectra measured; tests/spectra/test_summary.py computes it again."""
-    return json.loads((ROOT / "results/spectra/summary.json").read_text(encoding="utf-8"))
-
-
-def ends(rows, key, digits, factor=1):
-    """The least and the greatest of a column, as a page writes them."""
-    values = [factor * row[key] for row in rows]
-    return f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
-
-
-def test_spectra_accuracies_are_those_of_the_records(measured):
-    of_run = {
-        name: snapshots.load(name).about
-        for name in (row["network"] for row in measured["accuracies"])
-    }
-    recorded = {r.digest: r.metric.value for r in records.read(ROOT / "results/runs")}
-    for row in measured["accuracies"]:
-        assert row["accuracy"] == recorded[of_run[row["network"]]["record"]]
-    assert ends(measured["accuracies"], "accuracy", 1, 100) == ("85.6", "88.1")
-    says("spectra", "Test accuracies are between 85.6 and 88.1 per cent")
-    least = min(measured["accuracies"], key=lambda row: row["accuracy"])
-    assert least["network"] == "poly-mgnet-skeleton"
-    says("spectra", "of the five networks the skeleton has the lowest accuracy")
-
-
-def test_spectra_sizes_of_the_files():
-    sizes = [f.stat().st_size / 1e3 for f in (ROOT / "results/spectra").glob("*.npz")]
-    assert (round(min(sizes)), round(max(sizes))) == (125, 586)
-    says("spectra", "as files of 125 to 586 kB")
-
-
-def test_spectra_distance_from_normal(measured):
-    large = [row for row in measured["normality"] if row["network"] != "MGiaD"]
-    assert ends(large, "skew", 2) == ("0.69", "0.71")
-    assert ends(large, "henrici", 2) == ("0.64", "0.72")
-    says("spectra", "between 0.69 and 0.71 and the second between 0.64 and 0.72")
-    small = [r for r in measured["normality"] if r["network"] == "MGiaD" and r["level"] > 1]
-    assert {f"{r['henrici']:.2f}" for r in small if r["epoch"] == 0} == {"0.61"}
-    assert [f"{r['henrici']:.2f}" for r in small if r["epoch"] > 0] == ["0.69", "0.66"]
-    says("spectra", "start at 0.61, as small random matrices do, and end at 0.69 and 0.66")
-    last = measured["norm"][-1]
-    assert (f"{last['radius']:.1f}", f"{last['norm']:.1f}") == ("4.7", "5.8")
-    says("spectra", "the spectral radius is 4.7 after training and the norm 5.8")
-
-
-def test_spectra_roots_go_in_and_eigenvalues_out(measured):
-    start = [row for row in measured["roots"] if row["epoch"] == 0]
-    end = [row for row in measured["roots"] if row["epoch"] > 0]
-    assert all(row["greatest"] <= 3 for row in start)
-    says("spectra", "There $|q|$ is at most 3 on the spectrum")
-    factors = [{"factor": row["norm"] / row["greatest"]} for row in end]
-    assert ends(factors, "factor", 1) == ("1.1", "2.4")
-    says("spectra", "it is too small by a factor of 1.1 to 2.4")
-    assert f"{sum(row['radius'] for row in end) / 3:.1f}" == "4.5"
-    distances = [abs(complex(row["real"], row["imag"])) for row in end]
-    distances += [abs(float(x)) for row in end for x in row["reals"].split(", ")]
-    assert f"{sum(distances) / len(distances):.1f}" == "1.2"
-    says("spectra", "they would be at a distance of 4.5. They are at 1.2")
-    assert [f"{row['mean']:.1f}" for row in measured["bulk"]] == ["1.4", "1.2", "1.3"]
-    says("spectra", "is 1.4, 1.2 and 1.3 on the three levels")
-    assert ends(measured["decay-g4"], "least", 2, -100) == ("3.85", "3.85")
-    assert ends(measured["decay-g4"], "greatest", 2, -100) == ("3.85", "3.85")
-    says("spectra", "all of g4's by the same 3.85 per cent of weight decay")
-
-
-def test_spectra_smoothing_factors_and_gains(measured):
-    end = [row for row in measured["steps"] if row["when"] == "end"]
-    assert len(end) == 9 and ends(end, "mu", 1) == ("1.8", "27.8")
-    says("spectra", "For the nine steps of the trained network it is between 1.8 and 27.8")
-    growth = [100 * (row[k] - 1) for row in measured["steps"] for k in ("low", "high")]
-    assert round(min(growth)) == 1 and 300 < max(growth) < 350
-    says("spectra", "for all steps, trained or not, from 1 per cent to 300")
-    says("notebooks/spectra.ipynb", "the growth of random errors from 1 per cent to 300")
-    others = [100 * (row[k] - 1) for row in end[1:] for k in ("low", "high")]
-    assert round(min(others)) == 1 and 25 < max(others) < 30
-    says("notebooks/spectra.ipynb", "by 1 to 30 per cent in the others")
-
-
-def test_spectra_min_max_roots_against_outermost(measured):
-    start, end = (
-        [row for row in measured["shifted"] if row["when"] == when] for when in ("start", "end")
-    )
-    assert ends(start, "minimax", 2) == ("0.40", "0.54")
-    assert ends(start, "extremes", 1) == ("1.4", "2.1")
-    says("spectra", "the best four roots reach 0.40 to 0.54")
-    says("spectra", "The outermost eigenvalues as roots give 1.4 to 2.1")
-    assert (ends(start, "left", 2), ends(end, "left", 2)) == (("0.34", "0.43"), ("0.12", "0.26"))
-    says("spectra", "from between 0.34 and 0.43 to between 0.12 and 0.26")
-    assert ends(end, "minimax", 2) == ("0.56", "0.77")
-    says("spectra", "even the best four roots now leave 0.56 to 0.77")
-    assert ends(end, "trained", 1) == ("1.5", "18.9")
-    says("spectra", "their greatest $|q|$ is 1.5 to 18.9")
-
-
 def test_poly_mgnet_roots_on_the_spectrum_and_away_from_zero():
     """The cells of the notebook up to the two discs, without their pictures, give the numbers."""
     cells = json.loads((ROOT / "notebooks/poly_mgnet.ipynb").read_text(encoding="utf-8"))["cells"]
@@ -513,64 +398,3 @@ def test_mgic_resnet50_distance_from_the_print():
     assert [f"{x:.1f}" for x in (-off[32], off[64], -extra)] == ["2.1", "0.7", "1.8"]
     says("mgic", "2.1 per cent below the print, and $g_s = 64$ is 0.7 per cent above")
     says("mgic", "with it $g_s = 32$ is still 1.8 per cent below")
-
-
-def test_reproduction_what_the_best_of_twenty_epochs_gains():
-    x = torch.linspace(-8, 8, 20_001, dtype=torch.float64)
-    below = torch.special.ndtr(x) ** 20  # the distribution of the greatest of twenty
-    mean = torch.trapezoid(torch.where(x > 0, 1 - below, -below), x).item()
-    assert f"{mean:.2f}" == "1.87" and f"{0.15 * mean:.2f}" == "0.28"
-    says("reproduction", "1.87 standard deviations above their mean: about 0.28 percentage points")
-
-
-# ------------------------------------------------------------------ what is said about runs
-
-
-@pytest.fixture(scope="module")
-def runs():
-    return records.read(ROOT / "results/runs")
-
-
-def test_no_published_accuracy_is_reproduced_or_refuted_yet(runs):
-    said = {line.verdict for name in TABLES for line in comparison.compare(name, runs)}
-    assert "other protocol" in said and not said & {"reproduced", "differs"}
-    says("index", "No published accuracy has been reproduced or refuted here yet")
-
-
-def test_runs_of_the_chapter_on_spectra_are_demo_but_for_epochs_and_batches(runs):
-    digests = {snapshots.load(name).about["record"] for name in snapshots.available()}
-    made = [r for r in runs if r.digest in digests]
-    assert len(made) == len(digests)
-    assert {(r.budget, r.epochs, r.config.batch_size) for r in made} == {("demo", 5, 64)}
-    says("reproduction", "which are `demo` with 5 epochs and batches of 64")
-
-
-def test_rows_with_three_seeds_are_the_two_that_the_page_names(runs):
-    lines = comparison.compare("mgiad-table2", [r for r in runs if r.budget == "short"])
-    three = {line.row for line in lines if len(line.runs) == 3}
-    assert three == {"mgiad-20-g8", "mgiad-20-g16"}
-    says("reproduction", "the rows with $g_s = 8$ and $g_s = 16$ got three seeds")
-
-
-def test_the_rate_of_the_short_budget_was_chosen_for_mgnet20_between_two(runs):
-    mgnet = replace(models.named("mgnet-20"), in_channels=1)
-    tried = [r for r in runs if r.metric.split == "val" and r.budget == "short"]
-    first = [r for r in tried if r.config.model == mgnet]
-    assert {r.config.lr for r in first} == {0.1, 0.2}
-    assert {r.evaluated_on.n for r in first} == {5_000}
-    says(
-        "mgnet",
-        "chosen between two, 0.1 and 0.2, for MgNet-20 alone, on 5,000 validation images",
-    )
-
-
-def test_reproduction_says_the_margin_of_the_verdicts():
-    assert verdicts.MARGIN == 0.5
-    says("reproduction", "lies within 0.5 percentage points of zero",
-         "reaches beyond those 0.5 points")  # fmt: skip
-
-
-def test_mgiad_says_what_grouping_b_alone_leaves():
-    config = models.named("mgnet", group_size=4, grouped="B")
-    assert count_weights(config) == 1_412_042
-    says("mgiad", "1,412,042")
