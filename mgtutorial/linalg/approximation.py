@@ -12,7 +12,6 @@ References
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
 
 from ..errors import InvalidValue
 from .polynomials import q
@@ -89,6 +88,8 @@ def minimax(spectrum, degree, tolerance=1e-9):
 
     Book: polynomial_smoothers, eq-poly-minimax
     """
+    from scipy.optimize import linprog  # half a second, which every network would wait for
+
     check_degree(degree)
     z = points("eigenvalue", spectrum)
     if (z == 0).any():

@@ -298,11 +298,12 @@ def _nodes(tests):
 
     Of the nodes only calls and constants are kept: they are all that is read, three times.
     """
+    kept = (ast.Call, ast.Constant)
     trees = (ast.parse(p.read_text(encoding="utf-8")) for p in sorted(tests.rglob("test_*.py")))
     return [
         (
             getattr(node, "name", ""),
-            [n for n in ast.walk(node) if isinstance(n, ast.Call | ast.Constant)],
+            [n for n in ast.walk(node) if isinstance(n, kept)],
         )
         for tree in trees
         for node in tree.body
