@@ -1,4 +1,4 @@
-"""The command ``mgtutorial``: data, count, spectrum, train, reproduce, tables.
+"""The command ``mgtutorial``: data, count, spectrum, train, reproduce, sweep, tables.
 
 A mistake that the user can mend ends in one sentence and exit code 2; Ctrl-C in 130; a run
 that stopped before its end, as it was told to, in 75.
@@ -146,6 +146,13 @@ def _parser():
     reproduce.add_argument("--scheduler", help="address of a dask scheduler, as tcp://host:8786")
     reproduce.set_defaults(run=_reproduce)
 
+    sweep = commands.add_parser("sweep", help="train what a plan of runs still lacks")
+    sweep.add_argument("--plan", required=True, metavar="CSV", help="as experiments/plan.csv")
+    sweep.add_argument("--dry-run", action="store_true", help="only show what is to do")
+    sweep.add_argument("--workers", type=int, help="train so many runs at a time")
+    sweep.add_argument("--scheduler", help="address of a dask scheduler, as tcp://host:8786")
+    sweep.set_defaults(run=_sweep)
+
     tables = commands.add_parser("tables", help="hold the pages against the records")
     what = tables.add_mutually_exclusive_group(required=True)
     what.add_argument("--check", action="store_true", help="fail if a page says something else")
@@ -155,14 +162,15 @@ def _parser():
 
     for command in (train, reproduce):
         command.add_argument("--data", help="data set (default: digits, or the table's own)")
-        command.add_argument("--budget", default="smoke", help="smoke, demo, short or paper")
+        command.add_argument("--budget", default="smoke", help="smoke, demo, short, fast or paper")
+    for command in (train, reproduce, sweep):
         command.add_argument("--device", default="auto", help="cpu, cuda, or auto")
         command.add_argument(
             "--time-limit", metavar="TIME", help="stop after a whole epoch, as in 9m or 1h30m"
         )
         command.add_argument("--runs", help="folder of the results files")
         command.add_argument("--quiet", action="store_true", help="no progress display")
-    for command in (data, train, reproduce):
+    for command in (data, train, reproduce, sweep):
         command.add_argument("--root", help="folder of the data sets (default: MGTUTORIAL_DATA)")
     return parser
 
@@ -249,10 +257,11 @@ def _train(arguments):
         )
     else:
         record = loop.train(config, workspace, checkpoint_path=path)
+    rest = f", the weights at rest from epoch {record.at_rest}," if record.at_rest else ""
     print(
         f"{arguments.model} on {config.data} ({record.data.source}), "
         f"budget {config.budget}{', partial' if record.partial else ''}: "
-        f"{record.metric} after {record.epochs} epochs "
+        f"{record.metric} after {record.epochs} epochs{rest} "
         f"({record.weights:,} weights, {record.seconds:.0f} s, run {record.digest})"
     )
 
@@ -286,6 +295,13 @@ def _reproduce(arguments):
             workspace=_workspace(arguments),
         )
     )
+
+
+def _sweep(arguments):
+    from .sweeps.plan import sweep
+
+    a = arguments
+    sweep(a.plan, _workspace(a), workers=a.workers, scheduler=a.scheduler, dry_run=a.dry_run)
 
 
 def _tables(arguments):

@@ -86,6 +86,7 @@ class Line:
         c = first.config
         images = "" if c.n_train is None else f", {first.data.n:,} images"
         parts = [f"{c.data} ({first.data.source}{images})", f"{first.epochs} epochs"]
+        parts += [f"weights at rest from epoch {first.at_rest}"] * bool(first.at_rest)
         parts += ["compiled"] * c.compile + [str(first.device)]
         if self.comparable:
             return "; ".join([*parts, "the protocol"])

@@ -214,7 +214,7 @@ def runs_markdown(runs):
         n = "" if c.n_train is None else f", {r.data.n:,} images"
         lines.append(
             f"| {network_name(r.choices['model'])} | {c.data} ({r.data.source}{n}) | {budget} "
-            f"| {r.epochs} | {c.lr} | {r.seed} | {metric.value:.2%} | {metric.split} "
+            f"| {r.epochs_text} | {c.lr} | {r.seed} | {metric.value:.2%} | {metric.split} "
             f"| {r.weights:,} | {r.seconds / 60:.0f} min | {r.device} | `{r.digest}` |"
         )
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from ..errors import InvalidValue
 from ..models.counting import count_weights
 from . import progress, records, timing
 from .devices import SingleProcess, autocast, describe, exact
-from .protocols import learning_rate
+from .protocols import falls, learning_rate
 from .recipe import Recipe
 from .record import Epoch, Metric, Record, Samples, written
 from .workspace import Kept, Workspace
@@ -94,13 +94,17 @@ def _train(config, task, samples, kept, bar, limit, team):
     network = torch.compile(model) if config.compile else model
     tested = network if average is None else average.module
     forward = team.parallel(network, task.example(1, samples.size)[0])
+    # A rate that only falls comes below the resolution of the weights: then nothing more changes.
     with bar(total=config.epochs * samples.n, initial=len(curve) * samples.n) as shown:
         for epoch in range(len(curve), config.epochs):
+            if curve and curve[-1].at_rest:
+                break
             _stop_in_time(limit, curve, config, samples, task, team)
             begun, loss_sum, tally, seen = time.perf_counter(), 0.0, 0, 0
             batch_size, side = recipe.batch_size(epoch, config.batch_size), recipe.side(epoch)
             own = team.share(samples, batch_size)
             steps = -(-samples.n // batch_size)
+            before = [p.detach().clone() for p in model.parameters()] if falls(config) else []
             model.train()
             for step, (x, y) in enumerate(task.batches(own, order, batch_size)):
                 rate = learning_rate(config, epoch, step / steps)
@@ -145,6 +149,8 @@ def _train(config, task, samples, kept, bar, limit, team):
             team.agree(model)
             if held_out is not None:
                 row = replace(row, val=_score(tested, task, held_out, team))
+            if before and all(map(torch.equal, before, model.parameters())):
+                row = replace(row, at_rest=True)
             curve.append(replace(row, seconds=round(time.perf_counter() - begun, 3)))
             limit.epochs += 1
             kept.save(parts, order, curve)

@@ -364,6 +364,11 @@ def for_network(model, data_name, protocol):
     return differing if getattr(model, name, None) == value else {}
 
 
+def falls(config):
+    """Return whether the rate of a config only falls, from the first epoch to the last."""
+    return config.schedule in ("step", "cosine")
+
+
 def learning_rate(config, epoch, fraction):
     r"""Return the rate in epoch `epoch` (from 0) at `fraction` in [0, 1) of it.
 
