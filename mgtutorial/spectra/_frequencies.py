@@ -89,8 +89,11 @@ class Frequencies:
         with _libraries().limit(limits=1, user_api="blas"):
             if min(workers, len(parts)) == 1:
                 return np.concatenate([function(part) for part in parts])
-            with ThreadPoolExecutor(workers) as pool:
+            pool = ThreadPoolExecutor(workers)
+            try:
                 return np.concatenate(list(pool.map(function, parts)))
+            finally:  # after Ctrl-C the rest is not begun
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def spread(self, values, conjugate=False):
         """Return values at `index` for the whole grid, (*grid, -1), in the kernel's type."""

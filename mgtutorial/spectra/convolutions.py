@@ -316,8 +316,9 @@ def _whole(value, least):
 def _checked(kernel):
     """The kernel as a floating array or tensor of at least single precision, all of it finite."""
     if hasattr(kernel, "detach"):
-        small = kernel.dtype.itemsize < 4 and kernel.is_floating_point()
-        kernel = kernel.float() if small else floating(kernel, what="the kernel")
+        if kernel.dtype.itemsize >= 4 or not kernel.is_floating_point():
+            kernel = floating(kernel, what="the kernel")
+        kernel = kernel.float() if kernel.dtype.itemsize < 4 else kernel
         finite = bool(kernel.detach().isfinite().all())
     else:
         kernel = double(kernel)
