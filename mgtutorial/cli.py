@@ -5,8 +5,10 @@ that stopped before its end, as it was told to, in 75.
 """
 
 import argparse
+import contextlib
 import os
 import sys
+import time
 
 from . import __version__
 from .errors import InvalidValue, MgtutorialError
@@ -21,23 +23,54 @@ def main(argv=None):
     2
     """
     arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # a terminal that is ASCII only
+            stream.reconfigure(errors="backslashreplace")
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
     except MgtutorialError as error:
         return _said(error)
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        package = {"sklearn": "scikit-learn", "PIL": "pillow"}.get(package, package)
+        package = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}.get(
+            package, package
+        )
+        # advice to install is given for what the project asks for, not for any word
+        advice = f": type: pip install {package}" if package in _asked_for() else ""
         print(
-            f"mgtutorial: the package {package} is needed for this and is not installed: "
-            f"type: pip install {package}.",
+            f"mgtutorial: the package {package} is needed for this and is not installed{advice}.",
             file=sys.stderr,
         )
         return 2
-    except KeyboardInterrupt:
-        print("mgtutorial: stopped; the same command goes on from the last epoch.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        goes_on = arguments.run in (_train, _reproduce)
+        said = "the same command goes on from the last epoch." if goes_on else "nothing is kept."
+        print(f"mgtutorial: stopped; {str(stop) or said}", file=sys.stderr)
         return 130
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        print(f"mgtutorial: cannot write the output ({error.strerror}).", file=sys.stderr)
+        with contextlib.suppress(OSError):  # what is left in the buffer goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 2
     return 0
+
+
+def _asked_for():
+    """Names of the packages that this one asks for, in its extras, too."""
+    import re
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        lines = requires("mgtutorial") or []
+    except PackageNotFoundError:
+        return set()
+    return {re.match(r"[\w.-]+", line)[0].lower() for line in lines}
 
 
 def _said(error):
@@ -82,7 +115,7 @@ def _parser():
     spectrum.add_argument(
         "source",
         metavar="CHECKPOINT",
-        help="a checkpoint, a state_dict, a named network, or module:callable to import",
+        help="a checkpoint, a file of weights, a named network, or module:callable to import",
     )
     spectrum.add_argument(
         "--network", help="the network of a state_dict: a name, or module:callable to import"
@@ -93,7 +126,9 @@ def _parser():
         help="a layer, or a pattern such as 'levels.*.A'; may be repeated (default: all)",
     )
     spectrum.add_argument(
-        "--size", type=int, default=16, help="points of a side of the periodic grid (default: 16)"
+        "--size",
+        type=int,
+        help="points of a side of the periodic grid (default: 16; 8 and 4 for wide layers)",
     )
     spectrum.add_argument(
         "--singular", action="store_true", help="singular values only: quicker for wide layers"
@@ -210,19 +245,69 @@ def _count(arguments):
 
 
 def _spectrum(arguments):
-    from .spectra import report
+    from ._text import estimate, printable
+    from .spectra import planning, report, written
     from .training.weights import convolutions_of
 
     a = arguments
-    report.choose_format(a.format)
-    found = []
+    written.choose_format(a.format)
     convolutions = convolutions_of(a.source, a.network)
-    for layer in report.spectra(convolutions, a.layer, a.size, not a.singular):
-        found.append(layer)
-        print(f"{layer.name}: done", file=sys.stderr)
-    print(f"on a periodic grid of {a.size} points a side\n\n{report.table(found)}\n")
-    for path in report.write(found, a.output, report.stem_of(a.source), a.format):
+    plan = planning.planned(convolutions, a.layer, a.size, not a.singular)
+    if plan.lines > _MOST_LINES:
+        raise InvalidValue(
+            f"the CSV would have {plan.lines:,} lines, more than {_MOST_LINES:,}: take a smaller "
+            "grid, or fewer layers at a time."
+        )
+    written.check_folder(a.output)
+    left_out = plan.left_out | ({} if a.layer else convolutions.passed_over)
+    for name, why in left_out.items():
+        _tell(f"left out: {printable(name)}: {printable(why, 400)}")
+    n, begun, found, spent = len(plan.tasks), time.monotonic(), [], 0.0
+    if plan.seconds > 5 or plan.lines > 10**6:
+        _tell(f"{n} layers: {estimate(plan.seconds)}, and a CSV of {plan.lines:,} lines")
+    try:
+        for task in plan.tasks:
+            found.append(report.spectrum_of(task, plan.weights))
+            spent += task.seconds
+            rest = sum(t.seconds for t in plan.tasks[len(found) :])
+            rest *= (time.monotonic() - begun) / spent
+            left = f", {estimate(rest)} left" if rest > 5 else ""
+            _tell(f"{printable(task.name)}: done ({len(found)} of {n}{left})")
+    except KeyboardInterrupt:
+        if found:
+            _spectra_written(a, found, plan, left_out)
+        raise KeyboardInterrupt(f"{len(found)} of {n} layers are done and kept.") from None
+    _spectra_written(a, found, plan, left_out)
+
+
+def _spectra_written(a, found, plan, left_out):
+    """Print the table, and write figures and CSV."""
+    from ._text import printable
+    from .spectra import report, written
+
+    where = "" if a.size is None else f" on a periodic grid of {a.size} points a side"
+    print(f"{printable(a.source)}: {len(found)} layers{where}\n\n{report.table(found)}\n")
+    done = {s.name for s in found}
+    if without := [printable(name) for name in plan.without_eigenvalues if name in done]:
+        print(f"without eigenvalues, as these take long (--size N computes them): {_list(without)}")
+    if left_out:
+        print(f"left out: {_list(printable(name) for name in left_out)}")
+    if len(found) > _DRAWN:
+        print(f"drawn: the first {_DRAWN} layers; choose others with --layer")
+    for path in written.write(found, a.output, written.stem_of(a.source), a.format, _DRAWN):
         print(f"written: {path}")
+
+
+_MOST_LINES = 2**25  # of a CSV: some 2 GB
+_DRAWN = 20  # layers in the figures of a command
+
+
+def _list(names):
+    return ", ".join(names)
+
+
+def _tell(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def _train(arguments):
