@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue
 from .stencils import Stencil

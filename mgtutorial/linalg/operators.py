@@ -1,8 +1,7 @@
 r"""Linear operators given as functions: their error propagation, matrix and spectral radius."""
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue
 from . import _arpack

@@ -31,8 +31,7 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue, choose
 from ._numbers import in_type

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..errors import InvalidValue, choose
 from ._numbers import in_type

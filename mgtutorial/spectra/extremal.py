@@ -11,8 +11,7 @@ References
 import math
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue, choose
 from ..linalg import _arpack
