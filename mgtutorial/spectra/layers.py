@@ -173,7 +173,8 @@ def _detached(layer):
             return replace(A, kernel=A.kernel.detach())
         weight, *how = used(layer)
         # the transposed operator is the adjoint of that with the conjugate kernel
-        return Transposed(Convolution(weight.detach().conj().resolve_conj(), *how))
+        weight = weight.detach().conj().resolve_conj()
+        return Transposed(Convolution(weight, *how, layer.padding))
 
 
 def input_grids(module, x):

@@ -87,7 +87,7 @@ def read(path):
             with _allowed(_harmless()):
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # both raise many types for a file that they cannot read
-        held = re.search(r"(?:GLOBAL|global:?) [`']?([\w.]+)", str(error))
+        held = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f": it holds {held[1]}" if held else ""
         raise InvalidValue(
             f"{path} is no file of weights that torch loads safely ({type(error).__name__}{what}): "
@@ -113,11 +113,13 @@ def _harmless():
     import argparse
 
     import numpy as np
+    import torch
 
     kinds = {type(np.dtype(code)) for code in "?bhilqBHILQefdFDU"}
     scalar = np.float64(0).__reduce__()[0]
     array = np.zeros(0).__reduce__()[0]
-    return [argparse.Namespace, np.ndarray, np.dtype, scalar, array, *kinds]
+    lazy = (torch.nn.parameter.UninitializedParameter, torch.nn.parameter.UninitializedBuffer)
+    return [argparse.Namespace, np.ndarray, np.dtype, scalar, array, *kinds, *lazy]
 
 
 def states(content, path=()):
@@ -134,7 +136,7 @@ def states(content, path=()):
         names without what wrappers add.
     """
     own = {key: v for key, v in content.items() if _is_tensor(v)}
-    if any(v.ndim >= 2 for v in own.values()):
+    if any(v.ndim >= 2 or _is_lazy(v) for v in own.values()):
         return [(".".join(path), _bare(own))]
     found = []
     for key, value in content.items():
@@ -149,6 +151,12 @@ def _is_tensor(value):
     import torch
 
     return isinstance(value, torch.Tensor)
+
+
+def _is_lazy(value):
+    import torch
+
+    return torch.nn.parameter.is_lazy(value)
 
 
 def _bare(state):
@@ -227,7 +235,10 @@ def convolutions_alone(state):
     for layer, parts in layers.items():
         name, bias = layer or "weight", state.get(f"{layer}.bias" if layer else "bias")
         main = max(parts.values(), key=lambda v: v.ndim)
-        if not 3 <= main.ndim <= 5 or (bias is not None and bias.shape == main.shape):
+        lazy = any(map(_is_lazy, parts.values()))
+        if not (lazy or 3 <= main.ndim <= 5) or (
+            bias is not None and not lazy and bias.shape == main.shape
+        ):
             continue  # a matrix, a vector, or a layer norm over images
         if any(layer in (base, f"{base}.base_layer") or layer.startswith(f"{base}.lora_")
                for base in low_rank):  # fmt: skip
