@@ -68,6 +68,10 @@ class _Alive(TorchDispatchMode):
         self.own, self.tensors, self.sizes = own, Counter(), {}
         self.now = self.peak = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls):
+        return False  # or the first operation imports torch's compiler, which takes seconds
+
     def see(self, t):
         storage = _storage(t)
         if storage in self.own:

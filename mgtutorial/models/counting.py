@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from ..errors import InvalidValue
 
@@ -282,20 +283,57 @@ def macs_by_module(module, size, in_channels=None):
 
     Book: mgnet, tab-mgnet-applications
     """
-    training = module.training
+    names = {
+        m: name
+        for name, m in module.named_modules(remove_duplicate=False)
+        if name and not [*m.children()] and next(m.parameters(), None) is not None
+    }
+    products, training = _Products(), module.training
+    hooks = [m.register_forward_pre_hook(products.enter) for m in names]
+    hooks += [m.register_forward_hook(products.leave) for m in names]
     module.eval()  # one image has no batch statistics
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), products:
             module(_images(module, 1, size, in_channels))
     finally:
         module.train(training)
-    counted, root = counter.get_flop_counts(), type(module).__name__
-    found = {}
-    for name, m in module.named_modules(remove_duplicate=False):
-        if name and not [*m.children()] and next(m.parameters(), None) is not None:
-            # torch counts a product and a sum
-            found[name] = sum(counted.get(f"{root}.{name}", {}).values()) // 2
-    return {**found, "": counter.get_total_flops() // 2 - sum(found.values())}
+        for hook in hooks:
+            hook.remove()
+    return {**{name: products.macs[m] for m, name in names.items()}, "": products.macs[None]}
+
+
+class _Products(TorchDispatchMode):
+    """Adds up the multiplications of operations by torch's formulas, under the module that runs.
+
+    torch's own ``FlopCounterMode``, without the import of its compiler, which takes seconds.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.macs, self.running = Counter(), None
+
+    @classmethod
+    def _should_skip_dynamo(cls):
+        return False  # nothing here is compiled; if torch forgets this, counting is only slow
+
+    def enter(self, module, _):
+        self.running = module
+
+    def leave(self, *_):
+        self.running = None
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        formula = flop_registry.get(function.overloadpacket)
+        if formula is None:
+            with self:  # what it is made of may have one
+                out = function.decompose(*args, **kwargs)
+            if out is not NotImplemented:
+                return out
+        out = function(*args, **kwargs)
+        if formula:  # torch counts a product and a sum
+            self.macs[self.running] += formula(*args, **kwargs, out_val=out) // 2
+        return out
 
 
 def _images(module, n, size, in_channels):
