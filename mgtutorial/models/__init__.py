@@ -5,7 +5,7 @@ MgNetConfig(..., channels=(16, 32, 64), steps=3, in_channels=1, ...)
 """
 
 from . import blocks
-from .alive import activations_alive
+from .alive import activations_alive, activations_in_training
 from .applications import applications_written, literal_macs
 from .config import NetworkConfig, as_dict
 from .counting import (
@@ -17,6 +17,7 @@ from .counting import (
     weights_by_part,
 )
 from .implicit_function import ImplicitConfig
+from .lean import Lean
 from .mgiad import MGiaD, MGiaDConfig
 from .mgic import MGIC, TransferChain, TransfersConfig, group_numbers, halvings
 from .mgic_mobilenetv3 import MGICMobileNetV3, MGICMobileNetV3Config
@@ -35,6 +36,7 @@ __all__ = [
     "PLACEMENTS",
     "BasicBlock",
     "ImplicitConfig",
+    "Lean",
     "MGICMobileNetV3",
     "MGICMobileNetV3Config",
     "MGICResNet",
@@ -53,6 +55,7 @@ __all__ = [
     "TransfersConfig",
     "activations_alive",
     "activations_held",
+    "activations_in_training",
     "applications_written",
     "as_dict",
     "blocks",
