@@ -159,8 +159,8 @@ def start(f, u=None, linear=False):
     """
     if u is not None:
         return State(u, None, f, u) if linear else State(u, f)
-    torch = sys.modules.get("torch")  # a tensor can only come from an imported torch
-    like = torch if torch is not None and isinstance(f, torch.Tensor) else np
+    # What speaks torch's protocol is a tensor, or stands for one while torch traces a network.
+    like = sys.modules["torch"] if hasattr(f, "__torch_function__") else np
     return State(like.zeros_like(f), None if linear else f, f)
 
 
@@ -320,7 +320,7 @@ def coarsen(fine, coarse, s):
     return s, c if coarse.linear else with_right_hand_side(coarse.A, c)
 
 
-def backslash(levels, s):
+def backslash(levels, s, visit=None):
     r"""The coarsening leg of a cycle: smooth and coarsen down to the last level.
 
     This is MgNet's forward pass between stem and head; with one linear solve
@@ -332,6 +332,8 @@ def backslash(levels, s):
         From fine to coarse.
     s : State
         On the finest level.
+    visit : callable, optional
+        Is shown the state of each level when the level is left, the last one's at the end.
 
     Returns
     -------
@@ -348,8 +350,14 @@ def backslash(levels, s):
     Book: mgnet, mgnet-algorithm
     """
     for fine, coarse in pairwise(levels):
-        _, s = coarsen(fine, coarse, relax(fine.pre, s))
-    return relax(levels[-1].pre, s)
+        left, s = coarsen(fine, coarse, relax(fine.pre, s))
+        if visit is not None:
+            visit(left)
+        del left  # without a gradient to wait for, its memory is free again
+    s = relax(levels[-1].pre, s)
+    if visit is not None:
+        visit(s)
+    return s
 
 
 def cycle(levels, s, gamma=1):

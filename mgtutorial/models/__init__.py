@@ -21,14 +21,18 @@ from .lean import Lean
 from .mgiad import MGiaD, MGiaDConfig
 from .mgic import MGIC, TransferChain, TransfersConfig, group_numbers, halvings
 from .mgic_mobilenetv3 import MGICMobileNetV3, MGICMobileNetV3Config
+from .mgic_mobilenetv3_code import MGICMobileNetV3Code, MGICMobileNetV3CodeConfig
 from .mgic_resnet import MGICResNet, MGICResNetConfig
 from .mgnet import MgNet, MgNetConfig
 from .narrow import narrowed
+from .network import Network
 from .poly_mgnet import PolyMgNet, PolyMgNetConfig
 from .poly_roots import spectrum
 from .poly_steps import PLACEMENTS, PolyStep
 from .registry import CONFIGS, from_dict, name_of, named
 from .resnet import BasicBlock, ResNet, ResNetConfig
+from .saving import load, save
+from .sic import SiC
 
 __all__ = [
     "CONFIGS",
@@ -38,6 +42,8 @@ __all__ = [
     "ImplicitConfig",
     "Lean",
     "MGICMobileNetV3",
+    "MGICMobileNetV3Code",
+    "MGICMobileNetV3CodeConfig",
     "MGICMobileNetV3Config",
     "MGICResNet",
     "MGICResNetConfig",
@@ -45,12 +51,14 @@ __all__ = [
     "MGiaDConfig",
     "MgNet",
     "MgNetConfig",
+    "Network",
     "NetworkConfig",
     "PolyMgNet",
     "PolyMgNetConfig",
     "PolyStep",
     "ResNet",
     "ResNetConfig",
+    "SiC",
     "TransferChain",
     "TransfersConfig",
     "activations_alive",
@@ -66,10 +74,12 @@ __all__ = [
     "group_numbers",
     "halvings",
     "literal_macs",
+    "load",
     "macs_by_part",
     "name_of",
     "named",
     "narrowed",
+    "save",
     "spectrum",
     "weights_by_part",
 ]

@@ -16,13 +16,14 @@ from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import blocks, mgic
-from .config import NetworkConfig
+from .config import NetworkConfig, formerly
 from .mobile_blocks import InvertedBottleneck
 
 BLOCKS = ("dense", "grouped", "mgic")
 ENDS = ("linear", "printed")
 
 
+@formerly(s_g="group_size", s_c="coarsest")
 @dataclass(frozen=True)
 class ImplicitConfig(NetworkConfig):
     r"""What defines a network of MGIC's Table 2.
@@ -35,9 +36,9 @@ class ImplicitConfig(NetworkConfig):
     alpha : float
         The width is :math:`160 \alpha`; printed are 0.6, 0.8 and 1.2.
     block : {"dense", "grouped", "mgic"}
-        All channels coupled; groups of `s_g` channels; such groups with a cycle over
+        All channels coupled; groups of `group_size` channels; such groups with a cycle over
         channel levels around them.
-    s_g, s_c : int
+    group_size, coarsest : int
         Channels in a group, and the width at which channels are no longer halved.
     end : {"linear", "printed"}
         The last row: a linear function of the 64 features before it, or, as printed, two
@@ -59,8 +60,8 @@ class ImplicitConfig(NetworkConfig):
 
     alpha: float = 0.6
     block: str = "mgic"
-    s_g: int = 16
-    s_c: int = 32
+    group_size: int = 16
+    coarsest: int = 32
     end: str = "linear"
 
     def __post_init__(self):
@@ -72,12 +73,13 @@ class ImplicitConfig(NetworkConfig):
                 f"alpha={self.alpha}: 160 alpha is the number of channels, so it must be whole "
                 "and at least 1; printed are 0.6, 0.8 and 1.2."
             )
-        if self.block == "grouped" and (self.s_g < 1 or self.width % self.s_g):
+        if self.block == "grouped" and (self.group_size < 1 or self.width % self.group_size):
             raise InvalidValue(
-                f"s_g={self.s_g} does not divide the {self.width} channels: give a divisor."
+                f"group_size={self.group_size} does not divide the {self.width} channels: "
+                "give a divisor."
             )
         if self.block == "mgic":
-            mgic.group_numbers(self.widths, self.s_g)
+            mgic.group_numbers(self.widths, self.group_size)
 
     @property
     def width(self):
@@ -87,7 +89,7 @@ class ImplicitConfig(NetworkConfig):
     @property
     def widths(self):
         """Widths of the channel levels."""
-        return mgic.halvings(self.width, self.s_c)
+        return mgic.halvings(self.width, self.coarsest)
 
     def build(self):
         """Return the network, with fresh weights from torch's global generator."""
@@ -139,5 +141,7 @@ def _bottleneck(c, groups):
 def _block(config):
     if config.block == "mgic":
         widths = config.widths
-        return mgic.MGIC(_bottleneck, widths, mgic.group_numbers(widths, config.s_g))
-    return _bottleneck(config.width, config.width // config.s_g if config.block == "grouped" else 1)
+        return mgic.MGIC(_bottleneck, widths, mgic.group_numbers(widths, config.group_size))
+    return _bottleneck(
+        config.width, config.width // config.group_size if config.block == "grouped" else 1
+    )

@@ -62,13 +62,13 @@ def group_number(c, m, s_g, grouping="size"):
     Book: mgic, mgic-networks
     """
     if grouping == "size":
-        return c // max(s for s in range(1, s_g + 1) if not (c % s or m % s))
+        return c // max(s for s in range(1, min(s_g, c) + 1) if not (c % s or m % s))
     for number in range(-(-c // s_g), c + 1):
         if not (c // 2 % number or c % number or m % number):
             return number
     raise InvalidValue(
-        f"s_g={s_g}: no number of groups divides {c} channels, their half and {m} hidden ones, "
-        f'and leaves so few in a group; give a larger s_g, or grouping="size".'
+        f"group_size={s_g}: no number of groups divides {c} channels, their half and {m} hidden "
+        f'ones, and leaves so few in a group; give a larger group_size, or grouping="size".'
     )
 
 
@@ -101,7 +101,7 @@ class UnevenPointwise(nn.Module):
 
     def forward(self, x):
         pieces = x.split(self.split, dim=1)
-        return torch.cat([f(v) for f, v in zip(self.parts, pieces, strict=True)], dim=1)
+        return torch.cat([f(pieces[i]) for i, f in enumerate(self.parts)], dim=1)
 
 
 def pointwise(c_in, c_out, groups):

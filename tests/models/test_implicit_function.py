@@ -177,8 +177,8 @@ def test_a_rate_that_is_too_large_is_reported(small):
     [
         ({"alpha": 0.001}, "alpha=0.001: 160 alpha"),
         ({"alpha": -1.0}, "alpha=-1.0"),
-        ({"block": "grouped", "s_g": 7}, "s_g=7 does not divide the 96"),
-        ({"s_g": 7}, "s_g=7"),
+        ({"block": "grouped", "s_g": 7}, "group_size=7 does not divide the 96"),
+        ({"s_g": 7}, "group_size=7"),
     ],
 )
 def test_bad_configs_are_refused_in_one_sentence(arguments, message):

@@ -133,7 +133,7 @@ def test_mgiad_fas_changes_lines_5_and_6():
     torch.manual_seed(0)
     net = models.MgNetConfig(channels=(4, 8), steps=2).build().eval()
     f = torch.randn(2, 4, 8, 8)
-    ours = net.features(f).u
+    ours = net.descend(f).u
     torch.testing.assert_close(literal_mgnet((5, 6), net, f), ours)
     assert (literal_mgnet((4, 5), net, f) == 0).all() and ours.abs().max() > 0.1
 
