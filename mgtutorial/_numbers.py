@@ -8,6 +8,9 @@ from .errors import InvalidValue
 #: What still counts as a whole number of something: more fits into no machine's integer.
 MOST = 2**31 - 1
 
+#: The largest seed that torch takes with every sign and offset.
+MOST_SEED = 2**63 - 1
+
 
 def whole(name, value, least=1, most=MOST):
     """Return a whole number as Python's ``int``.
@@ -70,9 +73,10 @@ def real(name, value, least=0.0, most=math.inf, positive=False):
             found = math.inf
         if math.isfinite(found) and least <= found <= most and (found > 0 or not positive):
             return found
-    floor = "above 0" if positive else f"at least {least:g}"
-    upper = "" if most == math.inf else f" and at most {most:g}"
-    raise InvalidValue(f"{name}={value!r}: it must be a finite number, {floor}{upper}.")
+    kind = "positive, finite number" if positive else "finite number"
+    floor = "" if positive or least == -math.inf else f", at least {least:g}"
+    upper = "" if most == math.inf else f", at most {most:g}"
+    raise InvalidValue(f"{name}={value!r}: it must be a {kind}{floor}{upper}.")
 
 
 def plain(value):

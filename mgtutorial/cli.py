@@ -5,11 +5,14 @@ that stopped before its end, as it was told to, in 75.
 """
 
 import argparse
+import contextlib
 import os
 import sys
+import warnings
 
 from . import __version__
-from .errors import InvalidValue, MgtutorialError
+from ._installing import missing
+from .errors import InvalidValue, MgtutorialError, MgtutorialWarning
 
 
 def main(argv=None):
@@ -21,23 +24,54 @@ def main(argv=None):
     2
     """
     arguments = _parser().parse_args(argv)
+    _write_what_can_be_written()
     try:
-        arguments.run(arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("once", MgtutorialWarning)
+            warnings.showwarning = _told
+            arguments.run(arguments)
+        sys.stdout.flush()  # here, where a full disk is still a sentence
     except MgtutorialError as error:
         return _said(error)
     except ModuleNotFoundError as error:
-        package = str(error.name).partition(".")[0]
-        package = {"sklearn": "scikit-learn", "PIL": "pillow"}.get(package, package)
+        print(f"mgtutorial: {missing(error.name)}.", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever read has had enough, as `head` has
+        _forget_output()
+        return 141
+    except OSError as error:  # what no part foresaw: a full disk behind a pipe, a path too long
+        _forget_output()
+        where = f" {error.filename}" if error.filename else ""
         print(
-            f"mgtutorial: the package {package} is needed for this and is not installed: "
-            f"type: pip install {package}.",
-            file=sys.stderr,
+            f"mgtutorial: cannot read or write{where}: {error.strerror or error}.", file=sys.stderr
         )
         return 2
     except KeyboardInterrupt:
-        print("mgtutorial: stopped; the same command goes on from the last epoch.", file=sys.stderr)
+        again = "; the same command goes on from the last epoch" * (
+            arguments.run in (_train, _reproduce)
+        )
+        print(f"mgtutorial: stopped{again}.", file=sys.stderr)
         return 130
     return 0
+
+
+def _write_what_can_be_written():
+    """Let a terminal that lacks a character, such as ±, get its number instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_output():
+    """Have Python, when it ends, write nothing more to where nothing can be written."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _told(message, category, filename, lineno, file=None, line=None):
+    """Print a warning as a sentence, without the line of our source that it comes from."""
+    name = "" if issubclass(category, MgtutorialWarning) else f"{category.__name__}: "
+    print(f"mgtutorial: {name}{message}", file=sys.stderr)
 
 
 def _said(error):
@@ -49,7 +83,8 @@ def _said(error):
 
 
 def _speaks():
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID")
+    return (rank or os.environ.get("LOCAL_RANK") or "0") == "0"
 
 
 def _parser():
@@ -171,7 +206,7 @@ def _data(arguments):
     from .data import images as data
     from .data import sources
 
-    if arguments.download:
+    if arguments.download is not None:
         images = data.load(arguments.download, "train", root=arguments.root, download=True)
         print(f"{images.name}: {images.n:,} training images ({images.source})")
         return
@@ -218,6 +253,8 @@ def _spectrum(arguments):
 
 
 def _train(arguments):
+    from datetime import UTC, datetime
+
     from .training import devices, distributed, loop, protocols
 
     given = {
@@ -238,6 +275,9 @@ def _train(arguments):
         arguments.model, arguments.data or "digits", arguments.budget, root=arguments.root, **given
     )
     workspace, path = _workspace(arguments), arguments.checkpoint
+    begun = datetime.now(UTC).isoformat(timespec="seconds")
+    if config.precision == "float16" and devices.pick_device(arguments.device).type == "cpu":
+        print("float16 on a CPU is several times as slow as float32", file=sys.stderr)
     if devices.shared(arguments.devices, arguments.nodes):
         shape = {k: getattr(arguments, k) for k in ("devices", "nodes", "sync_batchnorm")}
         record = distributed.train(config, workspace, checkpoint_path=path, **shape)
@@ -249,36 +289,35 @@ def _train(arguments):
         )
     else:
         record = loop.train(config, workspace, checkpoint_path=path)
+    before = "recorded before, nothing was trained now: " * (record.finished < begun)
     print(
-        f"{arguments.model} on {config.data} ({record.data.source}), "
+        f"{before}{arguments.model} on {config.data} ({record.data.source}), "
         f"budget {config.budget}{', partial' if record.partial else ''}: "
         f"{record.metric} after {record.epochs} epochs "
-        f"({record.weights:,} weights, {record.seconds:.0f} s, run {record.digest})"
+        f"({record.weights:,} weights, {record.seconds:.0f} s, run {record.digest})\n"
+        f"record: {workspace.results_of(config)}"
     )
 
 
 def _reproduce(arguments):
+    from ._text import listed, seeds_of
     from .reproduction.command import Request, reproduce
     from .reproduction.papers.catalogue import MADE_BY_NOTEBOOK
     from .reproduction.tables import TABLES
 
     if not arguments.tables:
+        if arguments.rows is not None:
+            raise InvalidValue("rows were given without their table: name it, too.")
         titles = {name: table.title for name, table in TABLES.items()}
         for name, title in (titles | MADE_BY_NOTEBOOK).items():
             print(f"{name:28} {title}")
         return
-    try:
-        seeds = [int(s) for s in arguments.seeds.split(",")]
-    except ValueError:
-        raise InvalidValue(
-            f"seeds {arguments.seeds!r}: give whole numbers with commas between, such as 0,1,2."
-        ) from None
     reproduce(
         Request(
             names=tuple(arguments.tables),
             budget=arguments.budget,
-            rows=tuple(arguments.rows.split(",")) if arguments.rows else None,
-            seeds=tuple(seeds),
+            rows=None if arguments.rows is None else tuple(listed(arguments.rows, "rows")),
+            seeds=tuple(seeds_of(arguments.seeds)),
             data=arguments.data,
             scheduler=arguments.scheduler,
             workers=arguments.workers,
@@ -304,5 +343,5 @@ def _workspace(arguments):
     from .training.workspace import Workspace
 
     a = arguments
-    limit = _text.seconds(a.time_limit) if a.time_limit else None
+    limit = None if a.time_limit is None else _text.seconds(a.time_limit)
     return Workspace(a.runs, a.root, a.device, False if a.quiet else None, limit)

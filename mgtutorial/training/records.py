@@ -52,9 +52,7 @@ def digest(value):
     """
     if dataclasses.is_dataclass(value):
         value = dataclasses.asdict(value)
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain
-    )
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
