@@ -1,13 +1,8 @@
-"""What benchmarks that put this package beside a reference have in common.
-
-The sides take turns, and of each the fastest of the repetitions counts, so that what else the
-machine does disturbs all alike. Beside the wall time stands the processor time of the same
-repetition.
+"""The clock: sides of a comparison take turns in one process, so that what else the machine does
+disturbs all alike.
 """
 
 import gc
-import os
-import platform
 import time
 
 
@@ -19,9 +14,27 @@ def timed(function, *arguments):
     return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
-def circumstances(*packages):
-    """Return what was measured on, in a line: Python, `packages`, cores, and the load now."""
-    versions = [f"Python {platform.python_version()}"]
-    versions += [f"{package.__name__} {package.__version__}" for package in packages]
-    load = os.getloadavg()[0]
-    return f"{', '.join(versions)}, {os.cpu_count()} cores, load {load:.1f} at the start"
+def alternate(sides, repeat, warm=1):
+    """Call each side in turn, `repeat` times over; return what each gave last, and its wall times.
+
+    Parameters
+    ----------
+    sides : dict
+        Name -> function without arguments.
+    repeat : int
+    warm : int
+        Rounds before, which are not counted: they fill caches and start workers.
+
+    Returns
+    -------
+    (dict, dict)
+        Name -> last result; name -> seconds, a list.
+    """
+    results, seconds = {}, {name: [] for name in sides}
+    for i in range(warm + repeat):
+        for name, function in sides.items():
+            results.pop(name, None)  # what is still held would be memory that the next lacks
+            results[name], wall, _ = timed(function)
+            if i >= warm:
+                seconds[name].append(wall)
+    return results, seconds

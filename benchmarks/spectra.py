@@ -1,23 +1,16 @@
-"""All singular values of a periodic convolution: mgtutorial beside NumPy, in one run; and sliders.
+"""All singular values of a periodic convolution: this package beside NumPy; and sliders.
 
-How the clock is read is said in side_by_side.py; of each side, the fastest of the repetitions
-counts. The dense matrix is decomposed where it fits, and its time extrapolated by the third
-power of its size. A slider's redraw is what a kernel does from the new value to the picture: the
+3 x 3 with random weights on 32 x 32 points, in double precision. The dense matrix is decomposed
+where it fits. A slider's redraw is what a kernel does from the new value to the picture: the
 function, the drawing, and the SVG for the browser.
-
-    python benchmarks/spectra.py                # some minutes, most of them for the dense matrix
-    python benchmarks/spectra.py --check        # exit code 1 if a bar is missed
-    python benchmarks/spectra.py --no-dense     # half a minute
 """
 
-import argparse
 import gc
 import os
-import sys
 import tracemalloc
+from functools import partial
 
 import numpy as np
-from side_by_side import circumstances, timed
 from threadpoolctl import threadpool_limits
 
 from mgtutorial.figures.complex_plane import REDUCTION, Plane, Relief
@@ -26,6 +19,8 @@ from mgtutorial.linalg.polynomials import q
 from mgtutorial.spectra.convolutions import Convolution
 from mgtutorial.spectra.symbols import eigenvalues, singular_values
 from mgtutorial.training import snapshots
+
+from .side_by_side import alternate, timed
 
 GRID = (32, 32)
 
@@ -97,43 +92,47 @@ def memory(function, *arguments):
     return peak
 
 
+def measure(channels=(64, 256), repeat=(5, 1), dense_grids=(4, 6, 8), redraws=3):
+    # LAPACK with one thread on all sides: with more it is slower on small matrices, and very much
+    # so while other programs run. The threads of mgtutorial share out the frequencies.
+    with threadpool_limits(1, user_api="blas"):
+        for c, n in zip(channels, repeat, strict=True):
+            yield from compare(c, n)
+        yield from dense(channels[0], dense_grids)
+        yield from moves(redraws)
+
+
 def compare(channels, repeat):
-    """Print the table of one size; return {side: (wall, processor, difference)}."""
+    """All sides on one kernel, with the greatest difference to the plain loop."""
     kernel = kernel_of(channels)
-    best, values = {}, {}
-    for _ in range(repeat):
-        for name, function in SIDES.items():
-            values[name], wall, cpu = timed(function, kernel)
-            best[name] = min(best.get(name, (wall, cpu)), (wall, cpu))
+    sides = {name: partial(function, kernel) for name, function in SIDES.items()}
+    values, seconds = alternate(sides, repeat, warm=int(repeat > 1))
     exact = np.sort(values[REFERENCE], axis=None)
-    print(f"\n{channels} to {channels} channels, 3 x 3, {GRID[0]} x {GRID[1]}\n")
-    print("| | wall (s) | processor (s) | loop / this | memory (MB) | difference |")
-    print("|---|---:|---:|---:|---:|---:|")
-    rows = {}
-    for name, (wall, cpu) in best.items():
+    for name, times in seconds.items():
         off = np.abs(np.sort(values[name], axis=None) - exact).max() / exact[-1]
-        ratio = best[REFERENCE][0] / wall
-        megabytes = memory(SIDES[name], kernel) / 1e6
-        print(f"| {name} | {wall:.3f} | {cpu:.3f} | {ratio:.1f} | {megabytes:.0f} | {off:.0e} |")
-        rows[name] = wall, cpu, off
-    return rows
+        facts = {"difference": float(off)}
+        if repeat > 1:  # once more, much slower
+            facts["bytes"] = memory(sides[name])
+        yield {"case": f"{channels} to {channels} channels", "side": name, "unit": "s",
+               "values": times, "facts": facts}  # fmt: skip
 
 
-def dense(channels, sides, target):
-    """Decompose the dense matrix on small grids; return the time extrapolated to the target."""
-    print("\n| dense matrix on | unknowns | wall (s) | processor (s) | difference |")
-    print("|---|---:|---:|---:|---:|")
+def dense(channels, grids):
+    """The matrix itself on small grids, and the symbol on the same."""
     A = Convolution(kernel_of(channels), padding_mode="circular")
-    for n in sides:
+    for n in grids:
         matrix = A.sparse((n, n)).toarray()
-        found, wall, cpu = timed(lambda m: np.linalg.svd(m, compute_uv=False), matrix)
-        own = np.sort(singular_values(A, (n, n)), axis=None)[::-1]
-        off = np.abs(own - found).max() / found[0]
-        print(f"| {n} x {n} | {len(matrix):,} | {wall:.2f} | {cpu:.2f} | {off:.0e} |")
-        seconds = cpu * (target / len(matrix)) ** 3
-    print(f"\nTimes the third power of the size, {target:,} unknowns take {seconds:,.0f} s")
-    print(f"(processor time), and {8 * target**2 / 1e9:.0f} GB for the matrix.")
-    return seconds
+        sides = {
+            "mgtutorial": partial(singular_values, A, (n, n)),
+            "NumPy, dense matrix": partial(np.linalg.svd, matrix, compute_uv=False),
+        }
+        values, seconds = alternate(sides, 1, warm=0)
+        own, found = (np.sort(v, axis=None) for v in values.values())
+        off = float(np.abs(own - found).max() / found[-1])
+        for name, times in seconds.items():
+            yield {"case": f"{channels} channels on {n} x {n} points", "side": name, "unit": "s",
+                   "values": times,
+                   "facts": {"unknowns": len(matrix), "difference": off}}  # fmt: skip
 
 
 def moved():
@@ -160,55 +159,12 @@ def moved():
     yield "surface of q, over a root", lambda t: relief(lambda z: q(z, pairs(t)), pairs(t)), real
 
 
-def redraws(repeat=5):
-    """Print what a move of a slider costs; return the greatest median, in ms of the processor."""
-    print("\n| slider | redraws | median processor (ms) | median wall (ms) | fastest wall (ms) |")
-    print("|---|---:|---:|---:|---:|")
-    worst = 0
+def moves(repeat):
+    """What a move of each slider costs."""
     for name, figure, values in moved():
         times = []
         for _ in range(repeat):  # a frame that was shown is kept, so begin anew
             row = slider(figure, t=values, alt=name).children[0]
             for i in range(1, len(values)):
-                times.append(timed(setattr, row, "value", i)[1:])
-        walls, cpus = 1000 * np.array(times).T
-        middle = np.median(cpus)
-        print(
-            f"| {name} | {len(times)} | {middle:.0f} | {np.median(walls):.0f} | {walls.min():.0f} |"
-        )
-        worst = max(worst, middle)
-    return worst
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--repeat", type=int, default=12)
-    parser.add_argument("--no-dense", action="store_true", help="leave out the dense matrix")
-    parser.add_argument("--check", action="store_true", help="exit code 1 if a bar is missed")
-    args = parser.parse_args()
-    print(circumstances(np))
-    rows = compare(64, args.repeat)
-    mine = rows["mgtutorial"]
-    bars = {
-        "3 times faster than the loop": rows[REFERENCE][0] / mine[0] >= 3,
-        "1e-12 of the greatest": mine[2] < 1e-12,
-    }
-    if not args.no_dense:
-        seconds = dense(64, (4, 6, 8), 64 * GRID[0] * GRID[1])
-        print(f"That is {seconds / mine[1]:,.0f} times the processor time of mgtutorial.")
-        bars["1,000 times faster than the dense matrix"] = seconds / mine[1] >= 1000
-    bars["a slider redraws in 50 ms"] = redraws() < 50
-    wide = compare(256, 1)
-    bars["256 channels under 60 s"] = wide["mgtutorial"][0] < 60
-    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
-    for name, held in bars.items():
-        print(f"{'held' if held else 'MISSED'}: {name}")
-    return 0 if all(bars.values()) or not args.check else 1
-
-
-if __name__ == "__main__":
-    # LAPACK with one thread on all sides: with more it is slower on small matrices, and very much
-    # so while other programs run. The threads of mgtutorial share out the frequencies.
-    with threadpool_limits(1, user_api="blas"):
-        code = main()
-    sys.exit(code)
+                times.append(timed(setattr, row, "value", i)[1])
+        yield {"case": f"slider: {name}", "side": "mgtutorial", "unit": "s", "values": times}

@@ -78,6 +78,21 @@ def seeds_of(given):
     return list(dict.fromkeys(found))
 
 
+def printable(text, most=100):
+    r"""Return a text as a terminal, a figure and a file can show it.
+
+    Control characters, half characters and what else does not print become escapes; of a long text
+    the middle is left out.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31m"), printable("layer" * 9, 20)
+    ('a\\x1b[31m', 'layerla...erlayer')
+    """
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    return text if len(text) <= most else f"{text[: most // 2 - 3]}...{text[-(most // 2 - 2) :]}"
+
+
 def as_json(plain):
     return json.dumps(plain, indent=2, ensure_ascii=False)
 

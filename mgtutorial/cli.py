@@ -1,13 +1,16 @@
-"""The command ``mgtutorial``: data, count, spectrum, train, reproduce, tables.
+"""The command ``mgtutorial``: data, count, spectrum, train, reproduce, sweep, tables.
 
 A mistake that the user can mend ends in one sentence and exit code 2; Ctrl-C in 130; a run
 that stopped before its end, as it was told to, in 75.
 """
 
 import argparse
+import atexit
 import contextlib
+import gc
 import os
 import sys
+import time
 import warnings
 
 from . import __version__
@@ -24,42 +27,34 @@ def main(argv=None):
     2
     """
     arguments = _parser().parse_args(argv)
-    _write_what_can_be_written()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # a terminal that is ASCII only
+            stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("once", MgtutorialWarning)
             warnings.showwarning = _told
             arguments.run(arguments)
         sys.stdout.flush()  # here, where a full disk is still a sentence
+    except BrokenPipeError:  # the reader has seen enough, as in `| head`
+        _forget_output()
+        return 141
     except MgtutorialError as error:
         return _said(error)
     except ModuleNotFoundError as error:
         print(f"mgtutorial: {missing(error.name)}.", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever read has had enough, as `head` has
-        _forget_output()
-        return 141
-    except OSError as error:  # what no part foresaw: a full disk behind a pipe, a path too long
-        _forget_output()
-        where = f" {error.filename}" if error.filename else ""
-        print(
-            f"mgtutorial: cannot read or write{where}: {error.strerror or error}.", file=sys.stderr
-        )
-        return 2
-    except KeyboardInterrupt:
-        again = "; the same command goes on from the last epoch" * (
-            arguments.run in (_train, _reproduce)
-        )
-        print(f"mgtutorial: stopped{again}.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        goes_on = arguments.run in (_train, _reproduce, _sweep)
+        said = "the same command goes on from the last epoch." if goes_on else "nothing is kept."
+        print(f"mgtutorial: stopped; {str(stop) or said}", file=sys.stderr)
         return 130
+    except OSError as error:
+        _forget_output()
+        what = "write the output" if error.filename is None else f"read or write {error.filename}"
+        print(f"mgtutorial: cannot {what} ({error.strerror or error}).", file=sys.stderr)
+        return 2
     return 0
-
-
-def _write_what_can_be_written():
-    """Let a terminal that lacks a character, such as ±, get its number instead of an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _forget_output():
@@ -72,6 +67,20 @@ def _told(message, category, filename, lineno, file=None, line=None):
     """Print a warning as a sentence, without the line of our source that it comes from."""
     name = "" if issubclass(category, MgtutorialWarning) else f"{category.__name__}: "
     print(f"mgtutorial: {name}{message}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _nothing_collected():
+    """Leave out what takes a third of a short command's time: looking for garbage, again and again
+    and at the end of the process, through what was imported and parsed and lives until then."""
+    was_on = gc.isenabled()
+    gc.disable()
+    atexit.register(gc.freeze)
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _said(error):
@@ -117,7 +126,7 @@ def _parser():
     spectrum.add_argument(
         "source",
         metavar="CHECKPOINT",
-        help="a checkpoint, a state_dict, a named network, or module:callable to import",
+        help="a checkpoint, a file of weights, a named network, or module:callable to import",
     )
     spectrum.add_argument(
         "--network", help="the network of a state_dict: a name, or module:callable to import"
@@ -128,7 +137,9 @@ def _parser():
         help="a layer, or a pattern such as 'levels.*.A'; may be repeated (default: all)",
     )
     spectrum.add_argument(
-        "--size", type=int, default=16, help="points of a side of the periodic grid (default: 16)"
+        "--size",
+        type=int,
+        help="points of a side of the periodic grid (default: 16; 8 and 4 for wide layers)",
     )
     spectrum.add_argument(
         "--singular", action="store_true", help="singular values only: quicker for wide layers"
@@ -181,6 +192,13 @@ def _parser():
     reproduce.add_argument("--scheduler", help="address of a dask scheduler, as tcp://host:8786")
     reproduce.set_defaults(run=_reproduce)
 
+    sweep = commands.add_parser("sweep", help="train what a plan of runs still lacks")
+    sweep.add_argument("--plan", required=True, metavar="CSV", help="as experiments/plan.csv")
+    sweep.add_argument("--dry-run", action="store_true", help="only show what is to do")
+    sweep.add_argument("--workers", type=int, help="train so many runs at a time")
+    sweep.add_argument("--scheduler", help="address of a dask scheduler, as tcp://host:8786")
+    sweep.set_defaults(run=_sweep)
+
     tables = commands.add_parser("tables", help="hold the pages against the records")
     what = tables.add_mutually_exclusive_group(required=True)
     what.add_argument("--check", action="store_true", help="fail if a page says something else")
@@ -190,14 +208,15 @@ def _parser():
 
     for command in (train, reproduce):
         command.add_argument("--data", help="data set (default: digits, or the table's own)")
-        command.add_argument("--budget", default="smoke", help="smoke, demo, short or paper")
+        command.add_argument("--budget", default="smoke", help="smoke, demo, short, fast or paper")
+    for command in (train, reproduce, sweep):
         command.add_argument("--device", default="auto", help="cpu, cuda, or auto")
         command.add_argument(
             "--time-limit", metavar="TIME", help="stop after a whole epoch, as in 9m or 1h30m"
         )
         command.add_argument("--runs", help="folder of the results files")
         command.add_argument("--quiet", action="store_true", help="no progress display")
-    for command in (data, train, reproduce):
+    for command in (data, train, reproduce, sweep):
         command.add_argument("--root", help="folder of the data sets (default: MGTUTORIAL_DATA)")
     return parser
 
@@ -216,6 +235,7 @@ def _data(arguments):
             print(f"{'':14} {'':12} {row.how}")
 
 
+@_nothing_collected()
 def _count(arguments):
     from .reproduction import count_report
 
@@ -237,19 +257,69 @@ def _count(arguments):
 
 
 def _spectrum(arguments):
-    from .spectra import report
+    from ._text import estimate, printable
+    from .spectra import planning, report, written
     from .training.weights import convolutions_of
 
     a = arguments
-    report.choose_format(a.format)
-    found = []
+    written.choose_format(a.format)
     convolutions = convolutions_of(a.source, a.network)
-    for layer in report.spectra(convolutions, a.layer, a.size, not a.singular):
-        found.append(layer)
-        print(f"{layer.name}: done", file=sys.stderr)
-    print(f"on a periodic grid of {a.size} points a side\n\n{report.table(found)}\n")
-    for path in report.write(found, a.output, report.stem_of(a.source), a.format):
+    plan = planning.planned(convolutions, a.layer, a.size, not a.singular)
+    if plan.lines > _MOST_LINES:
+        raise InvalidValue(
+            f"the CSV would have {plan.lines:,} lines, more than {_MOST_LINES:,}: take a smaller "
+            "grid, or fewer layers at a time."
+        )
+    written.check_folder(a.output)
+    left_out = plan.left_out | ({} if a.layer else convolutions.passed_over)
+    for name, why in left_out.items():
+        _tell(f"left out: {printable(name)}: {printable(why, 400)}")
+    n, begun, found, spent = len(plan.tasks), time.monotonic(), [], 0.0
+    if plan.seconds > 5 or plan.lines > 10**6:
+        _tell(f"{n} layers: {estimate(plan.seconds)}, and a CSV of {plan.lines:,} lines")
+    try:
+        for task in plan.tasks:
+            found.append(report.spectrum_of(task, plan.weights))
+            spent += task.seconds
+            rest = sum(t.seconds for t in plan.tasks[len(found) :])
+            rest *= (time.monotonic() - begun) / spent
+            left = f", {estimate(rest)} left" if rest > 5 else ""
+            _tell(f"{printable(task.name)}: done ({len(found)} of {n}{left})")
+    except KeyboardInterrupt:
+        if found:
+            _spectra_written(a, found, plan, left_out)
+        raise KeyboardInterrupt(f"{len(found)} of {n} layers are done and kept.") from None
+    _spectra_written(a, found, plan, left_out)
+
+
+def _spectra_written(a, found, plan, left_out):
+    """Print the table, and write figures and CSV."""
+    from ._text import printable
+    from .spectra import report, written
+
+    where = "" if a.size is None else f" on a periodic grid of {a.size} points a side"
+    print(f"{printable(a.source)}: {len(found)} layers{where}\n\n{report.table(found)}\n")
+    done = {s.name for s in found}
+    if without := [printable(name) for name in plan.without_eigenvalues if name in done]:
+        print(f"without eigenvalues, as these take long (--size N computes them): {_list(without)}")
+    if left_out:
+        print(f"left out: {_list(printable(name) for name in left_out)}")
+    if len(found) > _DRAWN:
+        print(f"drawn: the first {_DRAWN} layers; choose others with --layer")
+    for path in written.write(found, a.output, written.stem_of(a.source), a.format, _DRAWN):
         print(f"written: {path}")
+
+
+_MOST_LINES = 2**25  # of a CSV: some 2 GB
+_DRAWN = 20  # layers in the figures of a command
+
+
+def _list(names):
+    return ", ".join(names)
+
+
+def _tell(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def _train(arguments):
@@ -290,10 +360,11 @@ def _train(arguments):
     else:
         record = loop.train(config, workspace, checkpoint_path=path)
     before = "recorded before, nothing was trained now: " * (record.finished < begun)
+    rest = f", the weights at rest from epoch {record.at_rest}," if record.at_rest else ""
     print(
         f"{before}{arguments.model} on {config.data} ({record.data.source}), "
         f"budget {config.budget}{', partial' if record.partial else ''}: "
-        f"{record.metric} after {record.epochs} epochs "
+        f"{record.metric} after {record.epochs} epochs{rest} "
         f"({record.weights:,} weights, {record.seconds:.0f} s, run {record.digest})\n"
         f"record: {workspace.results_of(config)}"
     )
@@ -327,6 +398,14 @@ def _reproduce(arguments):
     )
 
 
+def _sweep(arguments):
+    from .sweeps.plan import sweep
+
+    a = arguments
+    sweep(a.plan, _workspace(a), workers=a.workers, scheduler=a.scheduler, dry_run=a.dry_run)
+
+
+@_nothing_collected()
 def _tables(arguments):
     from .reproduction import status_page
 

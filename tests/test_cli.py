@@ -224,6 +224,19 @@ def test_count_of_a_network_is_by_level_and_role(capsys):
     assert "literally" not in capsys.readouterr().out
 
 
+def test_a_short_command_leaves_the_collector_as_it_was(capsys):
+    """It switches it off for its own time, however it ends; here the process lives on."""
+    import gc
+
+    for command, code in ((["count", "--table", "mgiad-table2"], 0), (["count", "mgnet20"], 2)):
+        assert main(command) == code and gc.isenabled()
+    gc.disable()
+    try:
+        assert main(command) == 2 and not gc.isenabled()
+    finally:
+        gc.enable()
+
+
 def test_version_and_help_need_no_torch():
     code = "import sys, mgtutorial.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n"
     done = subprocess.run(

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue
 from .stencils import Stencil
@@ -100,12 +100,12 @@ def direct(problem):
     Returns
     -------
     callable
-        For arrays (up to 1,000 unknowns for tensors, too) of shape ``(..., *grid)``.
+        For arrays and tensors of shape ``(..., *grid)``; gradients flow up to 1,000 unknowns.
 
     Raises
     ------
     InvalidValue
-        For a singular problem with more than 1,000 unknowns.
+        For a singular problem with more than 1,000 unknowns; when called, for another grid.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def direct(problem):
 
     Book: coarsening, coarsening-v-cycles
     """
-    matrix = problem.sparse()
+    matrix, shape = problem.sparse(), problem.shape
     size = matrix.shape[0]
     if size > DENSE:
         if problem.A.singular:
@@ -123,30 +123,66 @@ def direct(problem):
                 f"the coarsest problem is singular and has {size} unknowns, more than the {DENSE} "
                 "that are solved by a dense pseudoinverse: use more levels."
             )
-        factors = scipy.sparse.linalg.splu(matrix.tocsc())
+        inverse = _sparse_inverse(matrix.tocsc())
+    else:
+        invert = np.linalg.pinv if problem.A.singular else np.linalg.inv
+        inverse = _dense_inverse(np.ascontiguousarray(invert(matrix.toarray()).T))
 
-        def solve_sparse(r):
-            columns = np.ascontiguousarray(r.reshape(-1, size).T, dtype=float)
-            return np.ascontiguousarray(factors.solve(columns).T).reshape(r.shape)
+    def B(r):
+        if tuple(r.shape[max(0, r.ndim - len(shape)) :]) != shape:
+            raise InvalidValue(
+                f"the coarsest problem has unknowns of shape {shape} and was given an array of "
+                f"shape {tuple(r.shape)}: the last {len(shape)} axes must be its grid."
+            )
+        return inverse(r.reshape(-1, size)).reshape(r.shape)
 
-        return solve_sparse
-    invert = np.linalg.pinv if problem.A.singular else np.linalg.inv
-    transposed = np.ascontiguousarray(invert(matrix.toarray()).T)
+    return B
 
-    def multiply(r):
+
+def _dense_inverse(transposed):
+    """Solutions for the rows of an array or a tensor, by a product with the inverse."""
+
+    def rows(r):
         if isinstance(r, np.ndarray):
-            M = transposed.astype(np.result_type(r.dtype, np.float32), copy=False)
-        else:
-            M = _as_tensor(transposed, r)
-        return (r.reshape(-1, size) @ M).reshape(r.shape)
+            dtype = np.result_type(r.dtype, np.float32, _complex_as(transposed))
+            return r @ transposed.astype(dtype, copy=False)
+        import torch
 
-    return multiply
+        dtype = r.dtype if not np.iscomplexobj(transposed) else r.dtype.to_complex()
+        return r.to(dtype) @ torch.as_tensor(transposed, dtype=dtype, device=r.device)
+
+    return rows
 
 
-def _as_tensor(array, like):
-    import torch
+def _sparse_inverse(matrix):
+    """The same by a factorisation; tensors take part as arrays, and without a graph."""
+    factors = scipy.sparse.linalg.splu(matrix)
 
-    return torch.as_tensor(array, dtype=like.dtype, device=like.device)
+    def columns(b):
+        b = np.ascontiguousarray(b, dtype=np.result_type(b.dtype, matrix.dtype))
+        if np.iscomplexobj(b) and not np.iscomplexobj(matrix):  # one factorisation serves both
+            return factors.solve(b.real.copy()) + 1j * factors.solve(b.imag.copy())
+        return factors.solve(b)
+
+    def rows(r):
+        if isinstance(r, np.ndarray):
+            return np.ascontiguousarray(columns(r.T).T)
+        import torch
+
+        if r.requires_grad and torch.is_grad_enabled():
+            raise InvalidValue(
+                f"the coarsest problem has {matrix.shape[0]} unknowns, more than the {DENSE} "
+                "through which gradients are computed: use more levels, or detach the tensor."
+            )
+        found = torch.from_numpy(np.ascontiguousarray(columns(r.detach().cpu().numpy().T).T))
+        return found.to(r.device, torch.promote_types(r.dtype, found.dtype.to_real()))
+
+    return rows
+
+
+def _complex_as(array):
+    """The least type that an array of the same kind, real or complex, has."""
+    return np.complex64 if np.iscomplexobj(array) else np.float32
 
 
 def galerkin(R, A, P):

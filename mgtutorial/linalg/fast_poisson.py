@@ -21,7 +21,6 @@ What belongs to no unknown (the boundary, and a slot at the end of the rows with
 zero throughout. Vertical neighbours have the same place in the row.
 """
 
-import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -29,6 +28,7 @@ import numpy as np
 
 from ..errors import InvalidValue
 from ..multigrid import Level, State, correct
+from ._numbers import floating, scale_of, two_steps
 from .coarsening import check_coarsest, coarsenings, direct
 from .problems import poisson
 from .solvers import full_multigrid, solve
@@ -293,7 +293,7 @@ class PoissonSolver:
     """
 
     def __init__(self, n, nu=(1, 1)):
-        if min(nu) < 1:
+        if min(nu := two_steps(nu)) < 1:
             raise InvalidValue(f"nu = {nu}: this solver needs a step before and one after.")
         sizes = coarsenings(n)
         check_coarsest(sizes, d=2)
@@ -315,6 +315,12 @@ class PoissonSolver:
     def solve(self, f, tol=1e-10, max_cycles=50):
         """Solve for the right-hand side `f`, shape ``(n - 1, n - 1)``.
 
+        Parameters
+        ----------
+        f : array of real numbers
+        tol, max_cycles
+            As for :func:`mgtutorial.linalg.solve`.
+
         Returns
         -------
         Result
@@ -323,17 +329,34 @@ class PoissonSolver:
         Raises
         ------
         InvalidValue
-            For another shape, or entries that are not finite.
+            For another shape, entries that are not finite or complex, or a tensor with a gradient.
         """
-        poisson(self.n).check(f)
-        f = split(np.asarray(f, dtype=float) / self.n**2)
+        f = poisson(self.n).check(self._array(f))
+        scale = scale_of(f)
+        f = split(f / scale / self.n**2)
         with np.errstate(over="ignore", invalid="ignore"):  # solve says it in words
             u = full_multigrid(self.levels, f).u
-        result = solve(self.levels, f, u, tol, max_cycles, norm=_norm)
-        residuals = [self.n**2 * r for r in result.residuals]
-        return replace(result, u=merge(result.u), residuals=residuals)
+        result = solve(self.levels, f, u, tol, max_cycles)
+        residuals = [self.n**2 * (scale * r) for r in result.residuals]
+        return replace(result, u=merge(result.u, scale=scale), residuals=residuals)
 
-
-def _norm(r):
-    r = r.ravel()
-    return math.sqrt(float(r @ r))
+    def _array(self, f):
+        """The right-hand side as one array of doubles, which is all that this solver works on."""
+        if getattr(f, "requires_grad", False):
+            raise InvalidValue(
+                "the right-hand side is a tensor that requires a gradient, and this solver works "
+                f"in place, without one: solve with poisson_levels({self.n}), or detach it."
+            )
+        f = floating(f)
+        f = f.detach().cpu().numpy() if hasattr(f, "detach") else f
+        if np.iscomplexobj(f):
+            raise InvalidValue(
+                "the right-hand side is complex, and this solver works on real numbers: solve for "
+                f"its real and its imaginary part, or with poisson_levels({self.n})."
+            )
+        if f.ndim != 2:
+            raise InvalidValue(
+                f"a right-hand side of shape {f.shape}: this solver takes one of shape "
+                f"({self.n - 1}, {self.n - 1}) at a time; poisson_levels({self.n}) takes batches."
+            )
+        return f.astype(float, copy=False)

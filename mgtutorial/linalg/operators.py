@@ -1,10 +1,11 @@
 r"""Linear operators given as functions: their error propagation, matrix and spectral radius."""
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue
+from . import _arpack
+from ._numbers import floating
 
 
 def error_propagation(A, B):
@@ -70,7 +71,8 @@ def spectral_radius(E, shape=None):
     Raises
     ------
     InvalidValue
-        For a callable without a `shape`.
+        For a callable without a `shape`; a matrix that is not square or finite; no numbers; or if
+        Arnoldi's method does not converge.
 
     Examples
     --------
@@ -79,22 +81,40 @@ def spectral_radius(E, shape=None):
 
     Book: smoothing, eq-error-propagation
     """
-    if callable(E):
+    E = _matrix(E, shape)
+    if len(E.shape) != 2 or E.shape[0] != E.shape[1] or not E.shape[0]:
+        raise InvalidValue(
+            f"an operator of shape {tuple(E.shape)} has no spectral radius: give a square matrix."
+        )
+    if not (size := _arpack.size_of(E)):
+        return 0.0
+    if isinstance(E, np.ndarray):
+        return float(np.abs(np.linalg.eigvals(E)).max())
+    E, unit = _arpack.brought_to_size_1(E, size)
+    return unit * float(np.abs(_arpack.values(scipy.sparse.linalg.eigs, E, 6, ncv=60)).max())
+
+
+def _matrix(E, shape):
+    """An operator as an array up to 1,000 unknowns, else as a sparse array or a LinearOperator."""
+    if scipy.sparse.issparse(E):
+        E = E.toarray() if E.shape[0] <= 1000 else E.astype(np.result_type(E.dtype, float))
+    elif isinstance(E, scipy.sparse.linalg.LinearOperator):
+        if E.shape[0] <= 1000:
+            E = E @ np.eye(E.shape[1])
+    elif callable(E):
         if shape is None:
             raise InvalidValue("the spectral radius of a function needs the grid: give its shape.")
         size = int(np.prod(shape))
-        if size <= 1000:
-            E = as_matrix(E, shape)
-        else:
-            flat = E
-            E = scipy.sparse.linalg.LinearOperator(
-                (size, size), lambda v: flat(v.reshape(shape)).ravel(), dtype=float
+        if size > 1000:
+            kind = np.asarray(E(np.zeros(shape))).dtype  # a real E of complex numbers is complex
+            return scipy.sparse.linalg.LinearOperator(
+                (size, size),
+                lambda v: np.asarray(E(v.reshape(shape))).ravel(),
+                dtype=np.result_type(kind, float),
             )
-    elif scipy.sparse.issparse(E) and E.shape[0] <= 1000:
-        E = E.toarray()
-    if isinstance(E, np.ndarray):
-        return float(np.abs(np.linalg.eigvals(E)).max())
-    # A fixed start, so that the same question has the same answer.
-    v0 = np.random.default_rng(0).standard_normal(E.shape[0])
-    values = scipy.sparse.linalg.eigs(E, k=6, ncv=60, v0=v0, return_eigenvectors=False)
-    return float(np.abs(values).max())
+        E = as_matrix(E, shape)
+    if scipy.sparse.issparse(E) or isinstance(E, scipy.sparse.linalg.LinearOperator):
+        return E
+    E = floating(E, what="the operator")
+    E = E.detach().cpu().numpy() if hasattr(E, "detach") else E
+    return E.astype(complex if np.iscomplexobj(E) else float)  # what LAPACK has

@@ -17,12 +17,14 @@ References
 """
 
 import math
+import numbers
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from ..errors import InvalidValue, choose
+from ._numbers import floating, rounding
 from .stencils import Stencil
 
 
@@ -73,8 +75,8 @@ class Problem:
         """Shape of the unknowns: ``n - 1`` points an axis (Dirichlet) or ``n`` (periodic)."""
         return (self.n - (self.A.boundary == "dirichlet"),) * self.A.d
 
-    def sparse(self, dtype=float):
-        """Return the matrix as a ``scipy.sparse.csr_array``."""
+    def sparse(self, dtype=None):
+        """Return the matrix as a ``scipy.sparse.csr_array``, of doubles unless told otherwise."""
         return self.A.sparse(self.shape, dtype)
 
     def grid(self):
@@ -121,12 +123,14 @@ class Problem:
             return math.prod(np.sin(ki * np.pi * x) for ki, x in zip(k, self.grid(), strict=True))
         return np.exp(2j * np.pi * sum(ki * x for ki, x in zip(k, self.grid(), strict=True)))
 
-    def check(self, f):
+    def check(self, f, like=None):
         """Return `f` if ``A u = f`` can be solved on this grid.
 
         Parameters
         ----------
-        f : array, shape (..., *shape)
+        f : array or tensor, shape (..., *shape)
+        like : array or tensor, optional
+            The same numbers in the type that shall be returned.
 
         Raises
         ------
@@ -135,22 +139,31 @@ class Problem:
             `f` has a mean: constants are in the kernel, so only right-hand sides
             without a mean have a solution.
         """
-        d = self.A.d
-        if tuple(f.shape[max(f.ndim - d, 0) :]) != self.shape:
+        values, d = floating(f) if like is None else like, self.A.d
+        if tuple(values.shape[max(values.ndim - d, 0) :]) != self.shape:
             raise InvalidValue(
-                f"a right-hand side of shape {tuple(f.shape)} for unknowns of shape {self.shape}: "
-                f"the last {d} axes must be the grid."
+                f"a right-hand side of shape {tuple(values.shape)} for unknowns of shape "
+                f"{self.shape}: the last {d} axes must be the grid."
             )
         if self.A.singular:
-            values = np.asarray(f).reshape(*f.shape[: f.ndim - d], -1)
-            mean, size = np.abs(values.mean(-1)), np.abs(values).max(-1)
+            axes = tuple(range(-d, 0))
+            size = abs(values).reshape(*values.shape[: values.ndim - d], -1)
+            size = size.max(-1).values if hasattr(size, "detach") else size.max(-1)
+            size = size.reshape(*size.shape, *[1] * d)
+            mean = abs((values / (size + (size == 0))).mean(axes))
             # Rounding leaves a mean of some eps times the largest entry.
-            if np.any(mean > 1e3 * np.finfo(values.dtype).eps * size):
+            if bool((mean > min(1e3 * rounding(f), 0.01)).any()):
                 raise InvalidValue(
-                    f"the periodic problem is singular and the right-hand side has a mean of "
-                    f"{mean.max():.3g}, so there is no solution: subtract its mean."
+                    "the periodic problem is singular and the right-hand side has a mean of "
+                    f"{float(mean.max()):.3g} of its greatest entry, so there is no solution: "
+                    "subtract its mean."
                 )
-        return f
+        return f if like is None else like
+
+    def without_mean(self, f):
+        """Return `f` without the mean that rounding has left in it."""
+        mean = f.mean(tuple(range(-self.A.d, 0)))
+        return f - mean.reshape(*mean.shape, *[1] * self.A.d)
 
 
 def poisson(n, d=2, boundary="dirichlet"):
@@ -211,7 +224,7 @@ def anisotropic_diffusion(n, epsilon, angle=0.0, boundary="dirichlet"):
     Raises
     ------
     InvalidValue
-        For an `epsilon` that is not positive.
+        For an `epsilon` that is not positive or an `angle` that is not finite.
 
     Examples
     --------
@@ -223,6 +236,8 @@ def anisotropic_diffusion(n, epsilon, angle=0.0, boundary="dirichlet"):
     Book: smoothing, eq-anisotropic
     """
     _positive("epsilon", epsilon)
+    if not _finite(angle):
+        raise InvalidValue(f"angle = {angle!r}: give a finite number of radians.")
     # cos and sin with the exact values on the axes, where no mixed term may be left over
     c, s = math.cos(angle), math.sin(angle)
     if angle == 0:
@@ -256,7 +271,7 @@ def convection_diffusion(n, velocity, epsilon=1.0, scheme="upwind", boundary="di
     Raises
     ------
     InvalidValue
-        For an `epsilon` that is not positive or a velocity of another length.
+        For an `epsilon` that is not positive, a velocity of another length or not finite.
     UnknownName
         For another scheme.
 
@@ -271,7 +286,12 @@ def convection_diffusion(n, velocity, epsilon=1.0, scheme="upwind", boundary="di
     """
     _positive("epsilon", epsilon)
     choose("scheme", scheme, ("upwind", "central"))
-    velocity = np.atleast_1d(np.asarray(velocity, dtype=float))
+    velocity = np.atleast_1d(floating(velocity, what="the velocity"))
+    # the upwind scheme takes maxima, in which a NaN would get lost
+    if np.iscomplexobj(velocity) or not np.isfinite(velocity).all():
+        raise InvalidValue(
+            f"the velocity {velocity.tolist()} is not all finite and real: give such numbers."
+        )
     if velocity.ndim != 1 or velocity.size not in (1, 2, 3):
         raise InvalidValue(
             f"a velocity of shape {velocity.shape}: give 1, 2 or 3 numbers, one for each dimension."
@@ -312,5 +332,9 @@ def _assemble(n, K, velocity, scheme="central", boundary="dirichlet"):
 
 
 def _positive(name, value):
-    if not (np.isscalar(value) and math.isfinite(value) and value > 0):
+    if not (_finite(value) and value > 0):
         raise InvalidValue(f"{name} = {value!r}: give a positive number.")
+
+
+def _finite(value):
+    return isinstance(value, numbers.Real) and math.isfinite(value)

@@ -31,10 +31,10 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue, choose
+from ._numbers import in_type
 from .stencils import slice_pairs
 
 ORDERS = ("red-black", "black-red")
@@ -117,8 +117,8 @@ def gauss_seidel(A, shape):
     Returns
     -------
     callable
-        For NumPy arrays of shape ``(..., *shape)``, real or complex, of single or
-        double precision. The triangular matrix is built once.
+        For NumPy arrays of shape ``(..., *shape)``, real or complex, in up to double precision.
+        The triangular matrix is built once.
 
     Raises
     ------
@@ -154,7 +154,8 @@ def gauss_seidel(A, shape):
                 f"{type(r).__name__} of shape {tuple(r.shape)}: give a NumPy array whose last "
                 "axes are the grid (for torch tensors there is red_black)."
             )
-        dtype = np.result_type(r.dtype, np.float32)
+        kind = np.complex64 if np.iscomplexobj(lower) else np.float32
+        dtype = np.result_type(r.dtype, kind)
         if dtype.char not in "fdFD":
             raise InvalidValue(
                 f"the triangular solve works in single or double precision, not {r.dtype}: "
@@ -201,6 +202,7 @@ def red_black(A, order="red-black"):
 
     def B(r):
         # From zero, the first half-sweep is a division; the second overwrites its points.
+        r = in_type(r, A.coefficients)
         e = r / A.diagonal
         half_sweep(A, e, r, colours[1])
         return e
@@ -215,7 +217,7 @@ def red_black_sweep(A, u, f, order="red-black"):
     ----------
     A : Stencil
     u : array or tensor, shape (..., *grid)
-        Overwritten.
+        Overwritten; of a type that holds the solution.
     f : array or tensor, shape (..., *grid)
     order : {"red-black", "black-red"}
 
@@ -227,7 +229,8 @@ def red_black_sweep(A, u, f, order="red-black"):
     Raises
     ------
     InvalidValue
-        As :func:`red_black`.
+        As :func:`red_black`, and for a `u` of whole numbers, or a real one where the solution is
+        complex.
 
     Examples
     --------
@@ -238,9 +241,32 @@ def red_black_sweep(A, u, f, order="red-black"):
 
     Book: smoothing, smoothing-gauss-seidel
     """
+    f = in_type(f, A.coefficients)
+    _check_holds(u, f)
     for colour in _colours(A, order):
         half_sweep(A, u, f, colour)
     return u
+
+
+def _check_holds(u, f):
+    """Raise if `u` would cut off what a division or a complex number leaves."""
+    real, turns = _kinds(u)
+    if not real and not turns:
+        raise InvalidValue(
+            f"a sweep in place over whole numbers ({u.dtype}): give u in double precision."
+        )
+    if real and _kinds(f)[1]:
+        raise InvalidValue(
+            f"a sweep in place over real numbers ({u.dtype}) has a complex solution: give a "
+            "complex u."
+        )
+
+
+def _kinds(u):
+    """Whether the numbers of an array or a tensor are floating and real, and whether complex."""
+    if hasattr(u, "detach"):
+        return u.is_floating_point(), u.is_complex()
+    return u.dtype.kind == "f", u.dtype.kind == "c"
 
 
 def half_sweep(A, u, f, colour):

@@ -10,7 +10,8 @@ References
 """
 
 import math
-from dataclasses import dataclass
+import numbers
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ import numpy as np
 from ..errors import InvalidValue, choose
 from ..multigrid import Level, State, correct, cycle, start, with_residual
 from . import transfers
+from ._numbers import common, floating, scale_of, two_steps, whole
+from ._numbers import norm as two_norm
 from .coarsening import check_coarsest, coarsenings, direct, galerkin
 from .problems import Problem, poisson
 from .smoothers import red_black
@@ -65,7 +68,8 @@ def linear_levels(
     Raises
     ------
     InvalidValue
-        If `n` does not coarsen that often, or if the coarsest problem is left too large.
+        If `n` does not coarsen that often, if the coarsest problem is left too large, or for steps
+        that are no two whole numbers.
 
     Examples
     --------
@@ -78,6 +82,7 @@ def linear_levels(
     Book: coarsening, coarsening-v-cycles
     """
     choose("coarse operator", coarse, ("rediscretised", "galerkin"))
+    nu = two_steps(nu)
     problem = make(n)
     d, boundary = problem.A.d, problem.A.boundary
     R = R or transfers.full_weighting(d, boundary)
@@ -178,13 +183,16 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
     ----------
     levels : sequence of Level
         From fine to coarse.
-    f : array
-        The right-hand side on the finest level.
-    u : array, optional
+    f : array or tensor
+        The right-hand side on the finest level, also a batch. Whole numbers and half precision are
+        solved for in double precision; where an entry or a coefficient is complex, so is `u`.
+    u : array or tensor, optional
         Where to start; from zero by default.
     tol : float
-        Relative to the norm of `f`, or to that of the first residual if `f` is zero.
+        Relative to the norm of `f`, or to that of the first residual if `f` is zero; from 0 on,
+        below 1.
     max_cycles : int
+        From 0 on.
     gamma : int
         1 for V-cycles, 2 for W-cycles.
     norm : callable, optional
@@ -197,8 +205,8 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
     Raises
     ------
     InvalidValue
-        For a right-hand side or a first residual that is not finite or, with a singular stencil
-        (periodic), a right-hand side with a mean.
+        For a right-hand side or a first residual that is not finite; with a singular stencil
+        (periodic), a right-hand side with a mean; a start of another shape; numbers out of range.
 
     Examples
     --------
@@ -208,15 +216,30 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
 
     Book: coarsening, eq-attainable
     """
-    norm = norm or _norm
+    _check(levels, tol, max_cycles, gamma)
+    norm = norm or two_norm
     A = levels[0].A
+    given, f = f, floating(f, *_coefficients(A))
+    if isinstance(A, Stencil) and f.ndim < A.d:
+        raise InvalidValue(
+            f"a right-hand side of shape {tuple(f.shape)}: give an array whose last {A.d} axes are "
+            "the grid."
+        )
     if isinstance(A, Stencil) and A.singular:
-        Problem(A, int(f.shape[-1])).check(f)
+        problem = Problem(A, int(f.shape[-1]))
+        f = problem.without_mean(problem.check(given, like=f))
+    if u is not None:
+        f, u = common(f, floating(u, *_coefficients(A), what="the start"))
     size = norm(f)
     if not math.isfinite(size):
         raise InvalidValue(
             "the right-hand side has entries that are not finite: there is nothing to solve."
         )
+    if all(level.linear for level in levels) and (unit := scale_of(f)) != 1:
+        found = solve(
+            levels, f / unit, None if u is None else u / unit, tol, max_cycles, gamma, norm
+        )
+        return replace(found, u=found.u * unit, residuals=[r * unit for r in found.residuals])
     with np.errstate(over="ignore", invalid="ignore"):
         s = with_residual(A, start(f, u))  # with f: every residual below is f - A u
         residuals = [norm(s.r)]
@@ -286,15 +309,16 @@ def convergence_factor(levels, u, cycles=60, gamma=1, project=None):
 
     Book: coarsening, coarsening-prediction
     """
-    logs = []
+    _check(levels, 0.0, whole("cycles", cycles, 1), gamma)
+    u, logs = floating(u, *_coefficients(levels[0].A), what="the error"), []
     for _ in range(cycles):
         u = project(u) if project else u
-        before = _norm(u)
+        before = two_norm(u)
         if before == 0:
             return 0.0
         u = u / before
         u = cycle(levels, State(u, 0 * u), gamma).u
-        after = _norm(project(u) if project else u)
+        after = two_norm(project(u) if project else u)
         if after == 0:
             return 0.0
         logs.append(math.log(after))
@@ -306,8 +330,19 @@ def _red_black(problem):
     return red_black(problem.A)
 
 
-def _norm(r):
-    return math.sqrt(float((abs(r) ** 2).sum()))
+def _coefficients(A):
+    return A.coefficients if isinstance(A, Stencil) else ()
+
+
+def _check(levels, tol, max_cycles, gamma):
+    """What holds for every iteration: levels, and numbers in their range."""
+    if not len(levels):
+        raise InvalidValue("there are no levels: give one or more, such as poisson_levels(32).")
+    # with a tolerance of 1 the zero start would solve everything
+    if isinstance(tol, bool) or not isinstance(tol, numbers.Real) or not 0 <= tol < 1:
+        raise InvalidValue(f"tol = {tol!r}: give a number from 0 on, below 1.")
+    whole("max_cycles", max_cycles, 0)
+    whole("gamma", gamma, 1)
 
 
 def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None):
@@ -348,7 +383,8 @@ def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None
 
     Book: coarsening, coarsening-full-multigrid
     """
-    sides = [f]
+    _check(levels, 0.0, whole("cycles", cycles, 0), gamma)
+    sides = [floating(f, *_coefficients(levels[0].A))]
     for fine in levels[:-1]:
         sides.append((restrict or fine.R)(sides[-1]))
     s = cycle(levels[-1:], start(sides[-1]))

@@ -15,9 +15,10 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..errors import InvalidValue, choose
+from ._numbers import in_type
 
 BOUNDARIES = ("dirichlet", "periodic")
 
@@ -190,7 +191,8 @@ class Stencil:
     def __call__(self, u):
         """Apply the operator to `u`, shape ``(..., *grid)``, matrix-free; return a new array.
 
-        The dtype is that of ``0.5 * u``; tensors stay on their device and keep their graph.
+        Whole numbers become doubles, and complex coefficients make a complex array; otherwise the
+        type stays. Tensors stay on their device and keep their graph.
 
         Raises
         ------
@@ -203,6 +205,7 @@ class Stencil:
                 f"{tuple(u.shape)}: the grid must be the last {self.d} axes."
             )
         shape = tuple(u.shape[u.ndim - self.d :])
+        u = in_type(u, self.coefficients)
         # One multiplication for each distinct coefficient, then only additions.
         scaled = {c: c * u for c in {*self.coefficients, self.diagonal}}
         out = self.diagonal * u
@@ -212,7 +215,7 @@ class Stencil:
                     out[targets] += scaled[c][sources]
         return out
 
-    def sparse(self, shape, dtype=float):
+    def sparse(self, shape, dtype=None):
         """Return the matrix for a grid of `shape` as a ``scipy.sparse.csr_array``.
 
         Rows and columns run through the grid lexicographically (C order), as
@@ -221,8 +224,8 @@ class Stencil:
         Parameters
         ----------
         shape : tuple of int
-        dtype : dtype
-            Any that SciPy's sparse matrices hold.
+        dtype : dtype, optional
+            Any that SciPy's sparse matrices hold; double precision by default.
 
         Raises
         ------
@@ -234,6 +237,7 @@ class Stencil:
                 f"a stencil in {self.d} dimensions has no matrix on a grid of shape {shape}: "
                 f"give {self.d} positive sizes."
             )
+        dtype = np.result_type(float, *self.coefficients) if dtype is None else dtype
         number = np.arange(math.prod(shape)).reshape(shape)
         rows, columns, values = [], [], []
         for offset, c in zip(self.offsets, self.coefficients, strict=True):

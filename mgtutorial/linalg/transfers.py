@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..errors import InvalidValue, choose
 from .stencils import BOUNDARIES, Stencil, slice_pairs

@@ -89,6 +89,7 @@ class Line:
         # a record may say anything; the tables use backticks for what they themselves call code
         source, device = (str(x).replace("`", "'") for x in (first.data.source, first.device))
         parts = [f"{c.data} ({source}{images})", f"{first.epochs} epochs"]
+        parts += [f"weights at rest from epoch {first.at_rest}"] * bool(first.at_rest)
         parts += ["compiled"] * c.compile + [device]
         if self.comparable:
             return "; ".join([*parts, "the protocol"])

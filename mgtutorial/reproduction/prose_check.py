@@ -52,6 +52,9 @@ _BARE = re.compile(r"(?<![\d.,\w$^=])(?P<all>\d\d\.\d{1,2})(?![\d.,]*\d)(?P<unit
 _COUNT = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:,|\{,\})\d{3})+(?![\d,]*\d)")
 _DIGEST = re.compile(r"`([0-9a-f]{16})`")
 _TALKS_OF_ACCURACY = re.compile(r"accurac|%|per cent|points|mIoU", re.IGNORECASE)
+_BEGINS = re.compile(r"[*-] |\d+\. |#|\|")  # an item, a heading, a row
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?])[)*]*\s+(?=[*A-Z$(\[`])")
+_WRITTEN = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _GRID_POINTS = re.compile(r"(?:by|×|x|on|of|with|from|than)\s+[\d,]+ points")
 
 
@@ -224,18 +227,19 @@ def _blocks(text):
     """Paragraphs, items of lists, headings and rows of tables, with single spaces; no programs."""
     found, fences = [[]], []
     for line in text.splitlines():
-        if fence := re.match(r"\s*(`{3,})(.*)", line):
-            if fence[2] or not fences:
-                fences.append(fence[2].startswith("{"))  # a directive, whose content is prose
+        begun = line.lstrip()
+        if begun.startswith("```"):
+            if (name := begun.lstrip("`")) or not fences:
+                fences.append(name.startswith("{"))  # a directive, whose content is prose
             else:
                 fences.pop()
             found.append([])
             continue
         if not all(fences):
             continue
-        if not line.strip() or re.match(r"\s*([*-] |\d+\. |#|\|)", line):
+        if not begun or _BEGINS.match(begun):
             found.append([])
-        if set(line) - set("|-: "):  # not the line below the header of a table
+        if line.strip("|-: "):  # not the line below the header of a table
             found[-1].append(line)
     joined = (" ".join(" ".join(block).split()) for block in found)
     return [block for block in joined if block]
@@ -244,7 +248,7 @@ def _blocks(text):
 def _sentences(block):
     if block.startswith("|"):
         return [(0, block)]
-    starts = [0, *(m.end() for m in re.finditer(r"(?<=[.!?])[)*]*\s+(?=[*A-Z$(\[`])", block))]
+    starts = [0, *(m.end() for m in _SENTENCE_ENDS.finditer(block))]
     return [(a, block[a:b]) for a, b in zip(starts, [*starts[1:], len(block)], strict=True)]
 
 
@@ -293,9 +297,7 @@ def _numbers(nodes, words=True):
         if isinstance(n, ast.Constant) and isinstance(n.value, int | float):
             yield float(n.value)
         elif words and isinstance(n, ast.Constant) and isinstance(n.value, str):
-            yield from (
-                float(x.replace(",", "")) for x in re.findall(r"\d[\d,]*(?:\.\d+)?", n.value)
-            )
+            yield from (float(x.replace(",", "")) for x in _WRITTEN.findall(n.value))
 
 
 @cache
@@ -307,10 +309,7 @@ def _nodes(tests):
     kept = (ast.Call, ast.Constant)
     trees = (ast.parse(p.read_text(encoding="utf-8")) for p in sorted(tests.rglob("test_*.py")))
     return [
-        (
-            getattr(node, "name", ""),
-            [n for n in ast.walk(node) if isinstance(n, kept)],
-        )
+        (getattr(node, "name", ""), [n for n in ast.walk(node) if isinstance(n, kept)])
         for tree in trees
         for node in tree.body
     ]

@@ -249,7 +249,7 @@ def runs_markdown(runs):
         lines.append(
             f"| {network_name(r.choices['model'])} "
             f"| {c.data} ({in_markdown(r.data.source)}{n}) | {budget} "
-            f"| {r.epochs} | {c.lr} | {r.seed} | {metric.value:.2%} | {metric.split} "
+            f"| {r.epochs_text} | {c.lr} | {r.seed} | {metric.value:.2%} | {metric.split} "
             f"| {r.weights:,} | {r.seconds / 60:.0f} min | {in_markdown(r.device)} "
             f"| `{r.digest}` |"
         )

@@ -98,7 +98,7 @@ def _summary(made, runs):
 def _cost(made, runs):
     """Estimate what three seeds of each row without a comparable run would cost."""
     speeds = [
-        r.macs * r.epochs * r.data.n / r.seconds
+        r.macs * len(r.curve) * r.data.n / r.seconds
         for r in runs
         if r.macs and r.device.type == "cpu" and r.device.threads == 1
     ]

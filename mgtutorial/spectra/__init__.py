@@ -7,7 +7,14 @@
 
 from .convolutions import PADDING_MODES, Convolution
 from .extremal import extremal_eigenvalues, extremal_singular_values
-from .layers import as_convolution, convolutions_in, fold_norm, input_grids
+from .layers import (
+    Convolutions,
+    Transposed,
+    as_convolution,
+    convolutions_in,
+    fold_norm,
+    input_grids,
+)
 from .nonnormality import (
     Normality,
     NumericalRange,
@@ -16,7 +23,8 @@ from .nonnormality import (
     power_norms,
     pseudospectrum,
 )
-from .report import LayerSpectrum, draw, frequencies, spectra, table, write, write_csv
+from .planning import Plan, Task, planned
+from .report import LayerSpectrum, frequencies, spectra, table
 from .symbols import (
     convolution_symbol,
     eigenvalues,
@@ -26,13 +34,18 @@ from .symbols import (
     smoothing_symbol,
     symbol,
 )
+from .written import draw, write, write_csv
 
 __all__ = [
     "PADDING_MODES",
     "Convolution",
+    "Convolutions",
     "LayerSpectrum",
     "Normality",
     "NumericalRange",
+    "Plan",
+    "Task",
+    "Transposed",
     "as_convolution",
     "convolution_symbol",
     "convolutions_in",
@@ -46,6 +59,7 @@ __all__ = [
     "normality",
     "numerical_range",
     "operator_norm",
+    "planned",
     "power_norms",
     "propagation_symbol",
     "pseudospectrum",

@@ -13,22 +13,29 @@ from functools import cache, lru_cache
 import numpy as np
 
 from ..errors import InvalidValue
+from ..linalg._numbers import largest
 from .convolutions import double
 
 # Frequencies are taken in blocks whose matrices have about this many bytes: they fit the cache.
 _BLOCK = 2**20
+#: The most values of a spectrum that are computed: 2 GiB of singular values.
+MOST = 2**28
 
 
 class Frequencies:
     """The output frequencies of a convolution on a periodic grid, as few as suffice.
 
-    For a real kernel that is one of each pair of opposite ones.
+    For a real kernel that is one of each pair of opposite ones; along an axis on which the kernel
+    has a single entry, one, as the symbol is constant there.
 
     Attributes
     ----------
     A : Convolution
         With its kernel as an array in double precision, unless it is a tensor that needs a gradient
-        or is not on the CPU.
+        or is not on the CPU; divided by `unit`.
+    unit : float
+        A power of two, other than 1 where squares of the kernel's entries would leave the range of
+        the numbers.
     shape, grid : tuple of int
         Of the input and of the output.
     index : array of int, shape (M, d)
@@ -39,13 +46,19 @@ class Frequencies:
         self.dtype = None if isinstance(kernel, np.ndarray) else kernel.dtype
         if self.dtype and kernel.device.type == "cpu" and not _needs_gradient(kernel):
             A = replace(A, kernel=double(kernel))
-        self.A, self.index = A, all_frequencies(self.grid)
+        self.unit = _unit(A.kernel)
+        self.A = A if self.unit == 1 else replace(A, kernel=A.kernel / self.unit)
+        varies = tuple(n if k > 1 else 1 for n, k in zip(self.grid, A.sizes, strict=True))
+        self.index = all_frequencies(varies)
         own = np.arange(len(self.index))
-        self._which, self._flipped = own, own < 0
+        which, flipped = own, own < 0
         if self.is_real:
-            opposite = np.ravel_multi_index(tuple((-self.index % self.grid).T), self.grid)
-            suffice, self._which = np.unique(np.minimum(own, opposite), return_inverse=True)
-            self.index, self._flipped = self.index[suffice], own > opposite
+            opposite = np.ravel_multi_index(tuple((-self.index % varies).T), varies)
+            suffice, which = np.unique(np.minimum(own, opposite), return_inverse=True)
+            self.index, flipped = self.index[suffice], own > opposite
+        self._which, self._flipped = (
+            np.broadcast_to(v.reshape(varies), self.grid).ravel() for v in (which, flipped)
+        )
 
     @property
     def in_arrays(self):
@@ -76,12 +89,16 @@ class Frequencies:
         with _libraries().limit(limits=1, user_api="blas"):
             if min(workers, len(parts)) == 1:
                 return np.concatenate([function(part) for part in parts])
-            with ThreadPoolExecutor(workers) as pool:
+            pool = ThreadPoolExecutor(workers)
+            try:
                 return np.concatenate(list(pool.map(function, parts)))
+            finally:  # after Ctrl-C the rest is not begun
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def spread(self, values, conjugate=False):
         """Return values at `index` for the whole grid, (*grid, -1), in the kernel's type."""
         out, flipped = values[self._which], self._flipped[:, None]
+        out = out if self.unit == 1 else out * self.unit
         if not self.in_arrays and conjugate:
             torch = sys.modules["torch"]
             out = torch.where(torch.from_numpy(flipped).to(out.device), out.conj(), out)
@@ -91,6 +108,14 @@ class Frequencies:
             dtype = self.dtype.to_complex() if conjugate else self.dtype.to_real()
             out = sys.modules["torch"].from_numpy(out).to(dtype)
         return out.reshape(*self.grid, -1)
+
+
+def _unit(kernel):
+    """A power of two near the greatest entry if that is extreme, else 1."""
+    size = largest(kernel)
+    if not size or 1e-10 < size < 1e10:
+        return 1.0
+    return math.ldexp(1.0, max(math.frexp(size)[1] - 1, -1000))
 
 
 @cache
@@ -125,7 +150,14 @@ def output_grid(A, shape):
             f"a kernel of sizes {A.sizes} with dilation {A.dilation} reaches around a "
             f"periodic grid of shape {shape}: give at least {least}."
         )
-    return tuple(n // s for n, s in zip(shape, A.stride, strict=True))
+    grid = tuple(n // s for n, s in zip(shape, A.stride, strict=True))
+    values = math.prod(grid) * min(A.c_out, A.c_in * math.prod(A.stride))
+    if values > MOST:
+        raise InvalidValue(
+            f"a periodic grid of shape {shape} has {values:.2g} values for a convolution of "
+            f"{A.c_in} to {A.c_out} channels, more than {MOST:.2g}: take a smaller grid."
+        )
+    return grid
 
 
 @lru_cache(maxsize=64)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue, choose
+from ..linalg._numbers import floating
 
 #: What stands outside the grid: zeros, the image again, its mirror image, its last value.
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate")
@@ -303,8 +303,9 @@ def double(kernel):
     >>> double(np.ones(2, dtype=np.float32)).dtype
     dtype('float64')
     """
-    kernel = kernel.detach().cpu().numpy() if hasattr(kernel, "detach") else np.asarray(kernel)
-    return kernel.astype(np.result_type(kernel.dtype, np.float64), copy=False)
+    kernel = kernel.detach().cpu().resolve_conj().numpy() if hasattr(kernel, "detach") else kernel
+    kernel = floating(kernel, what="the kernel")
+    return kernel.astype(complex if np.iscomplexobj(kernel) else float, copy=False)
 
 
 def _whole(value, least):
@@ -314,6 +315,8 @@ def _whole(value, least):
 def _checked(kernel):
     """The kernel as a floating array or tensor of at least single precision, all of it finite."""
     if hasattr(kernel, "detach"):
+        if kernel.dtype.itemsize >= 4 or not kernel.is_floating_point():
+            kernel = floating(kernel, what="the kernel")
         kernel = kernel.float() if kernel.dtype.itemsize < 4 else kernel
         finite = bool(kernel.detach().isfinite().all())
     else:

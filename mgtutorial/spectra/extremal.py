@@ -11,10 +11,12 @@ References
 import math
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue, choose
+from ..linalg import _arpack
+from ..linalg._numbers import floating
+from .convolutions import double
 from .layers import as_convolution
 
 _DENSE = 800  # up to this size all values at once are quicker than a few of them
@@ -71,16 +73,16 @@ def extremal_eigenvalues(operator, shape=None, k=6, which="LM"):
         "SR": lambda z: z.real,
         "LI": lambda z: -np.abs(z.imag),
     }[which]
+    if not (size := _arpack.size_of(matrix)):
+        return np.zeros(k, complex)
     if n <= max(_DENSE, k + 2):
         values = np.linalg.eigvals(_dense(matrix)).astype(complex)
     else:
-        # a fixed start, so that the same question has the same answer
-        options = {"k": k, "v0": _start(n), "ncv": min(n, max(4 * k, 60))}
+        matrix, unit = _arpack.brought_to_size_1(matrix, size)
+        options = {"which": which, "ncv": min(n, max(4 * k, 60))}
         if which == "SM":
             options |= {"sigma": 0, "which": "LM", "OPinv": _inverse(matrix)}
-        else:
-            options["which"] = which
-        values = _converged(scipy.sparse.linalg.eigs, matrix, options, return_eigenvectors=False)
+        values = unit * _arpack.values(scipy.sparse.linalg.eigs, matrix, k, **options)
     return values[np.argsort(key(values), kind="stable")][:k]
 
 
@@ -122,17 +124,18 @@ def extremal_singular_values(operator, shape=None, k=6, which="LM"):
     matrix = _operator(operator, shape, assemble=which == "SM")
     m, n = matrix.shape
     _check_count(k, min(m, n))
+    if not (size := _arpack.size_of(matrix)):
+        return np.zeros(k)
     if max(m, n) <= _DENSE or min(m, n) <= k + 2:
         values = np.linalg.svd(_dense(matrix), compute_uv=False)
         return values[:k] if which == "LM" else values[::-1][:k]
+    matrix, unit = _arpack.brought_to_size_1(matrix, size)  # so that squares stay in range
     if which == "LM":
         A = scipy.sparse.linalg.aslinearoperator(matrix)
         gram = A @ A.H if m < n else A.H @ A
-        options = {"k": k, "v0": _start(min(m, n)), "ncv": min(m, n, max(4 * k, 60))}
-        values = _converged(
-            scipy.sparse.linalg.eigsh, gram, options, which="LM", return_eigenvectors=False
-        )
-        return np.sqrt(np.sort(values)[::-1].clip(0))
+        ncv = min(m, n, max(4 * k, 60))
+        values = _arpack.values(scipy.sparse.linalg.eigsh, gram, k, which="LM", ncv=ncv)
+        return unit * np.sqrt(np.sort(values)[::-1].clip(0))
     if m != n:
         raise InvalidValue(
             f"an operator of {n} to {m} unknowns: the smallest singular values are found for "
@@ -140,10 +143,14 @@ def extremal_singular_values(operator, shape=None, k=6, which="LM"):
             f"(up to {_DENSE} unknowns)."
         )
     both = scipy.sparse.block_array([[None, matrix], [matrix.conj().T, None]], format="csc")
-    options = {"k": 2 * k, "v0": _start(2 * n), "ncv": min(2 * n, max(8 * k, 60))}
-    options |= {"sigma": 0, "which": "LM", "OPinv": _inverse(both)}
-    values = _converged(scipy.sparse.linalg.eigsh, both, options, return_eigenvectors=False)
-    return np.sort(np.abs(values))[::2][:k]
+    options = {
+        "sigma": 0,
+        "which": "LM",
+        "OPinv": _inverse(both),
+        "ncv": min(2 * n, max(8 * k, 60)),
+    }
+    values = _arpack.values(scipy.sparse.linalg.eigsh, both, 2 * k, **options)
+    return unit * np.sort(np.abs(values))[::2][:k]
 
 
 def _operator(operator, shape, assemble):
@@ -157,8 +164,8 @@ def _operator(operator, shape, assemble):
         return operator
     if shape is None:
         if scipy.sparse.issparse(operator):
-            return operator
-        matrix = np.asarray(operator)
+            return operator.astype(np.result_type(operator.dtype, float))
+        matrix = double(floating(operator, what="the operator"))
         if matrix.ndim == 2:
             return matrix
         raise InvalidValue(
@@ -181,11 +188,6 @@ def _check_count(k, n):
         raise InvalidValue(f"k = {k!r} values of {n}: give a whole number from 1 to {n}.")
 
 
-def _start(n):
-    """A fixed start, so that the same question has the same answer."""
-    return np.random.default_rng(0).standard_normal(n)
-
-
 def _inverse(matrix):
     """Solutions with a sparse matrix; one that is singular is moved by a rounding."""
     matrix = scipy.sparse.csc_array(matrix)
@@ -196,14 +198,3 @@ def _inverse(matrix):
         nudge = np.finfo(float).eps * (size or 1.0) * scipy.sparse.eye_array(matrix.shape[0])
         factors = scipy.sparse.linalg.splu(scipy.sparse.csc_array(matrix + nudge))
     return scipy.sparse.linalg.LinearOperator(matrix.shape, factors.solve, dtype=matrix.dtype)
-
-
-def _converged(method, matrix, options, **more):
-    """Run ARPACK; what does not converge is one sentence."""
-    try:
-        return method(matrix, **options, **more)
-    except scipy.sparse.linalg.ArpackNoConvergence as error:
-        raise InvalidValue(
-            f"{len(error.eigenvalues)} of {options['k']} values converged, as the spectrum is "
-            "crowded at this end: ask for fewer or for another end, or take a smaller grid."
-        ) from error

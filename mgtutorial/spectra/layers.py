@@ -1,15 +1,78 @@
 """The convolutions in a network of torch, as operators.
 
-Any module will do: a ResNet of torchvision, a network of :mod:`mgtutorial.models`.
+Any module will do: a ResNet of torchvision, a network of :mod:`mgtutorial.models`. A kernel is the
+one with which the network computes in evaluation mode (:mod:`._effective`).
 """
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..errors import InvalidValue
+from ._effective import is_convolution, is_quantised, is_transposed, used
 from .convolutions import Convolution, double
 
-_FIELDS = ("stride", "dilation", "groups", "padding", "padding_mode")
+
+class Convolutions(dict):
+    """Convolutions by name, and what is not among them.
+
+    Attributes
+    ----------
+    passed_over : dict of str to str
+        Why a layer, or a tensor of a file, has no operator here: a sentence.
+    weights : str
+        Where the weights come from.
+    """
+
+    def __init__(self, items=(), weights=""):
+        super().__init__(items)
+        self.passed_over, self.weights = {}, weights
+
+    def add(self, name, make):
+        """Add what `make` returns, or the reason that it gives as an :class:`InvalidValue`."""
+        try:
+            self[name] = make()
+        except InvalidValue as error:
+            self.passed_over[name] = str(error)
+
+    def checked(self, what):
+        """Return this if there is a convolution, else raise :class:`InvalidValue`."""
+        if self:
+            return self
+        name, reason = next(iter(self.passed_over.items()), (None, None))
+        why = f": {name}: {reason}" if name else f" {NO_CONVOLUTION}"
+        raise InvalidValue(f"{what} contains no convolution{why}")
+
+
+NO_CONVOLUTION = "(torch.nn.Conv1d, Conv2d or Conv3d): give a network that has one."
+
+
+@dataclass(frozen=True, eq=False)
+class Transposed:
+    """A transposed convolution: the adjoint of a convolution, up to a complex conjugation.
+
+    Attributes
+    ----------
+    adjoint : Convolution
+        It has the same singular values and, with stride 1, the conjugate eigenvalues. Its input is
+        the output of this.
+    """
+
+    adjoint: Convolution
+
+    @property
+    def c_in(self):
+        """Input channels."""
+        return self.adjoint.c_out
+
+    @property
+    def c_out(self):
+        """Output channels."""
+        return self.adjoint.c_in
+
+    def __getattr__(self, name):
+        if name in ("d", "sizes", "stride", "dilation", "groups", "kernel"):
+            return getattr(self.adjoint, name)
+        raise AttributeError(name)
 
 
 def as_convolution(layer, **options):
@@ -25,7 +88,8 @@ def as_convolution(layer, **options):
     Raises
     ------
     InvalidValue
-        For another module (:func:`convolutions` looks inside), and as Convolution.
+        For another module (:func:`convolutions_in` looks inside), for a layer whose weight cannot
+        be told, and as Convolution.
 
     Examples
     --------
@@ -41,26 +105,32 @@ def as_convolution(layer, **options):
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(layer, torch.nn.Module):
         return Convolution(layer, **options)
-    if not _is_convolution(layer):
+    if not is_convolution(layer):
         raise InvalidValue(
             f"{type(layer).__name__} is not a convolution: give a torch.nn.Conv1d, Conv2d or "
             "Conv3d, or a weight (that of a transposed convolution has the same singular values); "
             "convolutions_in(module) finds those inside a module."
         )
-    return Convolution(layer.weight, **{name: getattr(layer, name) for name in _FIELDS} | options)
+    weight, *how = used(layer)
+    fields = dict(zip(("stride", "dilation", "groups"), how, strict=True))
+    fields |= {"padding": layer.padding, "padding_mode": layer.padding_mode}
+    return Convolution(weight, **fields | options)
 
 
-def convolutions_in(module):
+def convolutions_in(module, transposed=False):
     """Return the convolutions inside a module, by their qualified names.
 
     Parameters
     ----------
     module : torch.nn.Module
+    transposed : bool
+        True lists transposed convolutions, too, each as the :class:`Transposed` of its adjoint.
 
     Returns
     -------
     dict of str to Convolution
-        In the order of ``named_modules``. Kernels are detached.
+        In the order of ``named_modules``. Kernels are detached. Its attribute `passed_over` says
+        by name which layers could not be taken, and why.
 
     Raises
     ------
@@ -76,17 +146,34 @@ def convolutions_in(module):
 
     Book: symbols, symbols-own
     """
-    found = {}
+    found = Convolutions()
     for name, layer in module.named_modules():
-        if _is_convolution(layer):
+        if is_convolution(layer) or is_quantised(layer) or (transposed and is_transposed(layer)):
+            found.add(name, lambda layer=layer: _detached(layer))
+            continue
+        for own, value in layer.named_parameters(recurse=False):
+            lazy = sys.modules["torch"].nn.parameter.is_lazy(value)
+            if not lazy and value.ndim in (4, 5) and not is_transposed(layer):
+                found.passed_over[f"{name}.{own}" if name else own] = (
+                    f"it has {value.ndim} dimensions and belongs to a {type(layer).__name__}, "
+                    "which is no convolution of torch."
+                )
+    return found.checked(type(module).__name__)
+
+
+def _detached(layer):
+    """A layer as an operator that needs no gradient."""
+    torch = sys.modules["torch"]
+    with torch.no_grad():
+        if not is_transposed(layer) and not getattr(layer, "transposed", False):
+            if is_quantised(layer):
+                weight, *how = used(layer)
+                return Convolution(weight, *how, layer.padding, layer.padding_mode)
             A = as_convolution(layer)
-            found[name] = replace(A, kernel=A.kernel.detach())
-    if not found:
-        raise InvalidValue(
-            f"{type(module).__name__} contains no convolution (torch.nn.Conv1d, Conv2d or Conv3d): "
-            "give a network that has one."
-        )
-    return found
+            return replace(A, kernel=A.kernel.detach())
+        weight, *how = used(layer)
+        # the transposed operator is the adjoint of that with the conjugate kernel
+        return Transposed(Convolution(weight.detach().conj().resolve_conj(), *how))
 
 
 def input_grids(module, x):
@@ -116,7 +203,7 @@ def input_grids(module, x):
     """
     import torch
 
-    names = {layer: name for name, layer in module.named_modules() if _is_convolution(layer)}
+    names = {layer: name for name, layer in module.named_modules() if is_convolution(layer)}
     training = {m: m.training for m in module.modules()}
     grids = {}
 
@@ -185,9 +272,3 @@ def fold_norm(layer, norm, before=False):
     else:
         scale = scale.reshape(A.c_out, 1)
     return replace(A, kernel=A.kernel * scale.reshape(*scale.shape, *[1] * A.d))
-
-
-def _is_convolution(layer):
-    """Whether a module is one of torch's convolutions, and not a transposed one."""
-    torch = sys.modules["torch"]
-    return isinstance(layer, torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Conv3d)

@@ -12,7 +12,7 @@ References
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import schur
+import scipy
 
 from ..errors import InvalidValue
 from .convolutions import double
@@ -214,7 +214,7 @@ def normality(matrices):
     if size == 0:
         return Normality(0.0, 0.0, 0.0)
     # not by the difference of the squares, in which half the digits would be lost
-    above = [np.linalg.norm(np.triu(schur(block, "complex")[0], 1)) for block in stack]
+    above = [np.linalg.norm(np.triu(scipy.linalg.schur(block, "complex")[0], 1)) for block in stack]
     return Normality(
         float(np.linalg.norm(adjoint @ stack - stack @ adjoint) / size**2),
         float(np.linalg.norm(above) / size),

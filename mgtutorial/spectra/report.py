@@ -1,28 +1,23 @@
-r"""Spectra of the convolutions of a network: a table, a figure and a file of numbers.
+r"""Spectra of the convolutions of a network, and their table.
 
-This is what the command ``mgtutorial spectrum`` writes of a checkpoint, a named network or one that
+This is what the command ``mgtutorial spectrum`` shows of a checkpoint, a named network or one that
 can be imported; from Python, of any module of torch:
 
-    from mgtutorial.spectra.report import spectra, draw
+    from mgtutorial.spectra import draw, spectra
     found = spectra(torchvision.models.resnet18(weights="DEFAULT"), ["layer1.*"], size=8)
 
-All spectra are those on a periodic grid: :mod:`mgtutorial.spectra.symbols`.
+All spectra are those on a periodic grid: :mod:`mgtutorial.spectra.symbols`. Which layers can be
+done on which grid, and what it costs, is planned first: :mod:`mgtutorial.spectra.planning`.
 """
 
-import csv
 import math
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InvalidValue, RecordsUnwritable, choose
-from .convolutions import Convolution
-from .layers import convolutions_in
-
-FORMATS = ("svg", "png")
-_ROWS = 5  # layers in one figure
+from ..errors import InvalidValue
+from .layers import Transposed
+from .planning import planned
 
 
 class LayerSpectrum(NamedTuple):
@@ -31,22 +26,26 @@ class LayerSpectrum(NamedTuple):
     Attributes
     ----------
     name : str
-    A : Convolution
+    A : Convolution or Transposed
     shape : tuple of int
         The periodic grid of its input.
     eigenvalues : array of complex, shape (*shape, c), or None
         None where the layer maps into another space: other channels, a stride.
     singular_values : array of float, shape (*shape / stride, k)
-        Descending at each frequency.
+        Descending at each frequency. Of a transposed layer (*shape, k): the frequencies are those
+        of the coarser grid.
+    weights : str
+        Where the weights are from.
 
     Book: spectra, spectra-own
     """
 
     name: str
-    A: Convolution
+    A: Any
     shape: tuple
     eigenvalues: Any
     singular_values: Any
+    weights: str = ""
 
     @property
     def radius(self):
@@ -64,10 +63,11 @@ class LayerSpectrum(NamedTuple):
 
         :math:`\sqrt{1 - \sum |\lambda|^2 / \sum \sigma^2}`; 0 for a normal operator, below 1.
         """
-        total = (self.singular_values**2).sum()
-        if self.eigenvalues is None or total == 0:
+        if self.eigenvalues is None or self.norm == 0:
             return None
-        return math.sqrt(max(0.0, 1 - float((np.abs(self.eigenvalues) ** 2).sum() / total)))
+        total = ((self.singular_values / self.norm) ** 2).sum()
+        inside = (np.abs(self.eigenvalues / self.norm) ** 2).sum()
+        return math.sqrt(max(0.0, 1 - float(inside / total)))
 
 
 def spectra(network, layers=None, size=16, eigenvalues=True):
@@ -75,14 +75,16 @@ def spectra(network, layers=None, size=16, eigenvalues=True):
 
     Parameters
     ----------
-    network : module, or dict of str to Convolution
+    network : module, or dict of str to Convolution or Transposed
         A module of torch, or its convolutions by name: those of a file, for example
         (:func:`mgtutorial.training.convolutions_of`).
     layers : sequence of str, optional
         Names of layers, or patterns such as ``"levels.*.A"``; default all.
-    size : int
-        Points along each axis of the periodic grid. A kernel of 3 or 5 points is smooth enough in
-        the frequency that 16 show its spectrum well.
+    size : int or None
+        Points along each axis of the periodic grid of a layer's input. A kernel of 3 or 5 points is
+        smooth enough in the frequency that 16 show its spectrum well. None chooses a grid for each
+        layer, coarser for wide ones, and leaves out what would take minutes
+        (:func:`mgtutorial.spectra.planned` says it).
     eigenvalues : bool
         False leaves them out; of wide layers they take much longer than singular values.
 
@@ -96,7 +98,7 @@ def spectra(network, layers=None, size=16, eigenvalues=True):
     UnknownName
         If there is no layer of that name.
     InvalidValue
-        If the grid is smaller than a kernel's reach or no multiple of a stride.
+        Before the work, if the grid is smaller than a kernel's reach or no multiple of a stride.
 
     Examples
     --------
@@ -107,30 +109,34 @@ def spectra(network, layers=None, size=16, eigenvalues=True):
 
     Book: spectra, spectra-own
     """
-    found = network if isinstance(network, dict) else convolutions_in(network)
-    chosen = _choose(found, layers)
-    return (_spectrum(name, found[name], size, eigenvalues) for name in chosen)
+    plan = planned(network, layers, size, eigenvalues)
+    if plan.left_out and size is not None:
+        name, why = next(iter(plan.left_out.items()))
+        raise InvalidValue(f"layer {name}: {why}")
+    return (spectrum_of(task, plan.weights) for task in plan.tasks)
 
 
-def _choose(found, layers):
-    """Names of the layers asked for, in the network's order."""
-    wanted = set()
-    for asked in layers or ["*"]:
-        some = [name for name in found if fnmatchcase(name, asked)]
-        wanted.update(some or [choose("layer", asked, found)])
-    return [name for name in found if name in wanted]
+def spectrum_of(task, weights=""):
+    """Return the spectrum of one layer of a plan.
 
+    Parameters
+    ----------
+    task : mgtutorial.spectra.planning.Task
+    weights : str
 
-def _spectrum(name, A, size, with_eigenvalues):
+    Returns
+    -------
+    LayerSpectrum
+    """
     from .symbols import eigenvalues, singular_values
 
-    shape = (size,) * A.d
-    try:
-        square = A.c_in == A.c_out and max(A.stride) == 1
-        values = _array(eigenvalues(A, shape)) if square and with_eigenvalues else None
-        return LayerSpectrum(name, A, shape, values, _array(singular_values(A, shape)))
-    except InvalidValue as error:
-        raise InvalidValue(f"layer {name}: {error}") from error
+    A, turned = task.A, isinstance(task.A, Transposed)
+    operator, grid = (A.adjoint, task.grid) if turned else (A, task.shape)
+    values = _array(eigenvalues(operator, grid)) if task.eigenvalues else None
+    values = values.conj() if turned and values is not None else values
+    return LayerSpectrum(
+        task.name, A, task.shape, values, _array(singular_values(operator, grid)), weights
+    )
 
 
 def _array(values):
@@ -174,114 +180,10 @@ def frequencies(found):
     return tuple(m[kept].T), theta, np.where(own == opposite, 1, 2)[kept]
 
 
-COLUMNS = ("layer", "kind", "theta1", "theta2", "theta3", "multiplicity", "real", "imag")
-
-
-def write_csv(found, path):
-    """Write spectra as CSV, one line a value; the columns are ``COLUMNS``.
-
-    `kind` is "eigenvalue" or "singular value"; `theta` is the frequency, of the output, in radians;
-    a line with `multiplicity` 2 stands for the opposite frequency, too, where an eigenvalue is the
-    conjugate.
-
-    Parameters
-    ----------
-    found : sequence of LayerSpectrum
-    path : path
-
-    Examples
-    --------
-    >>> import tempfile, torch
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_csv(spectra(torch.nn.Conv2d(1, 1, 1), size=2), Path(folder, "a.csv"))
-    ...     Path(folder, "a.csv").read_text().split(",")[:2]
-    ['layer', 'kind']
-
-    Book: spectra, spectra-own
-    """
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for layer in found:
-            index, theta, multiplicity = frequencies(layer)
-            thetas = [[f"{t:.9g}" for t in row] + [""] * (3 - len(row)) for row in theta.tolist()]
-            for kind in ("eigenvalue", "singular value"):
-                values = layer.eigenvalues if kind == "eigenvalue" else layer.singular_values
-                if values is None:
-                    continue
-                rows = zip(thetas, multiplicity.tolist(), values[index].tolist(), strict=True)
-                for where, times, at in rows:
-                    for value in at:
-                        imag = f"{value.imag:.9g}" if kind == "eigenvalue" else ""
-                        line = [layer.name, kind, *where, times, f"{value.real:.9g}", imag]
-                        writer.writerow(line)
-
-
-def draw(found):
-    """Return figures of spectra: eigenvalues in the complex plane, and sorted singular values.
-
-    Parameters
-    ----------
-    found : sequence of LayerSpectrum
-
-    Returns
-    -------
-    list of matplotlib.figure.Figure
-        Five layers each.
-
-    Examples
-    --------
-    >>> import torch
-    >>> len(draw(spectra(torch.nn.Conv2d(2, 2, 3), size=4)))
-    1
-
-    Book: spectra, spectra-own
-    """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    from ..figures import style
-
-    found, figures = list(found), []
-    with rc_context():
-        style.use_style()
-        for start in range(0, len(found), _ROWS):
-            part = found[start : start + _ROWS]
-            fig = Figure(figsize=(8.0, 3.2 * len(part)))
-            axes = fig.subplots(len(part), 2, squeeze=False)
-            for layer, (left, right) in zip(part, axes, strict=True):
-                _draw_layer(layer, left, right)
-            figures.append(fig)
-    return figures
-
-
-def _draw_layer(layer, left, right):
-    left.set_title(layer.name)
-    if layer.eigenvalues is None:
-        left.set_axis_off()
-        A = layer.A
-        left.text(
-            0.5, 0.5, f"{A.c_in} to {A.c_out} channels, stride {max(A.stride)}:\nsingular values"
-            " only", ha="center", va="center", transform=left.transAxes,
-        )  # fmt: skip
-    else:
-        z = layer.eigenvalues.ravel()
-        turn = layer.radius * np.exp(2j * np.pi * np.arange(101) / 100)
-        left.plot(turn.real, turn.imag, color="black", linewidth=0.8, linestyle="-")
-        # thousands of points are a picture; as vectors they would be megabytes
-        left.plot(z.real, z.imag, ".", markersize=2, rasterized=True)
-        left.set(xlabel="Re", ylabel="Im", aspect="equal")
-        left.set_title(f"{layer.name}: radius {layer.radius:.3g}")
-    values = np.sort(layer.singular_values.ravel())[::-1]
-    at = np.linspace(0, 100, len(values))
-    few = np.unique(np.linspace(0, len(values) - 1, 400).astype(int))
-    right.plot(at[few], np.maximum(values[few], 1e-16 * (layer.norm or 1)))
-    right.set(xlabel="% of the singular values", yscale="log")
-    right.set_title(f"norm {layer.norm:.3g}")
-
-
 def table(found):
     """Return a line for each layer as text: its shape, radius, norm and departure from normality.
+
+    Above it stands where the weights are from, if that is known.
 
     Parameters
     ----------
@@ -291,97 +193,27 @@ def table(found):
     --------
     >>> import torch
     >>> text = table(spectra(torch.nn.Conv2d(2, 3, 3), size=4))
-    >>> text.splitlines()[0].split()
-    ['layer', 'channels', 'kernel', 'stride', 'groups', 'radius', 'norm', 'least', 'departure']
+    >>> text.splitlines()[0].split()[:6]
+    ['layer', 'channels', 'kernel', 'stride', 'groups', 'grid']
 
     Book: spectra, spectra-own
     """
-    from .._text import aligned
+    from .._text import aligned, printable
 
     def number(value):
         return "" if value is None else f"{value:.4g}"
 
-    head = "layer channels kernel stride groups radius norm least departure"
+    found = list(found)
+    head = "layer channels kernel stride groups grid radius norm least departure"
     lines = [tuple(head.split())]
     for s in found:
         A = s.A
-        sizes = " x ".join(map(str, A.sizes))
+        sizes, grid = (" x ".join(map(str, numbers)) for numbers in (A.sizes, s.shape))
+        sizes += " transposed" if isinstance(A, Transposed) else ""
         least = float(s.singular_values.min())
-        shape = (s.name, f"{A.c_in} to {A.c_out}", sizes, f"{max(A.stride)}", f"{A.groups}")
-        lines.append((*shape, *map(number, (s.radius, s.norm, least, s.departure))))
-    return "\n".join(aligned(lines, left=(0, 1, 2)))
-
-
-def write(found, folder, stem, form="svg"):
-    """Write figures and CSV; return their paths.
-
-    Parameters
-    ----------
-    found : sequence of LayerSpectrum
-    folder : path
-        Made if it is not there.
-    stem : str
-        What their names begin with.
-    form : {"svg", "png"}
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    RecordsUnwritable
-        If the folder cannot be written to.
-
-    Examples
-    --------
-    >>> import tempfile, torch
-    >>> found = list(spectra(torch.nn.Conv2d(2, 2, 3), size=4))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     [path.name for path in write(found, folder, "conv")]
-    ['conv-spectrum.csv', 'conv-spectrum.svg']
-
-    Book: spectra, spectra-own
-    """
-    from ..figures import images
-
-    choose_format(form)
-    folder, figures = Path(folder), draw(found)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{stem}-spectrum.csv"]
-        write_csv(found, paths[0])
-        for i, fig in enumerate(figures, 1):
-            number = f"-{i}" if len(figures) > 1 else ""
-            paths.append(folder / f"{stem}-spectrum{number}.{form}")
-            if form == "svg":
-                paths[-1].write_text(images.to_svg(fig), encoding="utf-8")
-            else:
-                fig.savefig(paths[-1], dpi=150)
-    except OSError as error:
-        raise RecordsUnwritable(
-            f"cannot write to {folder} ({error.strerror}): give a folder that can be written to, "
-            "with --output."
-        ) from error
-    return paths
-
-
-def choose_format(form):
-    """Return `form` if it is one of ``FORMATS``; to be asked before the work, not after it."""
-    return choose("format", form, FORMATS)
-
-
-def stem_of(source):
-    """Return a name for files about a source.
-
-    Parameters
-    ----------
-    source : str
-        A path, or ``module:callable``.
-
-    Examples
-    --------
-    >>> stem_of("runs/3a8c.pt"), stem_of("torchvision.models:resnet18")
-    ('3a8c', 'resnet18')
-    """
-    return Path(source).stem if ":" not in source else source.rpartition(":")[2]
+        shape = (f"{A.c_in} to {A.c_out}", sizes, f"{max(A.stride)}", f"{A.groups}", grid)
+        values = map(number, (s.radius, s.norm, least, s.departure))
+        lines.append((printable(s.name), *shape, *values))
+    weights = dict.fromkeys(s.weights for s in found if s.weights)
+    above = [f"weights {printable(text, 200)}" for text in weights]
+    return "\n".join([*above, *aligned(lines, left=(0, 1, 2, 5))])

@@ -225,6 +225,7 @@ def operator_norm(convolution, shape, padding_mode="circular"):
             return _svdvals(symbol_blocks(A, w, frequencies.shape, index))[..., 0]
 
         found = frequencies.each(values).max()
+    found = found * frequencies.unit
     if not frequencies.in_arrays:
         return found
     return float(found) if frequencies.dtype is None else _tensor(found, frequencies.dtype)

@@ -6,13 +6,17 @@
 """
 
 from .costs import Cost, estimated_costs
+from .plan import Planned, read_plan, sweep
 from .runs import Run, missing, run, survey
 
 __all__ = [
     "Cost",
+    "Planned",
     "Run",
     "estimated_costs",
     "missing",
+    "read_plan",
     "run",
     "survey",
+    "sweep",
 ]

@@ -103,7 +103,7 @@ def _measured(past, device):
     found = {}
     for r in past:
         if (r.device.type, r.device.name) == (device.type, name) and r.world_size == 1:
-            each = r.seconds / (r.epochs * r.data.n)
+            each = r.seconds / (len(r.curve) * r.data.n)
             with contextlib.suppress(MgtutorialError):  # a network of another version
                 found.setdefault(_key(r.config), []).append((each, r.digest))
     return found

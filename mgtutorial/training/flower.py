@@ -199,11 +199,11 @@ class FunctionOfThePlane(Task):
     def _points(self, at):
         return Points(at.to(self.device))
 
-    def batches(self, samples, order=None):
+    def batches(self, samples, order=None, batch_size=None):
         if order is None:
             return [(samples.at, samples.values)]
         drawn = torch.randperm(samples.n, generator=order)
-        return samples.epoch(drawn, self.config.batch_size, "none", 0)
+        return samples.epoch(drawn, batch_size or self.config.batch_size, "none", 0)
 
     def example(self, n, size=None):
         at = points(n, 0).to(self.device)

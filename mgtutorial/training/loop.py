@@ -16,7 +16,8 @@ from ..errors import InvalidValue
 from ..models.counting import count_weights
 from . import doors, progress, records, timing
 from .devices import SingleProcess, autocast, describe, exact
-from .protocols import learning_rate
+from .protocols import falls, learning_rate
+from .recipe import Recipe
 from .record import Epoch, Metric, Record, Samples, written
 from .workspace import Kept, Workspace
 
@@ -86,38 +87,50 @@ def _train(config, task, samples, kept, bar, limit, team):
         torch.manual_seed(config.seed)
         model = config.model.build()
     model = team.prepare(task.ready(model), config)
-    optimiser = torch.optim.SGD(
-        model.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay
-    )
+    recipe = getattr(config, "recipe", None) or Recipe()
+    optimiser, average = recipe.optimiser(model, config), recipe.averaged(model)
     order = torch.Generator().manual_seed(config.seed)
     scaler = torch.amp.GradScaler(task.device.type, enabled=config.precision == "float16")
     held_out = task.evaluation("val") if config.split == "fit" else None
 
     parts = {"model": model, "optimiser": optimiser, "scaler": scaler}
+    if average is not None:
+        parts["average"] = average
     curve = kept.resume(parts, order)
     doors.check_smallest_batch(model, task, samples, config.batch_size, team.size)
     network = torch.compile(model) if config.compile else model
+    tested = network if average is None else average.module
     forward = team.parallel(network, task.example(1, samples.size)[0])
-    own = team.share(samples, config.batch_size)
-    steps = -(-samples.n // config.batch_size)
+    # A rate that only falls comes below the resolution of the weights: then nothing more changes.
     with bar(total=config.epochs * samples.n, initial=len(curve) * samples.n) as shown:
         for epoch in range(len(curve), config.epochs):
+            if curve and curve[-1].at_rest:
+                break
             _stop_in_time(limit, curve, config, samples, task, team)
             begun, loss_sum, tally, seen = time.perf_counter(), 0.0, 0, 0
+            batch_size, side = recipe.batch_size(epoch, config.batch_size), recipe.side(epoch)
+            own = team.share(samples, batch_size)
+            steps = -(-samples.n // batch_size)
+            before = [p.detach().clone() for p in model.parameters()] if falls(config) else []
             model.train()
-            for step, (x, y) in enumerate(task.batches(own, order)):
+            for step, (x, y) in enumerate(task.batches(own, order, batch_size)):
+                rate = learning_rate(config, epoch, step / steps)
                 for group in optimiser.param_groups:
-                    group["lr"] = learning_rate(config, epoch, step / steps)
+                    group["lr"] = rate * group.get("factor", 1.0)
+                if side is not None:
+                    x = task.coarsened(x, side)
                 with autocast(config, task.device):
                     z = forward(x)
                     loss = task.loss(z, y)
                 optimiser.zero_grad(set_to_none=True)
                 # The mean over the processes is the mean over the batch if a process with
                 # fewer of its samples counts less; for one process alone the factor is 1.
-                batch = min(config.batch_size, samples.n - step * config.batch_size)
+                batch = min(batch_size, samples.n - step * batch_size)
                 scaler.scale(loss * (team.size * len(y) / batch)).backward()
                 scaler.step(optimiser)
                 scaler.update()
+                if average is not None:
+                    average.update_parameters(model)
                 # Sums stay on the device: reading one would wait for it.
                 loss_sum += loss.detach() * len(y)
                 tally += task.tally(z.detach(), y)
@@ -142,7 +155,9 @@ def _train(config, task, samples, kept, bar, limit, team):
                 )
             team.agree(model)
             if held_out is not None:
-                row = replace(row, val=_score(network, task, held_out, team))
+                row = replace(row, val=_score(tested, task, held_out, team))
+            if before and all(map(torch.equal, before, model.parameters())):
+                row = replace(row, at_rest=True)
             curve.append(replace(row, seconds=round(time.perf_counter() - begun, 3)))
             limit.epochs += 1
             kept.save(parts, order, curve)
@@ -151,7 +166,7 @@ def _train(config, task, samples, kept, bar, limit, team):
     split, final = "val", held_out
     if final is None:  # the test set is read once, here
         split, final = "test", task.evaluation("test")
-    metric = Metric(task.metric, _score(network, task, final, team), split)
+    metric = Metric(task.metric, _score(tested, task, final, team), split)
     return _record(config, kept.run, task, model, samples, final, metric, curve, team)
 
 

@@ -13,6 +13,8 @@ from ..data import catalogue
 from ..errors import InvalidValue, choose
 from ..models import registry
 from ..models.config import as_dict, plain_fields
+from .recipe import Recipe
+from .recipes import recipe_of
 from .tasks import Classification
 
 SCHEDULES = ("cosine", "step", "one-cycle", "constant")
@@ -22,6 +24,8 @@ BUDGETS = {
     "smoke": "400 training images, 4 epochs: proves the path, says nothing about accuracy",
     "demo": "10,000 training images, 3 epochs",
     "short": "all training images, 15 epochs",
+    "fast": "the recipe of a kind of network on a data set, for the time it takes to a printed "
+    "accuracy; never compared with the print",
     "paper": "the paper's protocol: printed, from its authors' code, or chosen",
 }
 
@@ -145,11 +149,13 @@ class TrainConfig:
         Batch norm takes its statistics over so many equal parts of a batch: 1, or the
         number of processes whose statistics are their own (:mod:`mgtutorial.training.distributed`).
     protocol : {"mgiad", "mgic", "mgic-first", "poly-mgnet"}
-        The paper whose protocol the budget ``paper`` follows; other budgets are the same for all.
-        MGIC's first version differs from the journal's in its epochs.
+        The paper whose protocol the budget ``paper`` follows; ``smoke``, ``demo`` and ``short`` are
+        the same for all. MGIC's first version differs from the journal's in its epochs.
     normalisation : (tuple of float, tuple of float) or None
         Mean and deviation of the grey values in [0, 1], one number a channel; None: those of the
         :class:`mgtutorial.data.catalogue.DataSet`.
+    recipe : Recipe or None
+        What the training does beyond that; None: nothing.
     """
 
     model: object
@@ -171,6 +177,7 @@ class TrainConfig:
     norm_parts: int = _later(1)
     protocol: str = _later("mgiad")
     normalisation: tuple | None = _later(None)
+    recipe: object = _later(None)  # Recipe or None
 
     def __post_init__(self):
         choose("data set", self.data, catalogue.NAMES)
@@ -209,7 +216,8 @@ class TrainConfig:
 
     def as_dict(self):
         """Return the config as plain data."""
-        return plain_fields(self) | {"model": as_dict(self.model)}
+        plain = plain_fields(self) | {"model": as_dict(self.model)}
+        return plain if self.recipe is None else plain | {"recipe": self.recipe.as_dict()}
 
     @classmethod
     def from_dict(cls, plain):
@@ -224,7 +232,10 @@ class TrainConfig:
             raise InvalidValue("no training of this version: there is no network.")
         for name in plain:
             choose("training option", name, [f.name for f in fields(cls)])
-        return cls(**plain | {"model": registry.from_dict(plain["model"])})
+        plain = plain | {"model": registry.from_dict(plain["model"])}
+        if plain.get("recipe") is not None:
+            plain["recipe"] = Recipe.from_dict(plain["recipe"])
+        return cls(**plain)
 
     @property
     def partial(self):
@@ -238,6 +249,8 @@ class TrainConfig:
         True
         """
         whole = settings(self.budget, self.data, self.protocol)
+        if self.budget == "fast":
+            whole = recipe_of(self.model, self.data)
         infinite = float("inf")  # None stands for all images
         wanted = whole.get("n_train") or infinite
         return self.epochs < whole["epochs"] or (self.n_train or infinite) < wanted
@@ -295,6 +308,8 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
         model = model.with_ends(info)
     protocol = changes.pop("protocol", "mgiad")
     chosen = settings(budget, data_name, protocol)
+    if budget == "fast":
+        chosen |= recipe_of(model, data_name)
     if budget == "paper":
         model = replace(model, initial_weights=initial_weights(protocol))
         chosen |= for_network(model, data_name, protocol)
@@ -303,6 +318,8 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
 
 def settings(budget, data_name, protocol="mgiad"):
     """Return the fields of a ``TrainConfig`` that a budget sets for a data set.
+
+    What ``fast`` sets for a network is in :func:`.recipes.recipe_of`.
 
     Parameters
     ----------
@@ -322,7 +339,7 @@ def settings(budget, data_name, protocol="mgiad"):
     info = catalogue.info(data_name)
     chosen = {"augmentation": info.augmentation}
     if budget != "paper":
-        return chosen | _SETTINGS[budget]
+        return chosen | _SETTINGS.get(budget, {})
     chosen |= {"normalisation": own_normalisation(data_name), "protocol": protocol}
     chosen |= paper[""] | paper.get(data_name, {})
     del chosen["initial_weights"]  # a field of the network
@@ -360,12 +377,17 @@ def for_network(model, data_name, protocol):
     return differing if getattr(model, name, None) == value else {}
 
 
+def falls(config):
+    """Return whether the rate of a config only falls, from the first epoch to the last."""
+    return config.schedule in ("step", "cosine")
+
+
 def learning_rate(config, epoch, fraction):
     r"""Return the rate in epoch `epoch` (from 0) at `fraction` in [0, 1) of it.
 
     ``cosine`` and ``step`` change between epochs, as the papers' code does;
     ``one-cycle`` changes at every step: linearly up to the peak over the first quarter
-    of the run, then along a cosine to zero [1]_.
+    of the run, or the recipe's ``warm_up``, then along a cosine to zero [1]_.
 
     References
     ----------
@@ -384,7 +406,8 @@ def learning_rate(config, epoch, fraction):
         return config.lr * 0.1 ** (epoch // config.step_epochs)
     if config.schedule == "cosine":
         return config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
-    t, peak = (epoch + fraction) / config.epochs, 0.25
+    recipe = getattr(config, "recipe", None)
+    t, peak = (epoch + fraction) / config.epochs, recipe.warm_up if recipe else 0.25
     if t < peak:
         return config.lr * t / peak
     return config.lr * 0.5 * (1 + math.cos(math.pi * (t - peak) / (1 - peak)))

@@ -85,6 +85,10 @@ class Epoch:
         The metric after the epoch, in runs that serve a choice.
     seconds : float or None
         Of wall time.
+    at_rest : bool
+        Whether the epoch left every weight as it was, bit for bit, at a rate that only falls: then
+        it is the last one. What evaluation mode takes from the last batches, the running
+        statistics of the norms, no later epoch would know better.
     """
 
     epoch: int
@@ -93,6 +97,7 @@ class Epoch:
     train: float | None = None
     val: float | None = None
     seconds: float | None = None
+    at_rest: bool = False
 
     @classmethod
     def from_json(cls, plain):
@@ -178,6 +183,18 @@ class Record:
     def epochs(self):
         """Number of epochs."""
         return self.choices["epochs"]
+
+    @property
+    def at_rest(self):
+        """The epoch from which the weights were at rest, or None."""
+        last = self.curve[-1] if self.curve else None
+        return last.epoch if last is not None and last.at_rest else None
+
+    @property
+    def epochs_text(self):
+        """The number of epochs, for a reader, and from which one the weights were at rest."""
+        rest = f", weights at rest from {self.at_rest}" if self.at_rest else ""
+        return f"{self.epochs}{rest}"
 
     @property
     def seed(self):

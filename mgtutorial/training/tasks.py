@@ -57,7 +57,7 @@ class Task:
         """Return the samples of ``"val"`` or ``"test"``."""
         raise NotImplementedError
 
-    def batches(self, samples, order=None):
+    def batches(self, samples, order=None, batch_size=None):
         """Return one epoch of (inputs, targets).
 
         Parameters
@@ -66,11 +66,17 @@ class Task:
             What :meth:`training` or :meth:`evaluation` returned, or a process's share of it.
         order : torch.Generator, optional
             Draws the order and the augmentation, all at this call; None: for evaluation.
+        batch_size : int, optional
+            In training; default: the config's.
         """
         raise NotImplementedError
 
     def example(self, n, size=None):
         """Return made-up inputs and targets of a batch of `n`; `size` is that of the images."""
+        raise NotImplementedError
+
+    def coarsened(self, inputs, side):
+        """Return inputs on a grid of `side` points a side, where the task has grids."""
         raise NotImplementedError
 
     def macs(self, model, size=None):
@@ -117,7 +123,7 @@ class Classification(Task):
             progress=self.progress is not False,
         )  # fmt: skip
 
-    def batches(self, samples, order=None):
+    def batches(self, samples, order=None, batch_size=None):
         if order is None:
             drawn = data.batches(
                 samples, 500, shuffle=False, normalisation=self.config.normalisation
@@ -125,8 +131,8 @@ class Classification(Task):
         else:
             config = self.config
             drawn = data.batches(
-                samples, config.batch_size, config.augmentation, generator=order,
-                normalisation=config.normalisation,
+                samples, batch_size or config.batch_size, config.augmentation,
+                generator=order, normalisation=config.normalisation,
             )  # fmt: skip
         return ((self.ready(x), y) for x, y in drawn)
 
@@ -136,11 +142,18 @@ class Classification(Task):
         x += torch.linspace(-1, 1, n, device=self.device)[:, None, None, None]
         return self.ready(x), torch.zeros(n, dtype=torch.int64, device=self.device)
 
+    def coarsened(self, inputs, side):
+        if side == inputs.shape[-1]:
+            return inputs
+        return F.interpolate(inputs, size=(side, side), mode="area")  # means over cells
+
     def macs(self, model, size=None):
         return count_macs(model, size)
 
     def loss(self, outputs, targets):
-        return F.cross_entropy(outputs, targets)
+        recipe = self.config.recipe
+        smoothing = recipe.label_smoothing if recipe else 0.0
+        return F.cross_entropy(outputs, targets, label_smoothing=smoothing)
 
     def tally(self, outputs, targets):
         return (outputs.argmax(1) == targets).sum()

@@ -1,7 +1,6 @@
 """What a training step takes here."""
 
 import torch
-from torch.utils.benchmark import Timer
 
 from . import devices
 
@@ -29,6 +28,8 @@ def per_sample(config, size, device, least=0.5):
     >>> 0 < per_sample(config, 8, torch.device("cpu"), least=0) < 1
     True
     """
+    from torch.utils.benchmark import Timer  # a tenth of a second, and few time anything
+
     task = config.task(device=device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 from .._torchvision import torchvision
-from ..errors import CheckpointMismatch, InvalidValue, choose
-from ..spectra.convolutions import Convolution
-from ..spectra.layers import convolutions_in
+from ..errors import CheckpointMismatch, InvalidValue, MgtutorialError, choose
+from ..spectra import weight_files
+from ..spectra.layers import Convolutions, convolutions_in
 from .workspace import load_checkpoint
+
+#: Of the random weights of a network that is built here.
+SEED = 0
 
 
 def convolutions_of(source, network=None):
@@ -21,115 +24,150 @@ def convolutions_of(source, network=None):
     Parameters
     ----------
     source : module, path or str
-        A torch module; a checkpoint of this project; a file with a ``state_dict``, of which the
-        four-dimensional tensors are taken; the name of a network of ours; or ``"module:callable"``,
-        whose import and call give a network (``"torchvision.models:resnet18"``).
+        A torch module; a checkpoint of this project; a file of weights, of torch or in the format
+        safetensors (:mod:`mgtutorial.spectra.weight_files`); the name of a network of ours; or
+        ``"module:callable"``, whose import and call give a network
+        (``"torchvision.models:resnet18"``), built after ``torch.manual_seed(0)``.
     network : str, optional
-        A name or ``"module:callable"`` whose network takes the ``state_dict``. Without it every
-        tensor counts as a convolution with stride 1 and without groups, as the file does not say.
+        A name or ``"module:callable"`` whose network takes the weights of a file. Without it every
+        weight counts as a convolution with stride 1 and without groups, as the file does not say.
 
     Returns
     -------
-    dict of str to Convolution
+    Convolutions
+        A dict of str to Convolution or Transposed. Its attribute `passed_over` has by name what
+        could not be taken, and why; `weights` says where the weights are from.
 
     Raises
     ------
     UnknownName
         If there is no such file or name.
     InvalidValue
-        If the file is not one that torch loads as weights only, if it does not fit `network`, if
-        there is no convolution, or if a weight is NaN or infinite.
+        If the file is not one that torch loads as weights only, if it does not fit `network`, or if
+        there is no convolution.
 
     Examples
     --------
-    >>> list(convolutions_of("mgnet-20"))[:2]
-    ['stem.0', 'levels.0.A']
+    >>> found = convolutions_of("mgnet-20")
+    >>> list(found)[:2], found.weights
+    (['stem.0', 'levels.0.A'], 'untrained, seed 0')
     """
     if not isinstance(source, str | Path):
-        module = source
-    elif network is not None:
-        module = _filled(_network(network), _state(source), source, network)
-    elif Path(source).is_file():
-        state = _content(source)
-        if {"run", "config", "model"} <= set(state):
-            module = trained(source)
-        else:
-            return _bare(_state(source, state), source)
-    else:
+        return _named(convolutions_in(source, transposed=True), "of the module given")
+    path = _file(source)
+    if path is None and network is not None:
+        raise InvalidValue(f"there is no file {source}: give the path of a state_dict.")
+    if path is None:
+        ours = str(source).partition(":")[1] == ""
         module = _network(str(source))
-    _check_finite(module.state_dict())
-    return convolutions_in(module)
-
-
-def _content(path):
-    import torch
-
-    try:
-        # weights_only: a file from elsewhere can hold tensors, but run nothing
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for a file that it cannot read
+        weights = f"untrained, seed {SEED}" if ours else f"as {source} makes them, seed {SEED}"
+        return _named(convolutions_in(module, transposed=True), weights)
+    content, weights = weight_files.read(path), f"from {path}"
+    if network is None and {"run", "config", "model"} <= content.keys():
+        return _named(convolutions_in(trained(path), transposed=True), weights)
+    inside = weight_files.states(content)
+    if not inside:
+        keys = ", ".join(map(repr, list(content)[:8])) or "nothing"
         raise InvalidValue(
-            f"{path} is no file of weights that torch loads safely ({type(error).__name__}): save "
-            "torch.save(network.state_dict(), path)."
-        ) from error
-    if not isinstance(content, dict):
-        raise InvalidValue(
-            f"{path} holds a {type(content).__name__}: save a dictionary of weights, "
-            "torch.save(network.state_dict(), path)."
+            f"{path} contains no weights: it holds {keys}; save torch.save(network.state_dict(), "
+            "path)."
         )
-    return content
+    if network is None:
+        return _named(_alone(inside).checked(str(path)), weights)
+    module, errors = _network(network), []
+    for key, state in inside:
+        try:
+            rest = weight_files.fill(module, state, path, network)
+        except InvalidValue as error:
+            errors.append(error)
+            continue
+        found = _named(convolutions_in(module, transposed=True), weights)
+        if rest:
+            found.passed_over[", ".join(rest[:3])] = f"{network} has no such weights ({len(rest)})."
+        return _others(found, key, inside)
+    raise errors[0]
 
 
-def _state(path, content=None):
-    """The tensors of a file, also if they lie one level down, as many programs save them."""
-    if not Path(path).is_file():
-        raise InvalidValue(f"there is no file {path}: give the path of a state_dict.")
-    content = _content(path) if content is None else content
-    for key in ("state_dict", "model"):
-        if isinstance(content.get(key), dict):
-            content = content[key]
-    return {name: value for name, value in content.items() if hasattr(value, "ndim")}
+def _named(found, weights):
+    found.weights = weights
+    return found
 
 
-def _bare(state, path):
-    """Convolutions of the tensors in a state_dict."""
-    kernels = {n: v for n, v in state.items() if v.ndim == 4 and v.is_floating_point()}
-    if not kernels:
-        raise InvalidValue(
-            f"{path} contains no convolution: none of its {len(state)} tensors has four dimensions."
-        )
-    _check_finite(kernels)
-    return {name.removesuffix(".weight"): Convolution(value) for name, value in kernels.items()}
+def _alone(inside):
+    """Convolutions of a file's states: of the one that is named as networks are, else of all."""
+    key, state = inside[0]
+    if len(inside) == 1 or key in weight_files.KEYS:
+        return _others(weight_files.convolutions_alone(state), key, inside)
+    found = Convolutions()
+    for key, state in inside:
+        some = weight_files.convolutions_alone(state)
+        found.update({f"{key}.{name}": A for name, A in some.items()})
+        found.passed_over |= {f"{key}.{name}": why for name, why in some.passed_over.items()}
+    return found
 
 
-def _check_finite(state):
-    for name, value in state.items():
-        if not value.isfinite().all():
-            raise InvalidValue(
-                f"{name} has entries that are NaN or infinite, so that there is no spectrum: look "
-                "at the training that it comes from."
-            )
+def _others(found, key, inside):
+    for other, _ in inside:
+        if other != key:
+            found.passed_over[other] = f"the file has these weights, too; read were those of {key}."
+    return found
+
+
+def _file(source):
+    """The path of a file, or None; what is a path and leads to no file is one sentence."""
+    source = str(source)
+    for path in (Path(source), Path(source).expanduser()):
+        try:
+            if path.is_file():
+                open(path, "rb").close()
+                return path
+            if path.exists():
+                kind = "folder" if path.is_dir() else "device or pipe"
+                if kind != "folder" or weight_files.is_path(source):
+                    raise InvalidValue(f"{path} is a {kind}: give a file of weights.")
+        except (OSError, ValueError, RuntimeError) as error:
+            if isinstance(error, InvalidValue):
+                raise
+            why = getattr(error, "strerror", None) or error
+            raise InvalidValue(f"{source} cannot be read ({why}): give another path.") from error
+    if weight_files.is_path(source):
+        raise InvalidValue(f"there is no file {source}: give the path of a checkpoint.")
+    return None
 
 
 def _network(name):
-    """The network of a name of ours, or of ``module:callable``."""
+    """The network of a name of ours, or of ``module:callable``, built after a fixed seed."""
+    import torch
+
     from ..models import registry
 
-    if ":" not in name:
-        if "/" in name or Path(name).suffix:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        if ":" in name:
+            return _imported(name)
+        if weight_files.is_path(name):
             raise InvalidValue(f"there is no file {name}: give the path of a checkpoint.")
         return registry.CONFIGS[choose("file or network", name, registry.CONFIGS)].build()
+
+
+def _imported(name):
+    """What ``module:callable`` gives: a module of torch."""
     where, _, what = name.partition(":")
-    if where.partition(".")[0] == "torchvision":
-        torchvision()  # one that does not fit the torch beside it is mended first
-    sys.path.insert(0, "")  # the user's own files lie in the working folder
-    try:
-        made = getattr(importlib.import_module(where), what, None)
-    finally:
-        sys.path.remove("")
-    if made is None:
-        raise InvalidValue(f"{where} has no {what!r}: give module:callable.")
-    made = made if hasattr(made, "state_dict") or not callable(made) else made()
+    words = [*where.split("."), *what.split(".")]
+    if not all(word.isidentifier() for word in words):
+        raise InvalidValue(
+            f"there is no file {name}, and it is no module:callable: give a path, or names such as "
+            "torchvision.models:resnet18."
+        )
+    made = _called(name, lambda: _attribute(where, what))
+    if isinstance(made, type) or (callable(made) and not hasattr(made, "named_modules")):
+        made = _called(name, made)
+    while any(hasattr(made, "named_modules") and hasattr(made, inner) for inner in _INNER):
+        inner = next(inner for inner in _INNER if hasattr(made, inner))
+        if type(made).__name__ not in ("OptimizedModule", "DataParallel", "AveragedModel",
+                                       "DistributedDataParallel"):  # fmt: skip
+            break
+        made = getattr(made, inner)
     if not hasattr(made, "named_modules"):
         raise InvalidValue(
             f"{name} gives a {type(made).__name__}: give a function without arguments that returns "
@@ -138,16 +176,51 @@ def _network(name):
     return made
 
 
-def _filled(module, state, path, name):
+_INNER = ("_orig_mod", "module")
+
+
+def _attribute(where, what):
+    torchvision_first = where.partition(".")[0] == "torchvision"
+    if torchvision_first:
+        torchvision()  # one that does not fit the torch beside it is mended first
+    sys.path.insert(0, "")  # the user's own files lie in the working folder
     try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        first = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+        try:
+            made = importlib.import_module(where)
+        except RuntimeError as error:
+            if "operator torchvision::nms" not in str(error):
+                raise
+            torchvision()  # the user's file imports it
+            made = importlib.import_module(where)
+    finally:
+        sys.path.remove("")
+    for word in what.split("."):
+        made = getattr(made, word, None)
+        if made is None:
+            raise InvalidValue(f"{where} has no {what!r}: give module:callable.")
+    return made
+
+
+def _called(name, do):
+    """Run anybody's code; what it raises is one sentence."""
+    try:
+        return do()
+    except MgtutorialError:
+        raise
+    except ModuleNotFoundError as error:
+        missing, where = str(error.name), name.partition(":")[0]
+        whose = (
+            "" if where == missing or where.startswith(f"{missing}.") else f"{where} imports it: "
+        )
         raise InvalidValue(
-            f"{path} does not fit {name}: {first[0].rstrip('. ')}; give the network it was saved "
-            "from."
+            f"there is no module {missing} here: {whose}check the spelling, and that you are in "
+            "the folder it lies in or have installed what it belongs to."
         ) from error
-    return module
+    except (Exception, SystemExit) as error:
+        raise InvalidValue(
+            f"{name} cannot be made ({type(error).__name__}: {error}"[:300] + "): give a function "
+            "without arguments that returns a torch module."
+        ) from error
 
 
 def trained(path):
@@ -161,12 +234,31 @@ def trained(path):
     Raises
     ------
     CheckpointMismatch
-        If there is no such file, or it is no checkpoint of this project.
+        If there is no such file, it is no checkpoint of this project, or its weights are not those
+        of its network.
     """
+    import torch
+
     from ..models import registry
 
     if (state := load_checkpoint(path)) is None:
         raise CheckpointMismatch(f"there is no checkpoint {path}: give the path of one.")
-    module = registry.from_dict(state["config"]["model"]).build()
-    module.load_state_dict(state["model"])
+    try:
+        config, weights = registry.from_dict(state["config"]["model"]), dict(state["model"])
+        shapes = {name: tuple(value.shape) for name, value in weights.items()}
+        with torch.device("meta"):  # a size that is not in the file is asked of no memory
+            shell = {name: tuple(v.shape) for name, v in config.build().state_dict().items()}
+    except (KeyError, TypeError, AttributeError, ValueError, NotImplementedError) as error:
+        raise CheckpointMismatch(
+            f"checkpoint {path} holds no network of this project ({type(error).__name__}: "
+            f"{error}): give one that mgtutorial train has written."
+        ) from error
+    for name in {**shell, **shapes}:
+        if shell.get(name) != shapes.get(name):
+            raise CheckpointMismatch(
+                f"checkpoint {path} does not fit its own network: {name} has shape "
+                f"{shapes.get(name, 'none')} there, and {shell.get(name, 'none')} is needed."
+            )
+    module = config.build()
+    module.load_state_dict(weights)
     return module.eval()

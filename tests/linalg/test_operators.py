@@ -42,3 +42,54 @@ def test_spectral_radius_of_complex_pairs():
 def test_spectral_radius_of_a_function_needs_the_grid():
     with pytest.raises(InvalidValue, match="give its shape"):
         spectral_radius(lambda u: u)
+
+
+@pytest.mark.parametrize(
+    "E",
+    [
+        np.ones((3, 4)),
+        np.array([[np.nan]]),
+        np.ones(3),
+        sp.csr_array((1500, 1400)),
+        sp.diags_array(np.full(1500, np.inf)).tocsr(),
+        np.array([["a"]]),
+        [],
+    ],
+    ids=["3 x 4", "nan", "vector", "large", "infinite", "words", "nothing"],
+)
+def test_what_has_no_spectral_radius_is_one_sentence(E):
+    with pytest.raises(InvalidValue):
+        spectral_radius(E)
+
+
+@pytest.mark.parametrize("n", [10, 1500])  # all eigenvalues, and ARPACK
+def test_the_spectral_radius_of_zero_and_of_any_scale(n):
+    assert spectral_radius(sp.csr_array((n, n))) == 0
+    assert spectral_radius(lambda u: 0 * u, (n,)) == 0
+    assert spectral_radius(sp.linalg.aslinearoperator(sp.csr_array((n, n)))) == 0
+    steps = np.linspace(0.5, 1, n)
+    for power in (-990, -40, 40, 660):
+        E = sp.diags_array(np.ldexp(steps, power)).tocsr()
+        assert spectral_radius(E) == pytest.approx(2.0**power, rel=1e-8)
+        found = spectral_radius(lambda u, E=E: (E @ u.T).T if u.ndim > 1 else E @ u, (n,))
+        assert found == pytest.approx(2.0**power, rel=1e-8)
+
+
+@pytest.mark.parametrize("n", [10, 1500])
+def test_the_spectral_radius_of_complex_functions(n):
+    """Multiplication by a complex number loses nothing, however many unknowns."""
+    factors = np.linspace(0.1, 1, n) * (0.6 + 0.8j)
+    assert spectral_radius(lambda u: factors * u, (n,)) == pytest.approx(1, rel=1e-8)
+    assert spectral_radius(sp.diags_array(factors).tocsr()) == pytest.approx(1, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    "kind", [np.float16, np.int8, np.longdouble, bool, torch.bfloat16, torch.int32, list]
+)
+def test_the_spectral_radius_of_matrices_of_any_type(kind):
+    E = np.array([[1, 1], [0, 1]])
+    if isinstance(kind, torch.dtype):
+        E = torch.from_numpy(E).to(kind)
+    else:
+        E = E.tolist() if kind is list else E.astype(kind)
+    assert spectral_radius(E) == 1

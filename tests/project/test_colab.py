@@ -52,7 +52,7 @@ def test_setup_cell_installs_the_version_of_the_page():
 # What Colab has: small pure packages apart, nothing else may be asked for.
 COLAB_HAS = set(
     "torch torchvision numpy scipy matplotlib pandas pillow scikit-learn ipywidgets platformdirs "
-    "filelock tqdm".split()
+    "filelock tqdm safetensors".split()
 )
 
 

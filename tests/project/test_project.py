@@ -292,6 +292,19 @@ sys.exit(f"loaded {heavy}, opened {opened}" if heavy or opened else 0)
 """
 
 
+PARTS_OF_SCIPY = """
+import sys
+import mgtutorial.linalg, mgtutorial.models, mgtutorial.reproduction, mgtutorial.training
+sys.exit(sorted({"scipy.sparse", "scipy.linalg", "torch.utils.benchmark"} & sys.modules.keys()))
+"""
+
+
+def test_a_wing_imports_no_part_of_scipy_before_it_is_used():
+    """They cost each command, each kernel and each worker half a second."""
+    done = subprocess.run([sys.executable, "-c", PARTS_OF_SCIPY], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (1, "[]")
+
+
 def test_import_is_silent_light_and_offline():
     done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

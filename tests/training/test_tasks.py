@@ -53,12 +53,12 @@ class Segmentation(Task):
     def evaluation(self, split):
         return Pixels(data.load("digits", split).images)
 
-    def batches(self, samples, order=None):
+    def batches(self, samples, order=None, batch_size=None):
         which, flipped = torch.arange(samples.n), torch.zeros(samples.n, dtype=torch.bool)
         if order is not None:
             which = torch.randperm(samples.n, generator=order)
             flipped = torch.rand(samples.n, generator=order) < 0.5
-        for batch in which.split(self.config.batch_size):
+        for batch in which.split(batch_size or self.config.batch_size):
             x, y = samples.images[batch], samples.labels[batch]
             turned = flipped[batch]
             x[turned], y[turned] = x[turned].flip(3), y[turned].flip(2)  # labels go along

@@ -1,0 +1,1 @@
+"""Speed and memory of the package, beside what else one would use: README.md says how."""

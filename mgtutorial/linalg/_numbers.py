@@ -1,0 +1,224 @@
+"""Anybody's numbers as those that one computes with, and norms of all that a float can hold."""
+
+import math
+import sys
+
+import numpy as np
+
+from ..errors import InvalidValue
+
+
+def floating(u, *coefficients, what="the right-hand side"):
+    """Return `u` in a type to compute in; what is single or double precision stays as it is.
+
+    Whole numbers, truth values and half precision become doubles, since squares and products of
+    theirs leave their range. If a coefficient is complex, so is the result. A tensor keeps its
+    device and its graph.
+
+    Parameters
+    ----------
+    u : array_like or tensor
+    *coefficients : number
+    what : str
+        The name of `u` in an error.
+
+    Raises
+    ------
+    InvalidValue
+        For what holds no numbers.
+
+    Examples
+    --------
+    >>> floating(np.array([200], dtype=np.uint8)).dtype, floating([1, 2], 1j).dtype
+    (dtype('float64'), dtype('complex128'))
+    """
+    turns = any(isinstance(c, complex) for c in coefficients)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(u, torch.Tensor):
+        return _tensor(u, turns, what, torch)
+    try:
+        u = np.asarray(u)
+        if u.dtype == object:  # whole numbers beyond 64 bits, fractions, None
+            u = u.astype(complex if any(isinstance(v, complex) for v in u.ravel()) else float)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise InvalidValue(f"{what} holds no numbers ({error}): give an array.") from error
+    if u.dtype.kind not in "biufc":
+        raise InvalidValue(f"{what} is of type {u.dtype}: give an array of numbers.")
+    if u.dtype.kind in "biu" or u.dtype.itemsize < 4:
+        u = u.astype(float)
+    return u.astype(np.result_type(u.dtype, np.complex64)) if turns else u
+
+
+def in_type(u, coefficients):
+    """Return `u` in the type of its product with coefficients; half precision stays as it is.
+
+    Whole numbers would wrap around in products, and a real array takes no complex entry.
+
+    Parameters
+    ----------
+    u : array or tensor
+    coefficients : sequence of number
+
+    Examples
+    --------
+    >>> in_type(np.array([200], dtype=np.uint8), (2,)).dtype
+    dtype('float64')
+    """
+    turns = any(isinstance(c, complex) for c in coefficients)
+    if hasattr(u, "detach"):
+        plain = u.is_floating_point() or u.is_complex()
+        if plain and (u.is_complex() or not turns):
+            return u
+    elif u.dtype.kind == "c" or (u.dtype.kind in "fO" and not turns):
+        return u
+    return floating(u, *coefficients, what="the array")
+
+
+def _tensor(u, turns, what, torch):
+    if u.device.type == "meta":
+        raise InvalidValue(f"{what} lies on the device meta, which keeps no numbers: give them.")
+    if u.is_quantized:
+        u = u.dequantize()
+    if u.layout is not torch.strided:
+        u = u.to_dense()
+    if u.is_complex():
+        return u if u.dtype.itemsize >= 8 else u.to(torch.complex128)
+    if not u.is_floating_point() or u.dtype.itemsize < 4:
+        u = u.double()
+    return u.to(u.dtype.to_complex()) if turns else u
+
+
+def common(f, u, what="the start"):
+    """Return `f` and `u` in one type, that of their sum.
+
+    Raises
+    ------
+    InvalidValue
+        If one is an array and the other a tensor, or their shapes differ.
+    """
+    u = floating(u, what=what)
+    if isinstance(f, np.ndarray) != isinstance(u, np.ndarray):
+        raise InvalidValue(
+            f"{what} is a {type(u).__name__} and the right-hand side a {type(f).__name__}: give "
+            "both as arrays or both as tensors."
+        )
+    if tuple(f.shape) != tuple(u.shape):
+        raise InvalidValue(
+            f"{what} has shape {tuple(u.shape)} and the right-hand side {tuple(f.shape)}: give one "
+            "of the same shape."
+        )
+    if isinstance(f, np.ndarray):
+        dtype = np.result_type(f, u)
+        return f.astype(dtype, copy=False), u.astype(dtype, copy=False)
+    dtype = sys.modules["torch"].promote_types(f.dtype, u.dtype)
+    return f.to(dtype), u.to(f.device, dtype)
+
+
+def norm(r):
+    """Return the 2-norm of all entries as a float; squares neither over- nor underflow.
+
+    Parameters
+    ----------
+    r : array or tensor
+
+    Returns
+    -------
+    float
+        inf or NaN only if an entry is.
+
+    Examples
+    --------
+    >>> norm(np.full(4, 1e-200)), norm(np.full(4, 200, dtype=np.uint8))
+    (2e-200, 400.0)
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(r, torch.Tensor):
+        r = floating(r.detach(), what="the residual").ravel()
+        r = (torch.view_as_real(r) if r.is_complex() else r).double().ravel()
+    else:
+        r = np.asarray(r).ravel()
+        r = r.astype(np.result_type(r.dtype, float), copy=False)
+        r = r.view(r.real.dtype) if np.iscomplexobj(r) else r
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        square = float(r @ r)
+        if 1e-280 < square < math.inf:
+            return math.sqrt(square)
+        size = largest(r)
+        if not 0 < size < math.inf:
+            return size
+        r = r / size
+        return size * math.sqrt(float(r @ r))
+
+
+def largest(r):
+    """Return the greatest magnitude of the entries as a float: 0.0 if there are none."""
+    if hasattr(r, "detach"):
+        return float(r.detach().abs().max()) if r.numel() else 0.0
+    return float(np.abs(r).max(initial=0.0))
+
+
+def scale_of(f):
+    """Return the power of two by which `f` is divided where its size is extreme, else 1.
+
+    A linear problem is solved for ``f / scale``, so that neither the products of the operator with
+    the mesh width nor the reductions of a residual leave the range of the numbers.
+
+    Raises
+    ------
+    InvalidValue
+        If all entries are below the smallest normal number: a solution might be cut off to zero.
+
+    Examples
+    --------
+    >>> scale_of(np.ones(3)), scale_of(np.full(3, 6e300)) == 2.0**999
+    (1.0, True)
+    """
+    size, double = largest(f), f.dtype.itemsize // (2 if _complex(f) else 1) >= 8
+    if 0 < size < np.finfo(float if double else np.float32).tiny:
+        raise InvalidValue(
+            f"the greatest entry of the right-hand side is {size:.3g}, too small for "
+            f"{'double' if double else 'single'} precision: multiply it by a power of ten, and "
+            "divide the solution."
+        )
+    if not 0 < size < math.inf or abs(math.log10(size)) <= (100 if double else 15):
+        return 1.0
+    return math.ldexp(1.0, min(math.frexp(size)[1] - 1, 1000))
+
+
+def _complex(f):
+    return f.is_complex() if hasattr(f, "detach") else np.iscomplexobj(f)
+
+
+def rounding(f):
+    """Return the rounding unit of the type of `f`; that of doubles for whole numbers."""
+    if hasattr(f, "detach"):
+        counts = not (f.is_floating_point() or f.is_complex())
+        return np.finfo(float).eps if counts else sys.modules["torch"].finfo(f.dtype).eps
+    dtype = np.asarray(f).dtype
+    return float(np.finfo(dtype if dtype.kind in "fc" else float).eps)
+
+
+def whole(name, value, least):
+    """Return a whole number as an int.
+
+    Raises
+    ------
+    InvalidValue
+        For another, or one below `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InvalidValue(f"{name} = {value!r}: give a whole number, {least} or more.")
+    return int(value)
+
+
+def two_steps(nu):
+    """Return the numbers of smoothing steps before and after a coarse-grid correction.
+
+    Raises
+    ------
+    InvalidValue
+        For anything else than two whole numbers from 0 on.
+    """
+    if not isinstance(nu, tuple | list) or len(nu) != 2:
+        raise InvalidValue(f"nu = {nu!r}: give two whole numbers, the steps before and after.")
+    return whole("nu[0]", nu[0], 0), whole("nu[1]", nu[1], 0)

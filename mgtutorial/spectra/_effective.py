@@ -1,0 +1,176 @@
+"""The weight with which a layer of torch computes, where its attribute may be another one.
+
+Weight norm, spectral norm and pruning make a weight anew in each forward pass, some by hooks, some
+by parametrisations; subclasses do it in ``forward``. So a layer that is more than torch's own is
+run on two small random inputs, in evaluation mode, and the convolution that it calls is watched.
+"""
+
+import sys
+from typing import Any, NamedTuple
+
+from ..errors import InvalidValue
+
+
+class Used(NamedTuple):
+    """The weight of a layer, and how it is used."""
+
+    weight: Any
+    stride: Any
+    dilation: Any
+    groups: int
+
+
+def is_transposed(layer):
+    """Whether a module is one of torch's transposed convolutions."""
+    nn = sys.modules["torch"].nn
+    return isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
+
+
+def is_convolution(layer):
+    """Whether a module is one of torch's convolutions, and not a transposed one."""
+    nn = sys.modules["torch"].nn
+    return isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+
+
+def is_quantised(layer):
+    """Whether a module is a convolution whose weight is packed as whole numbers."""
+    return hasattr(layer, "kernel_size") and callable(getattr(layer, "weight", None))
+
+
+def used(layer):
+    """Return the weight with which a convolution computes in evaluation mode.
+
+    Parameters
+    ----------
+    layer : torch.nn.Module
+        A convolution or transposed convolution; its state is as before afterwards.
+
+    Returns
+    -------
+    Used
+        Where gradients are on, the weight keeps its graph.
+
+    Raises
+    ------
+    InvalidValue
+        If the weight is not there yet (a lazy layer, the device meta), if nobody can say what it
+        is without the rest of the network, or if it depends on the input.
+    """
+    if is_quantised(layer):
+        return Used(layer.weight().dequantize(), layer.stride, layer.dilation, layer.groups)
+    for name, value in [*layer.named_parameters(), *layer.named_buffers()]:
+        check_there(value, name)
+    if _is_plain(layer):
+        return Used(layer.weight, layer.stride, layer.dilation, layer.groups)
+    if not layer._forward_pre_hooks and isinstance(vars(layer).get("weight"), _tensor()):
+        if type(layer) in _own_types():
+            raise InvalidValue(
+                "its weight is neither a parameter nor a buffer: something outside of the layer "
+                "makes it, so run the network and give the weight itself."
+            )
+    first, second = _watched(layer, 0), _watched(layer, 1)
+    if not sys.modules["torch"].equal(first.weight, second.weight):
+        raise InvalidValue("its weight depends on the input, so that it is not linear.")
+    return first
+
+
+def check_there(value, name):
+    """Raise if a tensor holds no numbers."""
+    torch = sys.modules["torch"]
+    if torch.nn.parameter.is_lazy(value):
+        raise InvalidValue(f"{name} is not initialised yet: run the lazy network once on an input.")
+    if value.device.type == "meta":
+        raise InvalidValue(f"{name} lies on the device meta, which keeps no numbers.")
+
+
+def _tensor():
+    return sys.modules["torch"].Tensor
+
+
+def _own_types():
+    nn = sys.modules["torch"].nn
+    plain = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    return (*plain, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def _is_plain(layer):
+    """Whether nothing but torch's own code stands between the weight and its use."""
+    held = {**layer._parameters, **layer._buffers}
+    mended = {"forward", "_conv_forward", "__call__"} & vars(layer).keys()
+    return (
+        type(layer) in _own_types()
+        and held.get("weight") is not None
+        and not (layer._forward_pre_hooks or mended)
+    )
+
+
+def _watched(layer, seed):
+    """Run a layer once and return what its one convolution used."""
+    torch = sys.modules["torch"]
+    from torch.overrides import TorchFunctionMode
+
+    calls = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            if function in _PLACES:
+                calls.append(dict(zip(_PLACES[function], args, strict=False)) | kwargs)
+            return function(*args, **kwargs)
+
+    _PLACES = {
+        getattr(torch, f"conv{kind}{d}d"): names
+        for d in (1, 2, 3)
+        for kind, names in (
+            ("", ("input", "weight", "bias", "stride", "padding", "dilation", "groups")),
+            (
+                "_transpose",
+                ("input", "weight", "bias", "stride", "padding", "output_padding", "groups",
+                 "dilation"),
+            ),
+        )
+    }  # fmt: skip
+    modes = {m: m.training for m in layer.modules()}
+    before = vars(layer).get("weight")  # where hooks put what they have made
+    x = _input(layer, seed)
+    try:
+        layer.eval()
+        with Watch():
+            layer(x)
+    except Exception as error:  # of anybody's code
+        raise InvalidValue(
+            f"its weight could not be computed ({type(error).__name__}: {error})"[:200] + "."
+        ) from error
+    finally:
+        for m, mode in modes.items():
+            m.training = mode
+        if before is not None:
+            layer.weight = before
+    if len(calls) != 1:
+        raise InvalidValue(
+            f"it is a {type(layer).__name__} that calls {len(calls) or 'no'} convolutions of "
+            "torch, so that it has no one kernel."
+        )
+    (call,) = calls
+    return Used(
+        call["weight"], call.get("stride", 1), call.get("dilation", 1), call.get("groups", 1)
+    )
+
+
+def _input(layer, seed):
+    """A small random input for a layer."""
+    torch = sys.modules["torch"]
+    numbers = [p for p in layer.parameters() if p.is_floating_point() or p.is_complex()]
+    like = numbers[0] if numbers else torch.zeros(())
+    pads = [p for p in _each(layer.padding, len(layer.kernel_size)) if isinstance(p, int)]
+    sizes = [
+        d * (k - 1) + 1 + 2 * s + max(pads, default=0)
+        for d, k, s in zip(layer.dilation, layer.kernel_size, layer.stride, strict=True)
+    ]
+    random = torch.Generator().manual_seed(seed)
+    x = torch.randn(1, layer.in_channels, *sizes, generator=random)
+    return x.to(like.device, like.dtype)
+
+
+def _each(value, n):
+    return value if isinstance(value, tuple | list) else (value,) * n

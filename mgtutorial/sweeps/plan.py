@@ -1,0 +1,219 @@
+"""A plan of runs that is a file: which are wanted, in what order, at what cost.
+
+A plan is a CSV with one line a run and the columns of :data:`COLUMNS`. It names runs, no results:
+what has a record is done, whoever trained it, and the rest is taken in the plan's order.
+"""
+
+import ast
+import csv
+from dataclasses import fields, replace
+from typing import NamedTuple
+
+from .. import _text
+from ..data import catalogue
+from ..errors import DataNotFound, InvalidValue, MgtutorialError, choose
+from ..models import registry
+from ..training import devices, protocols
+from ..training.workspace import Workspace
+from .runs import name_of, run, survey
+
+#: The columns of a plan; ``changes`` and ``gpu_minutes`` may be empty.
+COLUMNS = (
+    "priority", "network", "changes", "data", "budget", "protocol", "seed", "hours",
+    "gpu_minutes", "why",
+)  # fmt: skip
+
+
+class Planned(NamedTuple):
+    """One run of a plan.
+
+    Attributes
+    ----------
+    priority : int
+        The smaller, the sooner.
+    name : str
+        The network and what is changed of it.
+    config : TrainConfig
+    hours : float
+        Estimated, on one thread of a CPU.
+    gpu_minutes : float or None
+        Estimated, on a GPU; None: not meant for one.
+    why : str
+        What the run is for.
+    """
+
+    priority: int
+    name: str
+    config: object
+    hours: float
+    gpu_minutes: float | None
+    why: str
+
+
+def read_plan(path, root=None):
+    """Return the runs of a plan, the most urgent first; lines of one priority in their order.
+
+    Parameters
+    ----------
+    path : path
+        Of the CSV. Its column ``changes`` has fields of the network's config, as
+        ``group_size=4 correction=fas``; values are Python's literals, or words.
+    root : path, optional
+        Where the data are; none are read.
+
+    Returns
+    -------
+    list of Planned
+
+    Raises
+    ------
+    InvalidValue
+        With the number of the line, if there is no such file, a column is missing, or a value is
+        none that it may be; also if two lines are the same run.
+
+    Book: reproduction, reproduction-plan
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            lines = csv.DictReader(file)
+            if missing := [c for c in COLUMNS if c not in (lines.fieldnames or ())]:
+                raise InvalidValue(f"{path} is no plan: it has no column {missing[0]!r}.")
+            found = [_planned(line, f"{path}, line {lines.line_num}", root) for line in lines]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidValue(f"cannot read the plan {path} ({reason}): give a CSV file.") from None
+    seen = {}
+    for i, planned in enumerate(found, 2):
+        if (before := seen.setdefault(name_of(planned.config), i)) != i:
+            raise InvalidValue(f"{path}, line {i}: this run is on line {before} as well.")
+    return sorted(found, key=lambda planned: planned.priority)
+
+
+def _planned(line, place, root):
+    line = {column: line[column] or "" for column in COLUMNS}  # a short line lacks the last ones
+    try:
+        choose("data set", line["data"], catalogue.NAMES)
+        network = registry.CONFIGS[choose("network", line["network"], registry.CONFIGS)]
+        changes = _changes(line["changes"])
+        for name in changes:
+            choose("field of the network", name, [f.name for f in fields(network)])
+        config = protocols.configure(
+            line["network"], line["data"], line["budget"], root=root,
+            seed=_number(line, "seed", int), protocol=line["protocol"] or "mgiad",
+        )  # fmt: skip
+        if changes:
+            config = replace(config, model=replace(config.model, **changes))
+        name = " ".join([line["network"], *line["changes"].split()])
+        minutes = _number(line, "gpu_minutes", float) if line["gpu_minutes"] else None
+        return Planned(
+            _number(line, "priority", int), name, config, _number(line, "hours", float), minutes,
+            line["why"],
+        )  # fmt: skip
+    except MgtutorialError as error:
+        raise InvalidValue(f"{place}: {error}") from None
+
+
+def _number(line, column, kind):
+    try:
+        value = kind(line[column])
+        if 0 <= value < float("inf"):
+            return value
+    except (ValueError, TypeError):
+        pass
+    raise InvalidValue(f"{column}={line[column]!r}: give a number, at least 0.")
+
+
+def _changes(text):
+    found = {}
+    for pair in text.split():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InvalidValue(f"changes {pair!r}: give field=value, without blanks in the value.")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
+
+
+def sweep(path, workspace=None, *, workers=None, scheduler=None, dry_run=False, say=print):
+    """Train what a plan wants and has no record yet, in the plan's order.
+
+    On a GPU only the lines with ``gpu_minutes`` count, as many as fit into the time limit.
+
+    Parameters
+    ----------
+    path : path
+        Of the plan, see :func:`read_plan`.
+    workspace : Workspace, optional
+        Its time limit is that of all runs together.
+    workers, scheduler
+        As in :func:`mgtutorial.sweeps.run`.
+    dry_run : bool
+        Only say what would be done.
+    say : callable
+        Takes each line for the reader.
+
+    Raises
+    ------
+    InvalidValue
+        If the plan cannot be read; when all others are done, if a run failed.
+    Unfinished
+        If the time limit, or a SIGTERM, came before the end.
+
+    Book: reproduction, reproduction-plan
+    """
+    workspace = workspace or Workspace()
+    if workspace.time_limit is not None:
+        workspace = replace(workspace, time_limit=workspace.limit)  # which begins here
+    planned = _at_hand(read_plan(path, workspace.root), workspace, say)
+    names = {name_of(p.config): p.name for p in planned}
+    by_digest = {name_of(p.config): p for p in planned}
+    todo = [
+        (r, by_digest[name_of(r.config)])
+        for r in survey([p.config for p in planned], workspace, names=names)
+        if r.record is None
+    ]
+    say(f"{path}: {len(planned)} runs, {len(todo)} to do")
+    if devices.pick_device(workspace.device).type == "cuda":
+        todo = _fitting(todo, workspace.limit.left if workspace.time_limit else None)
+        minutes = sum(p.gpu_minutes for _, p in todo)
+        say(f"on this GPU: {len(todo)} of them, {minutes:.0f} min estimated")
+    for r, p in todo:
+        share = r.left / r.config.epochs
+        part = f", {r.epochs} epochs of them done" if r.epochs else ""
+        say(f"  {p.priority:>3}  {r}, budget {r.config.budget}{part}: "
+            f"{_text.estimate(3600 * p.hours * share)} on a CPU thread")  # fmt: skip
+    if todo and not dry_run:
+        run(
+            [r.config for r, _ in todo], workspace, scheduler=scheduler, workers=workers,
+            costs={r.digest: 3600 * p.hours / r.config.epochs for r, p in todo}, names=names,
+        )  # fmt: skip
+
+
+def _at_hand(planned, workspace, say):
+    """Return the runs whose data are here; say which data sets are not."""
+    found, lacking = [], {}
+    for p in planned:
+        data = p.config.data
+        if data not in lacking:
+            try:
+                p.config.task(workspace.root).training()
+                lacking[data] = None
+            except DataNotFound as error:
+                lacking[data] = error
+                say(f"{data}: its runs are left out, as {error}")
+        if lacking[data] is None:
+            found.append(p)
+    return found
+
+
+def _fitting(todo, seconds):
+    """Return the runs meant for a GPU, in order, as many as fit into so many seconds."""
+    left = float("inf") if seconds is None else seconds / 60
+    found = []
+    for r, p in todo:
+        if p.gpu_minutes is not None and p.gpu_minutes <= left:
+            left -= p.gpu_minutes
+            found.append((r, p))
+    return found

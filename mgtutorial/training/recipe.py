@@ -1,0 +1,163 @@
+"""What a fast training does beyond SGD at one batch size and one resolution.
+
+Each field is one idea, off by default; a config without a recipe is trained as ever.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..errors import InvalidValue, choose
+from ..models.config import plain_fields
+from .orthogonalised import OrthogonalisedSGD
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The ideas of a fast training; all defaults together are plain SGD.
+
+    Attributes
+    ----------
+    warm_up : float
+        Part of the run, in (0, 1), in which a ``one-cycle`` rate rises.
+    decay_norms : bool
+        False: no weight decay on norms and biases.
+    label_smoothing : float
+        In [0, 1): so much of each label is spread over all classes.
+    average : float
+        In [0, 1): weights and statistics are averaged over steps, with this decay, and the
+        average is evaluated; 0: the last ones are.
+    sides : tuple of (int, int)
+        (first epoch from 0, side of the images in pixels): images are averaged down to it. The
+        network is trained on coarse grids first, as nested iteration does. Before the first
+        entry, and without one, images keep their size.
+    batches : tuple of (int, int)
+        (first epoch from 0, batch size), likewise; else the config's.
+    orthogonal_lr : float
+        Peak rate of the orthogonalised steps (:mod:`.orthogonalised`) that dense kernels take,
+        over the same schedule; 0: SGD for all.
+
+    Raises
+    ------
+    InvalidValue
+        If a number is out of its range, or the stages of a run do not come in order.
+
+    Examples
+    --------
+    >>> recipe = Recipe(sides=((0, 14), (2, 28)))
+    >>> [recipe.side(epoch) for epoch in range(4)]
+    [14, 14, 28, 28]
+    """
+
+    warm_up: float = field(default=0.25, metadata={"later": True})
+    decay_norms: bool = field(default=True, metadata={"later": True})
+    label_smoothing: float = field(default=0.0, metadata={"later": True})
+    average: float = field(default=0.0, metadata={"later": True})
+    sides: tuple = field(default=(), metadata={"later": True})
+    batches: tuple = field(default=(), metadata={"later": True})
+    orthogonal_lr: float = field(default=0.0, metadata={"later": True})
+
+    def __post_init__(self):
+        for name in ("label_smoothing", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InvalidValue(f"{name}={getattr(self, name)}: give a number in [0, 1).")
+        if not 0 < self.warm_up < 1:
+            raise InvalidValue(f"warm_up={self.warm_up}: give a number in (0, 1).")
+        if not 0 <= self.orthogonal_lr < float("inf"):
+            raise InvalidValue(f"orthogonal_lr={self.orthogonal_lr}: give a rate, or 0 for none.")
+        for name in ("sides", "batches"):
+            given = getattr(self, name)
+            stages = tuple(tuple(s) if isinstance(s, list) else s for s in given)
+            object.__setattr__(self, name, stages)
+            whole = all(map(_is_stage, stages))
+            if not whole or any(a[0] >= b[0] for a, b in pairwise(stages)):
+                raise InvalidValue(
+                    f"{name}={stages}: give pairs of a first epoch, from 0 and rising, and a "
+                    "whole number."
+                )
+
+    def as_dict(self):
+        """Return what differs from the defaults as plain data."""
+        return plain_fields(self)
+
+    @classmethod
+    def from_dict(cls, plain):
+        """Return the recipe that :meth:`as_dict` wrote."""
+        for name in plain:
+            choose("part of a recipe", name, cls.__dataclass_fields__)
+        return cls(**plain)
+
+    def side(self, epoch):
+        """Return the side of the images in an epoch, or None for their own."""
+        return _at(self.sides, epoch, None)
+
+    def batch_size(self, epoch, usual):
+        """Return the batch size in an epoch; `usual` is the config's."""
+        return _at(self.batches, epoch, usual)
+
+    def optimiser(self, model, config):
+        """Return the optimiser of a network's parameters.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+        config : TrainConfig or another
+            With its ``lr``, ``momentum`` and ``weight_decay``.
+
+        Returns
+        -------
+        torch.optim.Optimizer
+            A group whose rate is not the schedule's has the ``"factor"`` between them.
+        """
+        if self.decay_norms and not self.orthogonal_lr:  # as ever: one group, torch's own step
+            return torch.optim.SGD(
+                model.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay
+            )
+        chosen = defaultdict(list)  # (parts of an orthogonalised step, decayed) -> parameters
+        parts = _dense_kernels(model) if self.orthogonal_lr else {}
+        for p in model.parameters():
+            chosen[parts.get(p, 0), self.decay_norms or p.ndim > 1].append(p)
+        groups = [
+            {
+                "params": those,
+                "convolution_groups": g,
+                "factor": self.orthogonal_lr / config.lr if g else 1.0,
+                "weight_decay": config.weight_decay if decayed else 0.0,
+            }
+            for (g, decayed), those in chosen.items()
+        ]
+        if self.orthogonal_lr:
+            return OrthogonalisedSGD(groups, config.lr, config.momentum)
+        return torch.optim.SGD(groups, config.lr, config.momentum)
+
+    def averaged(self, model):
+        """Return the running average of a network, or None if there is to be none."""
+        if not self.average:
+            return None
+        return AveragedModel(
+            model, multi_avg_fn=get_ema_multi_avg_fn(self.average), use_buffers=True
+        )
+
+
+def _is_stage(pair):
+    """Return whether this is (first epoch, positive number)."""
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        return False
+    return all(isinstance(v, int) for v in pair) and pair[0] >= 0 < pair[1]
+
+
+def _at(stages, epoch, usual):
+    begun = [value for first, value in stages if first <= epoch]
+    return begun[-1] if begun else usual
+
+
+def _dense_kernels(model):
+    """Return kernel -> groups, for convolutions that have more than one channel in a group."""
+    return {
+        m.weight: m.groups
+        for m in model.modules()
+        if isinstance(m, torch.nn.Conv2d) and m.in_channels > m.groups
+    }
