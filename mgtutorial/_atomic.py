@@ -1,17 +1,28 @@
 """A file that is there completely or not at all."""
 
 import os
-import tempfile
+import uuid
 
 
 def replace(path, content):
-    """Write a file so that it is there completely or not at all."""
+    """Write a file so that it is there completely or not at all, for whom the umask lets read it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its folder is made.
+    content : str, bytes or callable
+        Text becomes UTF-8; a callable gets the file, open for bytes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".partial-", dir=path.parent)
+    # not tempfile's, which nobody but the owner could read: a cache may serve many
+    temporary = path.with_name(f".partial-{uuid.uuid4().hex[:12]}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content) if isinstance(content, bytes) else content(file)
+        with open(temporary, "xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)

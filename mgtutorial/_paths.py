@@ -1,17 +1,35 @@
-"""Where results lie: the published numbers, and the records of runs."""
+"""Where things lie: the published numbers, the records of runs, and what a person typed."""
 
 import os
+import tomllib
+from functools import cache
 from pathlib import Path
+
+
+def given(path):
+    """Return a path that somebody typed: ``~`` is the home folder, as in a shell.
+
+    A shell itself leaves it alone behind ``=`` and in quotes.
+
+    Examples
+    --------
+    >>> given("~/runs") == Path.home() / "runs"
+    True
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # ~nobody: there is no such home, so it is a name like any other
+        return Path(path)
 
 
 def results_dir():
     """Return the folder that holds ``published/`` and ``runs/``.
 
-    It is ``MGTUTORIAL_RESULTS`` if that is set, else ``results`` in a checkout of the
-    project, else ``results`` in the working folder.
+    It is ``MGTUTORIAL_RESULTS`` if that is set and not empty, else ``results`` in a checkout of
+    the project, else ``results`` in the working folder.
     """
-    if "MGTUTORIAL_RESULTS" in os.environ:
-        return Path(os.environ["MGTUTORIAL_RESULTS"]).expanduser()
+    if place := os.environ.get("MGTUTORIAL_RESULTS"):
+        return given(place)
     return (checkout() or Path.cwd()) / "results"
 
 
@@ -26,5 +44,15 @@ def packaged_results():
 
 def checkout():
     """Return the root of the checkout that this package is in, or None: installed from a wheel."""
-    root = Path(__file__).resolve().parent.parent
-    return root if (root / "pyproject.toml").exists() else None
+    return _checkout(Path(__file__).resolve().parent.parent)
+
+
+@cache
+def _checkout(root):
+    """Return `root` if this project is described there, and not another one."""
+    try:
+        described = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    ours = Path(__file__).resolve().parent.name
+    return root if described.get("project", {}).get("name") == ours else None

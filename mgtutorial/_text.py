@@ -5,6 +5,7 @@ import io
 import json
 import re
 
+from ._numbers import MOST_SEED, whole
 from .errors import InvalidValue
 
 
@@ -20,6 +21,61 @@ def aligned(lines, left):
         return "  ".join(cells).rstrip()
 
     return [text(lines[0]), "-" * (sum(widths) + 2 * len(widths) - 2), *map(text, lines[1:])]
+
+
+def listed(given, kind="list"):
+    """Return what somebody listed: with commas between, as one word or number, or as a list.
+
+    Parameters
+    ----------
+    given : str, int or sequence, optional
+        None stays None.
+    kind : str
+        What is listed, for the sentence.
+
+    Raises
+    ------
+    InvalidValue
+        If the list is empty, or one of its entries.
+
+    Examples
+    --------
+    >>> listed("mgnet, mgnet-20"), listed(0), listed([1, 2])
+    (['mgnet', 'mgnet-20'], [0], [1, 2])
+    """
+    if given is None:
+        return None
+    if isinstance(given, str):
+        found = [part.strip() for part in given.split(",")]
+    else:
+        found = list(given) if hasattr(given, "__iter__") else [given]
+    if not found or "" in found:
+        raise InvalidValue(f"{kind} {given!r}: give one or more, with commas between.")
+    return found
+
+
+def seeds_of(given):
+    """Return seeds that somebody listed, as whole numbers, each once.
+
+    Raises
+    ------
+    InvalidValue
+
+    Examples
+    --------
+    >>> seeds_of("0,1,1"), seeds_of(3)
+    ([0, 1], [3])
+    """
+    found = []
+    for seed in listed(given, "seeds"):
+        if isinstance(seed, str) and seed.isdecimal() and len(seed) < 30:
+            seed = int(seed)
+        if isinstance(seed, str):
+            raise InvalidValue(
+                f"seeds {given!r}: give whole numbers with commas between, such as 0,1,2."
+            )
+        found.append(whole("seed", seed, least=0, most=MOST_SEED))
+    return list(dict.fromkeys(found))
 
 
 def printable(text, most=100):
@@ -69,7 +125,7 @@ def seconds(text):
     parts = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", written)
     found = [float(p) * u for p, u in zip(parts.groups(), _UNITS.values(), strict=True) if p] \
         if parts else []  # fmt: skip
-    if not sum(found) > 0:
+    if not 0 < sum(found) < 1e9:  # thirty years
         raise InvalidValue(
             f"time limit {text!r}: give a positive time, such as 9m, 45s, 1h30m or 540 (seconds)."
         )
@@ -97,6 +153,17 @@ def duration(seconds):
     if days > 1000:
         return f"{days / 365.25:.0f} years"
     return f"{days:.1f} days" if days < 10 else f"{days:.0f} days"
+
+
+def exactly(seconds):
+    """Return a time that somebody gave, so that below a second it is still that one.
+
+    Examples
+    --------
+    >>> exactly(0.05), exactly(5)
+    ('0.05 s', '5 s')
+    """
+    return duration(seconds) if seconds >= 1 else f"{seconds:.2g} s"
 
 
 def estimate(seconds):

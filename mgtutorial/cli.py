@@ -11,9 +11,11 @@ import gc
 import os
 import sys
 import time
+import warnings
 
 from . import __version__
-from .errors import InvalidValue, MgtutorialError
+from ._installing import missing
+from .errors import InvalidValue, MgtutorialError, MgtutorialWarning
 
 
 def main(argv=None):
@@ -29,50 +31,42 @@ def main(argv=None):
         with contextlib.suppress(AttributeError, ValueError):  # a terminal that is ASCII only
             stream.reconfigure(errors="backslashreplace")
     try:
-        arguments.run(arguments)
-        sys.stdout.flush()
+        with warnings.catch_warnings():
+            warnings.simplefilter("once", MgtutorialWarning)
+            warnings.showwarning = _told
+            arguments.run(arguments)
+        sys.stdout.flush()  # here, where a full disk is still a sentence
     except BrokenPipeError:  # the reader has seen enough, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _forget_output()
         return 141
     except MgtutorialError as error:
         return _said(error)
     except ModuleNotFoundError as error:
-        package = str(error.name).partition(".")[0]
-        package = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}.get(
-            package, package
-        )
-        # advice to install is given for what the project asks for, not for any word
-        advice = f": type: pip install {package}" if package in _asked_for() else ""
-        print(
-            f"mgtutorial: the package {package} is needed for this and is not installed{advice}.",
-            file=sys.stderr,
-        )
+        print(f"mgtutorial: {missing(error.name)}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        goes_on = arguments.run in (_train, _reproduce)
+        goes_on = arguments.run in (_train, _reproduce, _sweep)
         said = "the same command goes on from the last epoch." if goes_on else "nothing is kept."
         print(f"mgtutorial: stopped; {str(stop) or said}", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.filename is not None or error.errno is None:
-            raise
-        print(f"mgtutorial: cannot write the output ({error.strerror}).", file=sys.stderr)
-        with contextlib.suppress(OSError):  # what is left in the buffer goes nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _forget_output()
+        what = "write the output" if error.filename is None else f"read or write {error.filename}"
+        print(f"mgtutorial: cannot {what} ({error.strerror or error}).", file=sys.stderr)
         return 2
     return 0
 
 
-def _asked_for():
-    """Names of the packages that this one asks for, in its extras, too."""
-    import re
-    from importlib.metadata import PackageNotFoundError, requires
+def _forget_output():
+    """Have Python, when it ends, write nothing more to where nothing can be written."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    try:
-        lines = requires("mgtutorial") or []
-    except PackageNotFoundError:
-        return set()
-    return {re.match(r"[\w.-]+", line)[0].lower() for line in lines}
+
+def _told(message, category, filename, lineno, file=None, line=None):
+    """Print a warning as a sentence, without the line of our source that it comes from."""
+    name = "" if issubclass(category, MgtutorialWarning) else f"{category.__name__}: "
+    print(f"mgtutorial: {name}{message}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -98,7 +92,8 @@ def _said(error):
 
 
 def _speaks():
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID")
+    return (rank or os.environ.get("LOCAL_RANK") or "0") == "0"
 
 
 def _parser():
@@ -230,7 +225,7 @@ def _data(arguments):
     from .data import images as data
     from .data import sources
 
-    if arguments.download:
+    if arguments.download is not None:
         images = data.load(arguments.download, "train", root=arguments.root, download=True)
         print(f"{images.name}: {images.n:,} training images ({images.source})")
         return
@@ -328,6 +323,8 @@ def _tell(text):
 
 
 def _train(arguments):
+    from datetime import UTC, datetime
+
     from .training import devices, distributed, loop, protocols
 
     given = {
@@ -348,6 +345,9 @@ def _train(arguments):
         arguments.model, arguments.data or "digits", arguments.budget, root=arguments.root, **given
     )
     workspace, path = _workspace(arguments), arguments.checkpoint
+    begun = datetime.now(UTC).isoformat(timespec="seconds")
+    if config.precision == "float16" and devices.pick_device(arguments.device).type == "cpu":
+        print("float16 on a CPU is several times as slow as float32", file=sys.stderr)
     if devices.shared(arguments.devices, arguments.nodes):
         shape = {k: getattr(arguments, k) for k in ("devices", "nodes", "sync_batchnorm")}
         record = distributed.train(config, workspace, checkpoint_path=path, **shape)
@@ -359,37 +359,36 @@ def _train(arguments):
         )
     else:
         record = loop.train(config, workspace, checkpoint_path=path)
+    before = "recorded before, nothing was trained now: " * (record.finished < begun)
     rest = f", the weights at rest from epoch {record.at_rest}," if record.at_rest else ""
     print(
-        f"{arguments.model} on {config.data} ({record.data.source}), "
+        f"{before}{arguments.model} on {config.data} ({record.data.source}), "
         f"budget {config.budget}{', partial' if record.partial else ''}: "
         f"{record.metric} after {record.epochs} epochs{rest} "
-        f"({record.weights:,} weights, {record.seconds:.0f} s, run {record.digest})"
+        f"({record.weights:,} weights, {record.seconds:.0f} s, run {record.digest})\n"
+        f"record: {workspace.results_of(config)}"
     )
 
 
 def _reproduce(arguments):
+    from ._text import listed, seeds_of
     from .reproduction.command import Request, reproduce
     from .reproduction.papers.catalogue import MADE_BY_NOTEBOOK
     from .reproduction.tables import TABLES
 
     if not arguments.tables:
+        if arguments.rows is not None:
+            raise InvalidValue("rows were given without their table: name it, too.")
         titles = {name: table.title for name, table in TABLES.items()}
         for name, title in (titles | MADE_BY_NOTEBOOK).items():
             print(f"{name:28} {title}")
         return
-    try:
-        seeds = [int(s) for s in arguments.seeds.split(",")]
-    except ValueError:
-        raise InvalidValue(
-            f"seeds {arguments.seeds!r}: give whole numbers with commas between, such as 0,1,2."
-        ) from None
     reproduce(
         Request(
             names=tuple(arguments.tables),
             budget=arguments.budget,
-            rows=tuple(arguments.rows.split(",")) if arguments.rows else None,
-            seeds=tuple(seeds),
+            rows=None if arguments.rows is None else tuple(listed(arguments.rows, "rows")),
+            seeds=tuple(seeds_of(arguments.seeds)),
             data=arguments.data,
             scheduler=arguments.scheduler,
             workers=arguments.workers,
@@ -423,5 +422,5 @@ def _workspace(arguments):
     from .training.workspace import Workspace
 
     a = arguments
-    limit = _text.seconds(a.time_limit) if a.time_limit else None
+    limit = None if a.time_limit is None else _text.seconds(a.time_limit)
     return Workspace(a.runs, a.root, a.device, False if a.quiet else None, limit)

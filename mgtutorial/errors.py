@@ -17,6 +17,10 @@ class MgtutorialError(Exception):
         return str(self.args[0]) if self.args else ""
 
 
+class MgtutorialWarning(UserWarning):
+    """What a user should know and need not mend now."""
+
+
 class UnknownName(MgtutorialError, ValueError):
     """A name that is in no list: a data set, a budget, a table, a model."""
 
@@ -39,6 +43,10 @@ class CheckpointMismatch(MgtutorialError, ValueError):
 
 class RecordsUnwritable(MgtutorialError, OSError):
     """A results file that cannot be written."""
+
+
+class LockUnavailable(MgtutorialError, OSError):
+    """A place where no program can keep another one out."""
 
 
 class Unfinished(MgtutorialError):

@@ -55,7 +55,11 @@ The page may also be newer, or older, than what is served here.</p>
 var path=location.pathname,base={base_json};
 var inside=/^(.*?\\/)(?:{folders})\\//.exec(path);
 var root=inside?inside[1]:path.indexOf(base)===0?base:"/";
-var word=decodeURIComponent(path.slice(root.length)).split("/").pop();
+// two slashes at its beginning would be the name of another server
+root=root.replace(/^[\\/\\\\]+/,"/");
+var word="";
+try{{word=decodeURIComponent(path.slice(root.length)).split("/").pop();}}
+catch(error){{}}  // a percent sign that stands for nothing
 word=word.replace(/\\.\\w+$/,"").replace(/[^\\p{{L}}\\p{{N}}]+/gu," ").trim();
 document.querySelectorAll("a[data-to]").forEach(function(a){{
 a.href=root+a.dataset.to;

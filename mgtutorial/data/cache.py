@@ -8,17 +8,28 @@ else the platform's cache folder) holds what was unpacked or decoded.
 
 import hashlib
 import os
+import pickle
 import shutil
+import struct
 import tempfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from .._atomic import replace
+from .._locks import hold
+from .._paths import given
 from ..errors import DataDamaged, MgtutorialError
 
-_checked = {}  # path, size, mtime and algorithm -> digest, for this process
+_checked = {}  # path, size, times and algorithm -> digest, for this process
+
+#: What reading a file raises that is not what it should be, beside what is said in a sentence.
+BROKEN = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError,
+    RecursionError, zlib.error, struct.error, pickle.UnpicklingError,
+)  # fmt: skip
 
 
 class CacheUnwritable(MgtutorialError, OSError):
@@ -32,9 +43,8 @@ def cache_folder():
     -------
     pathlib.Path
     """
-    given = os.environ.get("MGTUTORIAL_CACHE")
-    if given:
-        return Path(given).expanduser()
+    if place := os.environ.get("MGTUTORIAL_CACHE"):
+        return given(place)
     from platformdirs import user_cache_path
 
     return user_cache_path("mgtutorial", appauthor=False)
@@ -57,8 +67,8 @@ def data_root(root=None):
     >>> data_root("here").name
     'here'
     """
-    given = root or os.environ.get("MGTUTORIAL_DATA")
-    return Path(given).expanduser() if given else cache_folder() / "data"
+    place = root or os.environ.get("MGTUTORIAL_DATA")
+    return given(place) if place else cache_folder() / "data"
 
 
 def places(root=None):
@@ -73,9 +83,10 @@ def download_folder(root=None):
     marked read-only looks writable.
     """
     folder = data_root(root)
-    existing = next(p for p in [folder, *folder.absolute().parents] if p.exists())
-    writable = os.access(existing, os.W_OK) and existing.stat().st_mode & 0o222
-    return folder if writable and existing.is_dir() else cache_folder() / "data"
+    # os.path and not Path, which raises where a folder may not be entered
+    existing = next(p for p in [folder, *folder.absolute().parents] if os.path.exists(p))
+    writable = os.access(existing, os.W_OK) and os.stat(existing).st_mode & 0o222
+    return folder if writable and os.path.isdir(existing) else cache_folder() / "data"
 
 
 def writable(folder):
@@ -98,6 +109,25 @@ def writable(folder):
 
 
 @contextmanager
+def keeping(folder):
+    """Say in one sentence that `folder` does not take what is written there, as it is full.
+
+    Raises
+    ------
+    CacheUnwritable
+    """
+    try:
+        yield
+    except MgtutorialError:
+        raise
+    except OSError as error:
+        raise CacheUnwritable(
+            f"cannot keep data in the folder {folder} ({error.strerror or error}): free space, or "
+            "set MGTUTORIAL_CACHE to a folder with more."
+        ) from error
+
+
+@contextmanager
 def fresh_folder(parent):
     """A temporary folder inside `parent` that is gone afterwards, whatever happened.
 
@@ -113,13 +143,11 @@ def fresh_folder(parent):
 
 def lock(name):
     """A lock between processes, so that two of them do not decode the same set."""
-    from filelock import FileLock
-
-    return FileLock(writable(cache_folder()) / f"{name}.lock")
+    return hold(writable(cache_folder()) / f"{name}.lock")
 
 
 def digest_of(path, algorithm="sha256"):
-    """Digest of a file; the process remembers it as long as size and time stamp stay.
+    """Digest of a file; the process remembers it as long as size and times stay.
 
     Parameters
     ----------
@@ -133,7 +161,7 @@ def digest_of(path, algorithm="sha256"):
     """
     path = Path(path).absolute()
     stat = path.stat()
-    key = f"{algorithm} {stat.st_size} {stat.st_mtime_ns} {path}"
+    key = f"{algorithm} {state_of(stat)} {path}"
     if key not in _checked:
 
         def new():
@@ -143,6 +171,11 @@ def digest_of(path, algorithm="sha256"):
         with open(path, "rb") as file:
             _checked[key] = hashlib.file_digest(file, new).hexdigest()
     return _checked[key]
+
+
+def state_of(stat):
+    """Return what changes with a file's content: the last of the times is the kernel's alone."""
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
 
 
 def check_digest(path, expected, algorithm="sha256"):
@@ -167,7 +200,7 @@ def check_sums(path):
     for folder in (path.parent, path.parent.parent):
         sums = folder / "SHA256SUMS"
         if sums.is_file():
-            for line in sums.read_text().splitlines():
+            for line in sums.read_text(encoding="utf-8").splitlines():
                 digest, _, name = line.strip().partition(" ")
                 if folder / name.strip(" *") == path:
                     check_digest(path, digest)
@@ -201,8 +234,9 @@ def remembered_arrays(name, make):
         if arrays is None:
             arrays = make()
             writable(path.parent)
-            replace(path, lambda file: np.savez(file, *arrays))
-            replace(side, digest_of(path).encode())
+            with keeping(path.parent):
+                replace(path, lambda file: np.savez(file, *arrays))
+                replace(side, digest_of(path))
     return arrays
 
 

@@ -150,7 +150,7 @@ _RECORDS = (
         readers=(
             TinyImageNet(
                 "tiny-imagenet-200",
-                "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+                "https://cs231n.stanford.edu/tiny-imagenet-200.zip",
                 "90528d7ca1a48142e341f4ef8d21d0de",
             ),
             JpegCopy("tinyimagenet20/*.npz", classes=20),

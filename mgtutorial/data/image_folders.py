@@ -17,7 +17,8 @@ from .._torchvision import torchvision
 from ..errors import DataDamaged
 from .augmentation import resized_boxes
 from .in_memory import content_digest
-from .readers import Found, Reader, first_place
+from .pictures import Unreadable, opened
+from .readers import Found, Reader, first_place, is_hidden, source_of
 from .splits import split_index, taken
 
 _FEW = 1000
@@ -114,13 +115,10 @@ class _Opened(torch.utils.data.Dataset):
         return len(self.files)
 
     def __getitem__(self, i):
-        from PIL import Image
-
         path = self.root / self.files[i]
         try:
-            with Image.open(path) as file:
-                image = file.convert(self.mode)
-        except OSError as error:
+            image = opened(path, self.mode)
+        except Unreadable as error:
             # as a value: raised in a worker, it would arrive as a long traceback
             return f"the image {path} is damaged ({error}); fetch it again."
         return i, self._view(image, (self.seed + i) % 2**63)
@@ -205,20 +203,58 @@ class ImageFolders(Reader):
     def locate(self, info, root):
         if (folder := first_place(f"{self.folder}/", root)) is None:
             return None
-        train = folder / "train"
-        classes = sum(path.is_dir() for path in train.iterdir()) if train.is_dir() else None
+        try:
+            classes = len(_classes(folder / "train"))
+        except OSError:  # whoever reads it will say so
+            classes = None
         return Found("ready", str(folder), classes)
 
     def read(self, info, train, root, progress):
         folder = first_place(f"{self.folder}/", root)
         try:
-            parts = {p: torchvision().datasets.ImageFolder(folder / p) for p in ("train", "val")}
-        except FileNotFoundError as error:
-            raise DataDamaged(f"{folder} is not complete ({error}).") from error
+            parts = {p: _folder_of_classes()(folder / p) for p in ("train", "val")}
+        except OSError as error:
+            raise DataDamaged(
+                f"{folder} is not complete ({error}): it needs train/CLASS and val/CLASS with "
+                "images in each."
+            ) from error
         if parts["train"].classes != parts["val"].classes:
-            raise DataDamaged(f"{folder}/train and {folder}/val do not have the same classes.")
+            apart = sorted({*parts["train"].classes} ^ {*parts["val"].classes})
+            raise DataDamaged(
+                f"{folder}/train and {folder}/val do not have the same classes: "
+                f"{', '.join(apart[:3])} {'are' if apart[1:] else 'is'} in one of them only."
+            )
         part = parts["train" if train else "val"]
         base = Path(part.root)
         files = np.array([Path(file).relative_to(base).as_posix() for file, _ in part.samples])
         labels = np.array(part.targets, dtype=np.int64)
-        return FolderPart(base, files, labels, tuple(part.classes), self.source)
+        source = source_of(self, info, train, len(labels), len(part.classes))
+        return FolderPart(base, files, labels, tuple(part.classes), source)
+
+
+def _classes(folder):
+    return sorted(e.name for e in os.scandir(folder) if e.is_dir() and not is_hidden(e.name))
+
+
+def _folder_of_classes():
+    """torchvision's class for folders, but for hidden ones, which are none of the data set's."""
+
+    class FolderOfClasses(torchvision().datasets.ImageFolder):
+        def find_classes(self, directory):
+            names = _classes(directory)
+            if not names:
+                raise FileNotFoundError(f"there is no class in {directory}")
+            return names, {name: i for i, name in enumerate(names)}
+
+        def make_dataset(
+            self, directory, class_to_idx, extensions=None, is_valid_file=None, **rest
+        ):
+            def valid(path):
+                own = not is_hidden(os.path.relpath(path, directory))
+                return own and path.lower().endswith(extensions)
+
+            return torchvision().datasets.DatasetFolder.make_dataset(
+                directory, class_to_idx, is_valid_file=valid, **rest
+            )
+
+    return FolderOfClasses

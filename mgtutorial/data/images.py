@@ -10,9 +10,16 @@ from numbers import Integral
 
 import torch
 
-from ..errors import DataNotFound, DeviceUnavailable, InvalidValue, choose
-from . import catalogue, sources
-from .in_memory import Images
+from ..errors import (
+    DataDamaged,
+    DataNotFound,
+    DeviceUnavailable,
+    InvalidValue,
+    MgtutorialError,
+    choose,
+)
+from . import cache, catalogue, sources
+from .in_memory import Images, Part
 
 __all__ = ["SPLITS", "Images", "batches", "load"]
 
@@ -69,7 +76,20 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
         reader = official
     if reader is None:
         raise DataNotFound(sources.not_found(name, root))
-    return reader.read(info, split != "test", root, progress).split(info, split, device)
+    try:
+        part = reader.read(info, split != "test", root, progress)
+    except MgtutorialError:
+        raise
+    except cache.BROKEN as error:
+        found = reader.locate(info, root)
+        where = found.where if found else cache.data_root(root)
+        raise DataDamaged(
+            f"the files of {name!r} in {where} cannot be read "
+            f"({type(error).__name__}: {str(error)[:200]}): fetch them again."
+        ) from error
+    if isinstance(part, Part):
+        part.check(info)
+    return part.split(info, split, device)
 
 
 def batches(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..errors import DataDamaged
 from . import augmentation as augment
 from .splits import split_index, taken
 
@@ -42,6 +43,30 @@ class Part(NamedTuple):
     labels: np.ndarray
     classes: tuple
     source: str
+
+    def check(self, info):
+        """Raise unless the arrays are those of such a data set: files may hold anything.
+
+        Parameters
+        ----------
+        info : mgtutorial.data.catalogue.DataSet
+
+        Raises
+        ------
+        DataDamaged
+        """
+        wanted = (len(self.labels), info.channels, info.size, info.size)
+        if not len(self.labels) or self.images.shape != wanted or self.images.dtype != np.uint8:
+            raise DataDamaged(
+                f"the images of {info.name!r} ({self.source}) are {self.images.dtype} of shape "
+                f"{self.images.shape} in place of uint8 of shape {wanted}: fetch them again."
+            )
+        least, most = self.labels.min(), self.labels.max()
+        if not 0 <= least <= most < len(self.classes):
+            raise DataDamaged(
+                f"the labels of {info.name!r} ({self.source}) go from {least} to {most}, and there "
+                f"are {len(self.classes)} classes: fetch the data set again."
+            )
 
     def split(self, info, split, device):
         """Return a split of this part on a device, as :class:`Images`.

@@ -5,9 +5,10 @@ import io
 import numpy as np
 
 from ..errors import DataDamaged
+from .pictures import Unreadable, opened
 
 
-def decode(blobs, total, title, progress=True):
+def decode(blobs, total, title, size, progress=True):
     """Decode JPEG files of one size.
 
     Parameters
@@ -17,32 +18,38 @@ def decode(blobs, total, title, progress=True):
     total : int
     title : str
         Stands before the progress bar.
+    size : int
+        Pixels of a side, which all of them have.
     progress : bool
+        Show a bar, on a terminal.
 
     Returns
     -------
     numpy.ndarray
-        uint8 (n, 3, h, w); grey files get three equal channels.
+        uint8 (n, 3, size, size); grey files get three equal channels.
 
     Raises
     ------
     DataDamaged
-        Naming the file that is no image.
+        Naming the file that is no image, or of another size.
     """
-    from PIL import Image, UnidentifiedImageError
     from tqdm import tqdm
 
-    images = None
-    bar = tqdm(blobs, desc=title, total=total, unit=" images", disable=not progress, leave=False)
+    hidden = None if progress else True  # tqdm takes None for: where it is no terminal
+    images = np.empty((total, size, size, 3), np.uint8)
+    bar = tqdm(blobs, desc=title, total=total, unit=" images", disable=hidden, leave=False)
     for i, (name, blob) in enumerate(bar):
         try:
-            image = np.asarray(Image.open(io.BytesIO(blob)).convert("RGB"))
-        except Exception as error:  # Pillow raises several types for a broken file
-            reason = "no image format" if isinstance(error, UnidentifiedImageError) else error
+            image = np.asarray(opened(io.BytesIO(blob), "RGB"))
+        except Unreadable as error:
             raise DataDamaged(
-                f"the image {name} is damaged ({reason}); fetch the data set again."
+                f"the image {name} is damaged ({error}); fetch the data set again."
             ) from error
-        if images is None:
-            images = np.empty((total, *image.shape), np.uint8)
+        if image.shape != images.shape[1:]:
+            h, w, _ = image.shape
+            raise DataDamaged(
+                f"the image {name} has {w} x {h} pixels in place of {size} x {size}; fetch the "
+                "data set again."
+            )
         images[i] = image
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2))

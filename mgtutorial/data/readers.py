@@ -5,6 +5,8 @@ torchvision's CIFAR reader, whose official files *are* pickles, is called only a
 every one of them was compared with torchvision's list.
 """
 
+from glob import glob
+from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataNotFound
@@ -99,5 +101,44 @@ def failed_download(info, files, target, error):
 
 def first_place(pattern, root):
     """Return the first path under the places of data that a glob pattern fits, or None."""
-    found = (path for place in cache.places(root) for path in sorted(place.glob(pattern)))
-    return next(found, None)
+    # iglob and not Path.glob: a folder that may not be entered has nothing in it for us
+    for place in cache.places(root):
+        if found := sorted(glob(pattern, root_dir=place)):
+            return place / found[0]
+    return None
+
+
+def source_of(reader, info, train, n, classes):
+    """Return what images are called: a part of a data set is not called like the whole.
+
+    Parameters
+    ----------
+    reader : Reader
+    info : mgtutorial.data.catalogue.DataSet
+    train : bool
+    n, classes : int
+        So many images and classes are there.
+    """
+    whole = info.n_train if train else info.n_test
+    if classes != info.classes:
+        return f"{classes} of {info.classes} classes"
+    if whole is not None and n != whole:
+        return f"{n:,} of {whole:,} images"
+    return reader.source
+
+
+def is_hidden(path):
+    """Return whether a path, below the folder of the classes, is none of the data set's.
+
+    Such are left there by notebooks, archives and file servers.
+
+    Examples
+    --------
+    >>> is_hidden("n01/.ipynb_checkpoints/1-checkpoint.png"), is_hidden("n01/1.png")
+    (True, False)
+    """
+    parts = Path(path).parts
+    return any(p.startswith((".", "@", "$", "__")) or p.lower() in _SYSTEM for p in parts)
+
+
+_SYSTEM = {"lost+found", "system volume information", "thumbs.db", "desktop.ini", "#recycle"}

@@ -13,7 +13,7 @@ from ..errors import DataDamaged
 from . import cache
 from .in_memory import Part, content_digest
 from .jpegs import decode
-from .readers import Found, Reader, failed_download
+from .readers import Found, Reader, failed_download, is_hidden, source_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class TinyImageNet(Reader):
         for suffix in ("", ".zip"):
             for place in cache.places(root):
                 path = place / f"{self.folder}{suffix}"
-                if path.is_file() if suffix else (path / "wnids.txt").is_file():
+                # os.path and not Path, which raises where a folder may not be entered
+                if os.path.isfile(path if suffix else path / "wnids.txt"):
                     return path
         return None
 
@@ -74,36 +75,60 @@ class TinyImageNet(Reader):
                     return archive.read(f"{self.folder}/{name}")
 
                 return _read(states, content, path, info, train, progress)
-        states = {}
-        for file in sorted((path / ("train" if train else "val")).rglob("*.*")):
-            stat = file.stat()
-            states[file.relative_to(path).as_posix()] = f"{stat.st_size} {stat.st_mtime_ns}"
+        files = (f for f in (path / ("train" if train else "val")).rglob("*.*") if f.is_file())
+        states = {f.relative_to(path).as_posix(): cache.state_of(f.stat()) for f in files}
         return _read(states, lambda n: (path / n).read_bytes(), path, info, train, progress)
 
 
 def _read(files, read, path, info, train, progress):
     """Decode what :meth:`TinyImageNet.read` found: `files` are names and what they depend on."""
-    wnids = sorted(read("wnids.txt").decode().split())
-    words = dict(line.split("\t", 1) for line in read("words.txt").decode().splitlines())
-    number = {wnid: i for i, wnid in enumerate(wnids)}
+
+    def lines(name):
+        try:
+            text = read(name).decode("utf-8-sig")
+        except (OSError, KeyError, UnicodeDecodeError) as error:
+            reason = "is no text" if isinstance(error, UnicodeDecodeError) else "cannot be read"
+            raise _incomplete(path, f"its file {name} {reason}") from error
+        return [line.strip() for line in text.splitlines() if line.strip()]
+
+    wnids = sorted(set(lines("wnids.txt")))
+    words = dict(line.split("\t", 1) for line in lines("words.txt") if "\t" in line)
     if train:
-        kept = [n for n in sorted(files) if n.startswith("train/") and n.endswith(".JPEG")]
-        labels = [number[n.split("/")[1]] for n in kept]
+        own = (n for n in sorted(files) if n.startswith("train/") and n.endswith(".JPEG"))
+        kept = {n: n.split("/")[1] for n in own if not is_hidden(n.removeprefix("train/"))}
     else:
-        rows = read("val/val_annotations.txt").decode().splitlines()
-        pairs = sorted(line.split("\t")[:2] for line in rows)
-        kept = [f"val/images/{file}" for file, _ in pairs]
-        labels = [number[wnid] for _, wnid in pairs]
-    absent = set(wnids) - {wnids[i] for i in labels} or {n for n in kept if n not in files}
+        kept = {}
+        for line in lines("val/val_annotations.txt"):
+            file, *rest = line.split("\t")
+            if not rest or kept.get(f"val/images/{file}", rest[0]) != rest[0]:
+                raise _incomplete(path, f"val/val_annotations.txt gives no one class in {line!r}")
+            kept[f"val/images/{file}"] = rest[0]
+        kept = dict(sorted(kept.items()))
+    if strange := sorted(set(kept.values()) - set(wnids)):
+        raise _incomplete(path, f"its class {strange[0]} is not in wnids.txt")
+    if not wnids:
+        raise _incomplete(path, "wnids.txt names no class")
+    absent = set(wnids) - set(kept.values()) or {n for n in kept if n not in files}
     if absent:
-        raise DataDamaged(
-            f"{path} is not complete: {len(absent)} classes or images are missing, the first is "
-            f"{min(absent)}; unpack it again."
-        )
+        kind = "classes" if absent <= set(wnids) else "images"
+        raise _incomplete(path, f"{len(absent)} {kind} are missing, the first is {min(absent)}")
+    number = {wnid: i for i, wnid in enumerate(wnids)}
+    labels = np.array([number[wnid] for wnid in kept.values()], np.int64)
     state = content_digest(np.array([f"{n} {files[n]}" for n in kept]))
-    (images,) = cache.remembered_arrays(
-        f"{info.name}-{'train' if train else 'val'}-{state}",
-        lambda: (decode(((n, read(n)) for n in kept), len(kept), info.name, progress),),
+
+    def make():
+        blobs = ((n, read(n)) for n in kept)
+        return (decode(blobs, len(kept), info.name, info.size, progress),)
+
+    part = "train" if train else "val"
+    (images,) = cache.remembered_arrays(f"{info.name}-{part}-{state}", make)
+    names = tuple(words.get(w, w).split(",")[0] for w in wnids)
+    source = source_of(info.readers[0], info, train, len(labels), len(wnids))
+    return Part(images, labels, names, source)
+
+
+def _incomplete(path, what):
+    return DataDamaged(
+        f"{path} is not complete: {what}; unpack {path.name.removesuffix('.zip')}.zip again, as it "
+        "comes, without sorting its files."
     )
-    names = tuple(words[w].split(",")[0] for w in wnids)
-    return Part(images, np.array(labels, np.int64), names, TinyImageNet.source)

@@ -63,7 +63,7 @@ class TorchvisionFiles(Reader):
         files = self.files()
         for kind in ("unpacked", "packed"):
             for place in cache.places(root):
-                if all((place / file).is_file() for file, _, _ in getattr(files, kind)):
+                if all(os.path.isfile(place / file) for file, _, _ in getattr(files, kind)):
                     return kind, place
         return None
 
@@ -93,8 +93,8 @@ class TorchvisionFiles(Reader):
         for file, algorithm, digest in files.packed:
             cache.check_digest(place / file, digest, algorithm)
         with cache.lock(info.name):
-            if not all((target / file).is_file() for file, _, _ in files.unpacked):
-                with cache.fresh_folder(target) as fresh:
+            if not all(os.path.isfile(target / file) for file, _, _ in files.unpacked):
+                with cache.keeping(target), cache.fresh_folder(target) as fresh:
                     for file, _, _ in files.packed:
                         (fresh / file).parent.mkdir(parents=True, exist_ok=True)
                         _link(place / file, fresh / file)

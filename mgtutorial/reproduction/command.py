@@ -1,9 +1,9 @@
 """What ``mgtutorial reproduce`` does: plan, train what is missing, execute, show."""
 
+import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from .. import _text
+from .. import _paths, _text
 from ..errors import DataNotFound, InvalidValue, choose
 from ..sweeps import costs as estimates
 from ..sweeps.runs import name_of, run, survey
@@ -75,7 +75,7 @@ def reproduce(request, say=print):
         return
     to_do = {name_of(r.config) for r in surveyed if r.record is None}
     for name, those in configs.items():  # before hours are spent
-        notebooks.check_notebook(name)
+        notebooks.check_notebook(name, notebooks.folder(workspace))
         if to_do & set(map(name_of, those)):
             expected_counts.check(name, rows_of[name])
     done = run(
@@ -90,14 +90,18 @@ def reproduce(request, say=print):
 def _chosen(request, say):
     """Return (table, its rows) for each table that is to be made."""
     if request.names == ("all",):
-        names = []
+        names, absent = [], []
         for name in (*TABLES, *MADE_BY_NOTEBOOK):
             try:
                 notebooks.notebook_of(name)
             except InvalidValue:
-                say(f"{name}: no notebook yet")
+                absent.append(name)
             else:
                 names.append(name)
+        if not names:
+            notebooks.notebook_of(absent[0])  # raises, and says what a wheel lacks
+        for name in absent:
+            say(f"{name}: no notebook yet")
     else:
         known = [*TABLES, *MADE_BY_NOTEBOOK, "all"]
         names = [choose("table", n, known) for n in dict.fromkeys(request.names)]
@@ -128,7 +132,7 @@ def _costs(request, surveyed, limit):
         return {}
     past = records.all_runs()
     if request.workspace.runs:
-        past += records.read(request.workspace.runs)
+        past += records.read(request.workspace.folder)
     device = devices.pick_device(request.workspace.device)
     found = estimates.estimated_costs([r.config for r in todo], todo, past, device)
     return dict(zip((r.digest for r in todo), found, strict=True))
@@ -165,7 +169,7 @@ def _in_time(costs, limit):
     """Raise if no run has an epoch that fits into the time limit."""
     if costs and limit and (shortest := min(c.epoch for c in costs.values())) > limit.left:
         raise time_limits.TooShort(
-            f"a time limit of {_text.duration(limit.seconds)} is too short for one epoch of any "
+            f"a time limit of {_text.exactly(limit.seconds)} is too short for one epoch of any "
             f"of these runs ({_text.estimate(shortest)}): nothing was started; give a "
             "longer one."
         )
@@ -177,8 +181,11 @@ def _worker(request):
 
 
 def _show(request, name, rows, found, say):
+    at, place = request.workspace, notebooks.folder(request.workspace)
+    if at.progress is not False:
+        print(f"{name}: its notebook, unless nothing has changed ...", file=sys.stderr)
     if name in MADE_BY_NOTEBOOK:
-        path, now = notebooks.run_if_changed(name, {"budget": request.budget}, [])
+        path, now = notebooks.run_if_changed(name, {"budget": request.budget}, [], place)
         say(notebooks.table_of(path))
         say(_where(path, now))
         return
@@ -186,16 +193,15 @@ def _show(request, name, rows, found, say):
              "rows": list(request.rows) if request.rows else None}  # fmt: skip
     if given["rows"]:
         given["rows"] = [r for r in given["rows"] if r in TABLES[name].rows]
-    at = request.workspace
-    places = {k: str(Path(v).absolute()) for k in ("runs", "root") if (v := getattr(at, k))}
+    places = {k: str(_paths.given(v).absolute()) for k in ("runs", "root") if (v := getattr(at, k))}
     given = {k: v for k, v in given.items() if v is not None} | places
     if at.device != "auto":
         given["device"] = at.device
-    path, now = notebooks.run_if_changed(name, given, found)
+    path, now = notebooks.run_if_changed(name, given, found, place)
     if request.budget == "smoke":
         say(rendering.trials(comparison.trains(rows, found)))
     else:
-        say(rendering.markdown(comparison.compare(name, found, given.get("rows"))))
+        say(rendering.text(comparison.compare(name, found, given.get("rows"))))
     say(_where(path, now))
 
 

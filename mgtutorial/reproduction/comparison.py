@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from .._text import listed
 from ..data import catalogue
 from ..training import departures, records
 from . import expected_counts, verdicts
@@ -85,9 +86,11 @@ class Line:
         first = self.runs[0]
         c = first.config
         images = "" if c.n_train is None else f", {first.data.n:,} images"
-        parts = [f"{c.data} ({first.data.source}{images})", f"{first.epochs} epochs"]
+        # a record may say anything; the tables use backticks for what they themselves call code
+        source, device = (str(x).replace("`", "'") for x in (first.data.source, first.device))
+        parts = [f"{c.data} ({source}{images})", f"{first.epochs} epochs"]
         parts += [f"weights at rest from epoch {first.at_rest}"] * bool(first.at_rest)
-        parts += ["compiled"] * c.compile + [str(first.device)]
+        parts += ["compiled"] * c.compile + [device]
         if self.comparable:
             return "; ".join([*parts, "the protocol"])
         others = [name for name in self.deviations if name not in ("budget", "images")]
@@ -128,7 +131,7 @@ def compare(table, runs, rows=None):
         if run.tests_accuracy and run.budget in ORDER and run.config.data == described.data:
             own[_bare(run.config.model)].append(run)
     found = []
-    for row in rows or described.rows:
+    for row in listed(rows, "rows") or described.rows:
         printed = described.entry(row).printed
         common = {"row": row, "printed": printed, "weights": described.weights(row)}
         common["macs"] = expected_counts.counts(table, row)[1]
@@ -145,9 +148,9 @@ def compare(table, runs, rows=None):
 
 
 def _put(groups, run):
-    # Of a run that is recorded twice the later record counts, here as everywhere.
+    # Of a run that is recorded twice the first record counts, here as everywhere.
     same = {k: v for k, v in run.choices.items() if k != "seed"}
-    groups[records.digest([same, run.data.digest])][run.seed] = run
+    groups[records.digest([same, run.data.digest])].setdefault(run.seed, run)
 
 
 def _deviations(group, table):

@@ -8,8 +8,8 @@ past :func:`check`. A new table gets its lines by :func:`write`.
 import csv
 from functools import cache
 
-from .. import _paths
-from .._text import as_csv
+from .. import _atomic, _paths
+from .._text import as_csv, listed
 from ..data import catalogue
 from ..errors import InvalidValue
 from ..models import counting
@@ -108,7 +108,7 @@ def check(table, rows=None, network=None):
     {'mgnet-20': (100954, 30990592)}
     """
     found = {}
-    for row in rows or TABLES[table].rows:
+    for row in listed(rows, "rows") or TABLES[table].rows:
         ours, (weights, macs) = count(table, row, network), counts(table, row)
         if ours != (weights, macs):
             raise WrongNetwork(
@@ -140,6 +140,6 @@ def write():
             weights, macs = count(table, row)
             lines.append({"table": table, "row": row, "weights": weights, "macs": macs})
     path = _path()
-    path.write_text(as_csv(lines) + "\n", encoding="utf-8")
+    _atomic.replace(path, as_csv(lines) + "\n")
     _file.cache_clear()
     return path

@@ -1,12 +1,17 @@
 """The notebooks of published tables: executed with papermill, and only if something is new."""
 
+import contextlib
+import hashlib
 import json
 import os
+import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from .. import _paths
-from ..errors import InvalidValue
+from .. import _atomic, _locks, _paths
+from .._installing import how_to_install
+from ..errors import InvalidValue, RecordsUnwritable
 from ..training import records
 from .papers.catalogue import MADE_BY_NOTEBOOK
 from .remembered_counts import digest_of_code
@@ -42,25 +47,48 @@ def _stem(table):
     return table.replace("-", "_")
 
 
-def folder():
-    """Return where executed notebooks go: ``_build/reproduce`` in the checkout."""
+def folder(workspace=None):
+    """Return where executed notebooks go: beside their results, if a folder was given for these.
+
+    Else it is ``_build/reproduce`` in the checkout.
+    """
+    if workspace is not None and workspace.runs:
+        return workspace.own / "notebooks"
     return (_paths.checkout() or Path()) / "_build" / "reproduce"
 
 
-def check_notebook(table):
+def check_notebook(table, output=None):
     """Raise if the notebook of a table could not be executed here.
+
+    Parameters
+    ----------
+    table : str
+    output : path, optional
+        Folder of the executed notebook, if it is to be tried as well.
 
     Raises
     ------
     InvalidValue
         If papermill is not installed, or the notebook is not here.
+    RecordsUnwritable
+        If the folder cannot be written.
     """
     notebook_of(table)
-    if find_spec("papermill") is None:
+    if find_spec("papermill") is None or find_spec("ipykernel") is None:
         raise InvalidValue(
-            "papermill is not installed, so the notebook cannot be executed: "
-            "type: pip install 'mgtutorial[book]'. Training alone needs only: mgtutorial train."
+            "papermill and ipykernel are not both installed, so the notebook cannot be executed: "
+            f"{how_to_install('book')}. Training alone needs only: mgtutorial train."
         )
+    if output is not None:
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=output):
+                pass
+        except OSError as error:
+            raise RecordsUnwritable(
+                f"cannot write executed notebooks to {output} ({error.strerror}): make it "
+                "writable, or give --runs with a folder that is."
+            ) from error
 
 
 def run(table, parameters, output=None):
@@ -80,33 +108,68 @@ def run(table, parameters, output=None):
         If papermill is not installed, or the notebook is not here; or if a cell fails, which
         says that something is not as the notebook claims.
     """
-    check_notebook(table)
-    import papermill
-
     source = notebook_of(table)
     output = Path(output or folder()) / source.name
-    output.parent.mkdir(parents=True, exist_ok=True)
-    static = os.environ.get("MGTUTORIAL_STATIC")
-    os.environ["MGTUTORIAL_STATIC"] = "1"  # nobody moves a slider in papermill
+    check_notebook(table, output.parent)
+    import papermill
+
     try:
-        papermill.execute_notebook(
-            source, output, parameters, progress_bar=False, kernel_name="python3",
-            extra_arguments=["--log-level=ERROR"],  # no advice on how to run a kernel
-        )  # fmt: skip
+        with _this_python() as kernel:
+            papermill.execute_notebook(
+                _literal(source), _literal(output), parameters, progress_bar=False,
+                kernel_name=kernel,
+                extra_arguments=["--log-level=ERROR"],  # no advice on how to run a kernel
+            )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise InvalidValue(
             f"the notebook of {table} failed in cell {error.exec_count} ({error.ename}: "
             f"{str(error.evalue).strip() or 'no message'}): see {output}."
         ) from error
-    finally:
-        if static is None:
-            del os.environ["MGTUTORIAL_STATIC"]
-        else:
-            os.environ["MGTUTORIAL_STATIC"] = static
+    except RuntimeError as error:  # the kernel died, or did not start
+        raise InvalidValue(
+            f"the kernel of the notebook of {table} did not live ({error}): is there memory, and "
+            "does python -m ipykernel start? The records are kept."
+        ) from error
     return output
 
 
-def run_if_changed(table, parameters, found):
+def _literal(path):
+    """Return a path as papermill, which fills parameters into braces, leaves it alone."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+@contextlib.contextmanager
+def _this_python():
+    """Yield the name of a kernel that is this Python: any ``python3`` may be somebody else's."""
+    name = "mgtutorial-python"
+    with tempfile.TemporaryDirectory() as place:
+        spec = Path(place) / "kernels" / name
+        spec.mkdir(parents=True)
+        described = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "Python 3",
+            "language": "python",
+        }
+        (spec / "kernel.json").write_text(json.dumps(described), encoding="utf-8")
+        found = os.environ.get("JUPYTER_PATH")
+        # nobody moves a slider in papermill
+        changed = {
+            "MGTUTORIAL_STATIC": "1",
+            "JUPYTER_PATH": os.pathsep.join(filter(None, (place, found))),
+        }
+        before = {key: os.environ.get(key) for key in changed}
+        os.environ.update(changed)
+        try:
+            yield name
+        finally:
+            for key, value in before.items():
+                if value is None:
+                    del os.environ[key]
+                else:
+                    os.environ[key] = value
+
+
+def run_if_changed(table, parameters, found, output=None):
     """Execute a table's notebook, unless that was done for the same of everything it reads.
 
     Parameters
@@ -115,6 +178,8 @@ def run_if_changed(table, parameters, found):
     parameters : dict
     found : list of Record
         The records of its runs.
+    output : path, optional
+        Default: :func:`folder`. Two programs that execute there wait for each other.
 
     Returns
     -------
@@ -122,7 +187,7 @@ def run_if_changed(table, parameters, found):
         Of the executed notebook, and whether it was executed now.
     """
     source = notebook_of(table)
-    output = folder() / source.name
+    output = Path(output or folder()) / source.name
     stamp = output.with_suffix(".json")
     state = {
         "notebook": records.digest(source.read_text(encoding="utf-8")),
@@ -138,16 +203,23 @@ def run_if_changed(table, parameters, found):
         "runs": [[r.digest, r.finished] for r in found],
         "parameters": records.digest(parameters),
     }
-    try:
-        done = json.loads(stamp.read_text(encoding="utf-8")) == state
-    except (OSError, ValueError):
-        done = False
-    if done and output.exists():
-        return output, False
-    stamp.unlink(missing_ok=True)  # a notebook that fails leaves none
-    path = run(table, parameters, output.parent)
-    stamp.write_text(json.dumps(state), encoding="utf-8")
+    check_notebook(table, output.parent)
+    with _locks.hold(f"{output}.lock"):
+        try:
+            kept = json.loads(stamp.read_text(encoding="utf-8"))
+            if kept == state | {"output": _digest_of_file(output)}:
+                return output, False
+        except (OSError, ValueError):
+            pass  # none yet, or a torn one
+        stamp.unlink(missing_ok=True)  # a notebook that fails leaves none
+        path = run(table, parameters, output.parent)
+        state["output"] = _digest_of_file(path)
+        _atomic.replace(stamp, json.dumps(state))
     return path, True
+
+
+def _digest_of_file(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def table_of(path):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
+from .._text import listed, seeds_of
 from ..data import catalogue
 from ..errors import InvalidValue, choose
 from ..models.counting import count_macs
@@ -44,8 +45,9 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
         A name of :data:`mgtutorial.reproduction.TABLES`.
     budget : str
     rows : sequence of str, optional
-        Default: every row whose network can take the images.
-    seeds : sequence of int
+        Default: every row whose network can take the images. A text lists them with commas, as
+        papermill's ``-p`` gives it.
+    seeds : sequence of int, int or str
     data : str, optional
         Default: the table's own data set; for ``smoke`` the embedded digits.
     root : path, optional
@@ -69,6 +71,7 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
     """
     described = tables.TABLES[table]
     choose("budget", budget, protocols.BUDGETS)
+    rows, seeds = listed(rows, "rows"), seeds_of(seeds)
     for row in rows or ():
         described.entry(row)  # which says it if there is none, before anything is loaded
     data = data or data_of(table, budget)
@@ -84,7 +87,7 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
                 raise InvalidValue(f"{row} cannot be trained on {data}: {why}")
             made.left_out.append(f"{row} is counted, not trained, on {data}: {why}")
             continue
-        for seed in dict.fromkeys(seeds):
+        for seed in seeds:
             made.rows.append(row)
             made.configs.append(replace(config, seed=seed))
     return made

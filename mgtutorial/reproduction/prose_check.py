@@ -20,6 +20,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 
 from .. import _paths
+from ..errors import InvalidValue
 from . import prose_facts
 
 #: Percentages that are no accuracies and no result: page, words around the number, reason.
@@ -127,10 +128,15 @@ def pages(root):
 
 def prose(path):
     """The text that a reader sees as prose: of a notebook its Markdown cells."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".ipynb":
-        return text
-    cells = json.loads(text)["cells"]
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix != ".ipynb":
+            return text
+        cells = json.loads(text)["cells"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidValue(
+            f"{path} cannot be read as a page ({type(error).__name__}: {error}): restore it."
+        ) from error
     return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
 
 

@@ -1,5 +1,9 @@
 """Tables to look at: Markdown for pages and the terminal, HTML for notebooks."""
 
+import re
+from html import escape
+
+from .._text import aligned
 from . import verdicts
 from .tables import TABLES, network_name
 
@@ -59,6 +63,35 @@ def _columns(rows):
     return [name for name in _HEAD if any(row[name] for row in rows)]
 
 
+def in_markdown(text):
+    """Return a text from a record as a cell of a Markdown table: letters, and no mark-up.
+
+    Records come from pull requests and shared folders, so they may say anything.
+
+    Examples
+    --------
+    >>> in_markdown("<b>a|b</b>")
+    '&lt;b&gt;a\\\\|b&lt;/b&gt;'
+    """
+    text = escape(" ".join(str(text).split()), quote=False)
+    return re.sub(r"([|\\\[\]{}$*])", r"\\\1", text)
+
+
+def text(made):
+    """Return lines as a table for the terminal: what is compared, and with what outcome.
+
+    Examples
+    --------
+    >>> from mgtutorial.reproduction import compare
+    >>> print(text(compare("mgiad-table1", [], rows=["mgnet"])).splitlines()[0])
+    network  printed (%)              measured (%)  verdict
+    """
+    head = {"network": "network", "accuracy, printed (%)": "printed (%)",
+            "accuracy, measured (%)": "measured (%)", "verdict": "verdict"}  # fmt: skip
+    rows = [[str(cells(line)[name]) for name in head] for line in made]
+    return "\n".join(aligned([list(head.values()), *rows], left=(0, 3)))
+
+
 def markdown(made):
     """Return lines as a Markdown table; a column that is empty in all of them is left out.
 
@@ -68,7 +101,7 @@ def markdown(made):
     >>> print(markdown(compare("mgiad-table1", [], rows=["mgnet"])).splitlines()[0])
     | network | accuracy, printed (%) | verdict | weights, printed | weights, counted |
     """
-    rows = [cells(line) for line in made]
+    rows = [{k: in_markdown(v) for k, v in cells(line).items()} for line in made]
     names = _columns(rows)
     rules = {"left": "---", "right": "---:"}
     out = [f"| {' | '.join(names)} |", f"|{'|'.join(rules[_HEAD[n]] for n in names)}|"]
@@ -185,10 +218,11 @@ def _table(made, caption):
     aligned = {n: [{"selector": "td, th", "props": f"text-align: {_HEAD[n]}"}] for n in names}
     return (
         frame.style.hide(axis="index")
+        .format(escape="html")
         .map(lambda text: _SHADE.get(text, ""), subset=["verdict"])
         .set_table_styles(aligned)
         .set_table_attributes('class="dataframe"')  # the pages' looks for tables of data
-        .set_caption(caption)
+        .set_caption(escape(caption))
         .to_html()
     )
 
@@ -213,8 +247,10 @@ def runs_markdown(runs):
         budget = r.budget + (", partial" if r.partial else "")
         n = "" if c.n_train is None else f", {r.data.n:,} images"
         lines.append(
-            f"| {network_name(r.choices['model'])} | {c.data} ({r.data.source}{n}) | {budget} "
+            f"| {network_name(r.choices['model'])} "
+            f"| {c.data} ({in_markdown(r.data.source)}{n}) | {budget} "
             f"| {r.epochs_text} | {c.lr} | {r.seed} | {metric.value:.2%} | {metric.split} "
-            f"| {r.weights:,} | {r.seconds / 60:.0f} min | {r.device} | `{r.digest}` |"
+            f"| {r.weights:,} | {r.seconds / 60:.0f} min | {in_markdown(r.device)} "
+            f"| `{r.digest}` |"
         )
     return "\n".join(lines)

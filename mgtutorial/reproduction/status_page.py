@@ -4,11 +4,12 @@ The page is written by :func:`page` from the published files and the records, ne
 :func:`contradictions` reads all pages and notebooks for what they say that the records do not.
 """
 
+import os
 from collections import Counter
 from pathlib import Path
 from statistics import median
 
-from .. import _paths, _text
+from .. import _atomic, _paths, _text
 from ..data import catalogue
 from ..errors import InvalidValue
 from ..training import protocols, records
@@ -169,7 +170,7 @@ def write(root=None):
         If this is no checkout of the project.
     """
     path = _book(root) / "status.md"
-    path.write_text(page(), encoding="utf-8")
+    _atomic.replace(path, page())
     return path
 
 
@@ -200,8 +201,8 @@ def contradictions(root=None):
 
 
 def _book(root):
-    root = Path(root or _paths.checkout() or Path())
-    if not (root / "_toc.yml").exists():
+    root = _paths.given(root or _paths.checkout() or Path())
+    if not os.path.isfile(root / "_toc.yml") or not os.path.isdir(root / "book"):
         raise InvalidValue(
             "the pages are not here: they are part of a checkout of the project, not of the "
             "installed package. Clone the project and run the command there."

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import __version__
+from .._paths import given
 from ..errors import InvalidValue, MgtutorialError, RecordsUnwritable, Unfinished
 from ..training import loop, records, time_limits
 from ..training.workspace import Workspace, epochs_done
@@ -54,8 +55,12 @@ def run(configs, workspace=None, *, scheduler=None, workers=None, board=None):
     limit = workspace.limit
     wanted = {}  # so that a run that two tables share is trained once
     for config in configs:
-        samples = config.task(workspace.root).training()
+        task = config.task(workspace.root)
+        task.progress = workspace.progress
+        samples = task.training()
         wanted.setdefault(records.run_digest(config, samples), config)
+    if scheduler is None and workers is not None:
+        workers = min(workers, max(1, len(wanted)))  # one that has no run would only take memory
     with cluster.connect(scheduler, workers, workspace.device) as client, limit.listening():
         stopped, failed = _Driver(client, wanted, workspace, limit, board).run()
     found = {run: records.find(run, workspace.results_of(c)) for run, c in wanted.items()}
@@ -72,7 +77,7 @@ def run(configs, workspace=None, *, scheduler=None, workers=None, board=None):
 
 def _shared(workspace):
     """Return a workspace as other processes, in other working folders, can use it."""
-    root = workspace.root and str(Path(workspace.root).absolute())
+    root = workspace.root and str(given(workspace.root).absolute())
     return replace(workspace, runs=str(workspace.folder.absolute()), root=root)
 
 

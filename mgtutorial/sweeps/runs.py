@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from .._numbers import whole
 from ..data import catalogue
-from ..errors import InvalidValue, Unfinished
+from ..errors import InvalidValue, LockUnavailable, MgtutorialError, RecordsUnwritable, Unfinished
 from ..models import registry
 from ..models.counting import count_macs
 from ..training import loop, records, time_limits
@@ -76,10 +77,10 @@ def survey(configs, workspace=None, *, names=None):
     for c in configs:
         key = (c.data, c.split, c.n_train)
         if key not in images:
-            images[key] = _counted(c, workspace.root)
+            images[key] = _counted(c, workspace)
         results = workspace.results_of(c)
         if results not in known:
-            known[results] = {r.digest: r for r in reversed(records.read(results))}
+            known[results] = {r.digest: r for r in records.read(results)}
         run = records.run_digest(c, images[key])
         record = known[results].get(run)
         done = 0 if record else epochs_done(workspace.checkpoint_of(run))
@@ -99,11 +100,13 @@ class _Counted(NamedTuple):
 _MADE = {}  # those without files: while Python runs, what a function makes stays what it is
 
 
-def _counted(config, root):
+def _counted(config, workspace):
     key = (config.data, config.split, config.n_train)
     if key in _MADE:
         return _MADE[key]
-    those = config.task(root).training()
+    task = config.task(workspace.root)
+    task.progress = workspace.progress
+    those = task.training()
     found = _Counted(those.digest, those.n, those.size)
     if config.data in catalogue.SETS and config.data not in catalogue.PUBLISHED:
         _MADE[key] = found
@@ -143,8 +146,8 @@ def run(configs, workspace=None, *, scheduler=None, workers=None, costs=None, na
     InvalidValue
         When all others are done, if a run failed.
     """
-    if workers is not None and workers < 1:
-        raise InvalidValue(f"workers={workers}: at least one has to do the work.")
+    if workers is not None:
+        whole("workers", workers)  # at least one has to do the work
     workspace = workspace or Workspace()
     surveyed = survey(configs, workspace, names=names)
     todo = [r for r in surveyed if r.record is None]
@@ -183,7 +186,9 @@ def _one_after_the_other(todo, board, workspace):
             raise Unfinished(f"{done} of {len(todo)} runs are done; {error}") from None
         except time_limits.TooShort as error:
             later = error  # an epoch of another network may be shorter
-        except InvalidValue as error:  # a run that diverges costs no other
+        except (RecordsUnwritable, LockUnavailable):
+            raise  # so would the others end, each after an epoch
+        except MgtutorialError as error:  # a run that diverges, or a damaged checkpoint: its own
             failed.append(f"{r}: {error}")
         else:
             done += 1

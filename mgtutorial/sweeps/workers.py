@@ -5,7 +5,10 @@ dask, in the extra ``cluster``, is imported inside the functions.
 
 import contextlib
 import os
+import sys
 
+from .._installing import how_to_install
+from .._numbers import whole
 from ..errors import InvalidValue
 
 _PATIENCE = 10  # seconds for a scheduler to answer
@@ -35,7 +38,7 @@ def connect(scheduler, workers, device):
     except ImportError:
         raise InvalidValue(
             "a sweep over several workers needs dask, which is not installed: "
-            "type: pip install 'mgtutorial[cluster]'; or leave --workers and --scheduler out."
+            f"{how_to_install('cluster')}; or leave --workers and --scheduler out."
         ) from None
     if scheduler is not None:
         try:
@@ -58,8 +61,48 @@ def connect(scheduler, workers, device):
         "distributed.comm.timeouts.connect": "60s",  # on a busy machine importing torch takes long
         "distributed.nanny.pre-spawn-environ": _keeping_memory(),
     }
-    with dask.config.set(settings), _local(workers, device) as cluster, Client(cluster) as client:
+    _check_files(environments(workers, device))
+    with (
+        dask.config.set(settings), _unimported_script(),
+        _local(workers, device) as cluster, Client(cluster) as client,
+    ):  # fmt: skip
         yield client
+
+
+# Open files of the scheduler here, for itself and for each worker: with fewer it hangs.
+_FILES, _FILES_EACH = 64, 16
+
+
+def _check_files(wanted):
+    """Raise if this process may not open as many files as so many workers need."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = _FILES + _FILES_EACH * len(wanted)
+    if most != resource.RLIM_INFINITY and most < needed:
+        raise InvalidValue(
+            f"{len(wanted)} workers need {needed} open files, and this process may have {most}: "
+            f"type: ulimit -n {needed}; or ask for fewer --workers."
+        )
+
+
+@contextlib.contextmanager
+def _unimported_script():
+    """Keep workers of this machine from importing the script that starts them.
+
+    Python's new processes import the main script, and one without ``if __name__ == "__main__"``
+    would start a sweep in each of them. Workers need nothing of it: what they are to do, and the
+    classes that a script itself defines, come to them by value.
+    """
+    main = sys.modules["__main__"]
+    own = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(own)
 
 
 def _keeping_memory():
@@ -120,8 +163,8 @@ def environments(workers=None, device="auto", gpus=None):
     >>> environments(1, "cpu")[0]["OMP_NUM_THREADS"]
     '1'
     """
-    if workers is not None and workers < 1:
-        raise InvalidValue(f"workers={workers}: at least one has to do the work.")
+    if workers is not None:
+        whole("workers", workers)  # at least one has to do the work
     gpus = visible_gpus() if gpus is None else gpus
     if device == "cpu" or not gpus:
         one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")

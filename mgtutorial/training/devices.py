@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import torch
 
+from .._numbers import whole
 from ..errors import DeviceUnavailable, InvalidValue
 
 
@@ -27,8 +28,10 @@ def pick_device(device):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(device)
+        if device.type == "meta":  # which has shapes and no numbers
+            raise RuntimeError
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError):
+    except (RuntimeError, AssertionError, NotImplementedError):
         raise DeviceUnavailable(
             f"device {str(device)!r} is not available here: use 'cpu', or 'auto' for what there is."
         ) from None
@@ -57,20 +60,42 @@ class Device:
 
 @contextlib.contextmanager
 def exact(config, device):
-    """Return the context in which a float32 run of the budget ``paper`` has no TF32.
+    """Return the context in which a run is computed: the same, whatever the caller has set.
 
-    On recent GPUs convolutions round their factors to 10 bits, unless told otherwise. The other
-    budgets leave what is set as it is; a record says what it was (:func:`describe`).
+    That is the default type and device, gradients and autocast; on a GPU also which algorithms
+    cuDNN may choose, and whether factors are rounded to 10 bits (TF32), as recent GPUs do unless
+    told otherwise. A run of the budget ``paper`` tells them; the others have torch's own defaults.
+    A record says what it was (:func:`describe`).
     """
-    if config.budget != "paper" or device.type != "cuda":
-        yield
-        return
-    before = tf32()
-    _set_tf32(False, False)
-    try:
-        yield
-    finally:
-        _set_tf32(**before)
+    threads, dtype, before = torch.get_num_threads(), torch.get_default_dtype(), _cuda_settings()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if torch.is_autocast_enabled(device.type):
+            stack.enter_context(torch.autocast(device.type, enabled=False))
+        torch.set_default_dtype(torch.float32)
+        if device.type == "cuda":
+            _set_cuda(**_DEFAULTS, convolutions=config.budget != "paper", products=False)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)  # a resumed run has those of its checkpoint
+            torch.set_default_dtype(dtype)
+            _set_cuda(**before)
+
+
+_DEFAULTS = MappingProxyType({"enabled": True, "benchmark": False, "deterministic": False})
+
+
+def _cuda_settings():
+    return {name: getattr(torch.backends.cudnn, name) for name in _DEFAULTS} | tf32()
+
+
+def _set_cuda(convolutions, products, **cudnn):
+    for name, value in cudnn.items():
+        setattr(torch.backends.cudnn, name, value)
+    _set_tf32(convolutions, products)
 
 
 def tf32():
@@ -111,7 +136,33 @@ def shared(devices=1, nodes=1):
     >>> shared(devices=2)
     True
     """
-    return devices * nodes > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1
+    for name, value in (("devices", devices), ("nodes", nodes)):
+        whole(name, value)
+    return devices * nodes > 1 or from_environment("WORLD_SIZE", 1) > 1
+
+
+def from_environment(name, default=0):
+    """Return the whole number that a starter of processes has put into the environment.
+
+    Raises
+    ------
+    InvalidValue
+        If it is no number.
+
+    Examples
+    --------
+    >>> from_environment("NOBODY_SETS_THIS", 1)
+    1
+    """
+    given = os.environ.get(name, "").strip()
+    if not given:
+        return default
+    if not given.isdecimal() or len(given) > 9:
+        raise InvalidValue(
+            f"the environment variable {name} is {given!r}: torchrun and its like put a whole "
+            "number there; unset it, if nobody has started several processes."
+        )
+    return int(given)
 
 
 class SingleProcess:

@@ -9,17 +9,24 @@ Fabric, in the extra ``cluster``, finds out who the other processes are, whoever
 them: torchrun, ``fabric run``, srun, or this program itself.
 """
 
+import contextlib
 import copy
+import logging
 import os
+import re
+import sys
 import warnings
 from dataclasses import replace
+from datetime import timedelta
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .._installing import how_to_install
 from ..data import images as data
 from ..errors import DeviceUnavailable, InvalidValue, MgtutorialError
 from . import loop
+from .devices import from_environment
 from .workspace import Workspace
 
 
@@ -64,7 +71,8 @@ def train(
     team = Team(_launched(devices, nodes, kind), "ddp", sync_batchnorm)
     # The processes stay together for another run; Fabric parts them when they end.
     config = replace(config, norm_parts=team.norm_parts(config.model))
-    return loop.train(config, workspace, checkpoint_path=checkpoint_path, team=team)
+    with _parting():
+        return loop.train(config, workspace, checkpoint_path=checkpoint_path, team=team)
 
 
 def _kind(device):
@@ -89,16 +97,27 @@ def _launched(devices, nodes, kind):
     except ImportError:
         raise InvalidValue(
             "one run on several devices needs Lightning Fabric, which is not installed: "
-            "type: pip install 'mgtutorial[cluster]'."
+            f"{how_to_install('cluster')}."
         ) from None
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "0"))
+    here = from_environment("LOCAL_WORLD_SIZE")
     if here:
-        given, (devices, nodes) = devices * nodes, (here, int(os.environ["WORLD_SIZE"]) // here)
+        everywhere = from_environment("WORLD_SIZE", here)
+        if everywhere % here:
+            raise InvalidValue(
+                f"WORLD_SIZE={everywhere} is no multiple of LOCAL_WORLD_SIZE={here}: each machine "
+                "needs as many processes; leave both to torchrun."
+            )
+        given, (devices, nodes) = devices * nodes, (here, everywhere // here)
         if given not in (1, devices * nodes):
             raise InvalidValue(
                 f"{given} processes were asked for and {devices * nodes} were started: "
                 "leave --devices and --nodes to torchrun."
             )
+    elif kind == "cpu" and devices > (most := max(2, os.cpu_count() or 1)):
+        raise InvalidValue(
+            f"{devices} processes were asked for, and this machine has {most} processors: ask for "
+            "as many or fewer."
+        )
     if kind == "cuda" and devices > torch.cuda.device_count():
         raise DeviceUnavailable(
             f"{devices} GPUs were asked for and {torch.cuda.device_count()} are here: "
@@ -111,20 +130,73 @@ def _launched(devices, nodes, kind):
     from_cli = "LT_DEVICES" in os.environ  # what `fabric run` was told stands in the environment
     shape = {} if from_cli else {"devices": devices, "num_nodes": nodes}
     accelerator = "auto" if "LT_ACCELERATOR" in os.environ else kind
-    strategy = "auto" if "LT_STRATEGY" in os.environ else "ddp"
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # the command says enough
     try:
+        patience = timedelta(seconds=_PATIENCE)
+        strategy = "auto" if "LT_STRATEGY" in os.environ else DDPStrategy(timeout=patience)
         fabric = Fabric(accelerator=accelerator, strategy=strategy, **shape)
-    except (ValueError, RuntimeError) as error:
+        if not isinstance(fabric.strategy, DDPStrategy):
+            raise InvalidValue(
+                f"strategy {os.environ['LT_STRATEGY']!r}: only ddp is known here; leave it out."
+            )
+        if os.environ.get("LT_CLI_USED") != "1":  # fabric run has started them all
+            _say_wait(devices * nodes, here)
+            fabric.launch()
+    except MgtutorialError:
+        raise
+    except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
         raise InvalidValue(
-            f"Lightning Fabric could not set up {devices} processes on {nodes} machines ({error})"
+            f"the {devices * nodes} processes of the run did not come together ({_reason(error)}): "
+            "start as many as --devices and --nodes, SLURM or torchrun say; if nobody has started "
+            "others, unset WORLD_SIZE, RANK, MASTER_ADDR and the variables SLURM_NTASKS*."
         ) from error
-    if not isinstance(fabric.strategy, DDPStrategy):
-        raise InvalidValue(
-            f"strategy {os.environ['LT_STRATEGY']!r}: only ddp is known here; leave it out."
+    if not from_cli and fabric.world_size != devices * nodes:
+        raise _shared(
+            InvalidValue(
+                f"{devices * nodes} processes were asked for and {fabric.world_size} were started: "
+                "give SLURM's --ntasks-per-node the number of --devices, and srun the command."
+            )
         )
-    if os.environ.get("LT_CLI_USED") != "1":  # fabric run has started them all
-        fabric.launch()
+    _be_patient()
     return fabric
+
+
+# Seconds for all processes to come together, and then for one to wait for the others' work.
+_PATIENCE, _LATER = float(os.environ.get("MGTUTORIAL_PATIENCE") or 300), 6 * 3600
+
+
+def _say_wait(n, torchrun):
+    """Say for whom one waits, where others have to be started by somebody else."""
+    started = from_environment("WORLD_SIZE", 1) > 1 or "SLURM_NTASKS" in os.environ
+    if started and not torchrun and n > 1:
+        print(f"waiting for {n} processes, at most {_PATIENCE:.0f} s", file=sys.stderr)
+
+
+def _be_patient():
+    """Let the processes, which are together now, wait for each other as long as an epoch takes."""
+    if torch.distributed.is_initialized():
+        torch.distributed.distributed_c10d._set_pg_timeout(timedelta(seconds=_LATER))
+
+
+def _reason(error):
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(". ")
+
+
+@contextlib.contextmanager
+def _parting():
+    """Say in a sentence that another process of the group is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, torch.distributed.DistError)
+        if isinstance(error, MgtutorialError) or not (
+            lost or re.search(r"gloo|nccl|connection (closed|reset)", str(error), re.IGNORECASE)
+        ):
+            raise
+        raise InvalidValue(
+            f"another process of this run is gone ({_reason(error)}): what was reached is kept, "
+            "and the same command goes on from the last epoch."
+        ) from error
 
 
 class Team:

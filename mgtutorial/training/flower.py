@@ -18,6 +18,7 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
+from .._numbers import MOST_SEED, real, whole
 from ..errors import InvalidValue, choose
 from ..models.config import plain_fields
 from ..models.implicit_function import ImplicitConfig
@@ -106,6 +107,12 @@ class FlowerConfig:
     def __post_init__(self):
         choose("budget", self.budget, BUDGETS)
         choose("set of points", self.on, _SPLITS)
+        plain = {n: whole(n, getattr(self, n)) for n in ("n", "epochs", "batch_size")}
+        plain["seed"] = whole("seed", self.seed, least=0, most=MOST_SEED)
+        plain["lr"] = real("lr", self.lr, positive=True)
+        plain["momentum"] = real("momentum", self.momentum, most=1.0)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     @property
     def split(self):
@@ -147,8 +154,8 @@ class FlowerConfig:
         return self.as_dict()
 
     def results_in(self, runs):
-        """Return the file of the records: one for all budgets, beside the folder `runs`."""
-        return runs.parent / "implicit_function.jsonl"
+        """Return the file of the records: one for all budgets, beside the folder ``runs``."""
+        return (runs.parent if runs.name == "runs" else runs) / "implicit_function.jsonl"
 
     def task(self, root=None, device="cpu"):
         """Return the :class:`Task` of the run."""

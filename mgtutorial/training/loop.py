@@ -6,6 +6,7 @@ stopped, on a CPU bit for bit; once the record exists it only returns it. What i
 what, is the config's task (:mod:`mgtutorial.training.tasks`).
 """
 
+import math
 import time
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ import torch
 
 from ..errors import InvalidValue
 from ..models.counting import count_weights
-from . import progress, records, timing
+from . import doors, progress, records, timing
 from .devices import SingleProcess, autocast, describe, exact
 from .protocols import falls, learning_rate
 from .recipe import Recipe
@@ -63,13 +64,18 @@ def train(config, workspace=None, *, checkpoint_path=None, team=None):
     """
     workspace, team = workspace or Workspace(), team or SingleProcess()
     task = config.task(workspace.root, team.device(workspace.device))
+    task.progress = workspace.progress
     samples, limit = task.training(), workspace.limit
     run = records.run_digest(config, samples)
     checkpoint = checkpoint_path or workspace.checkpoint_of(run)
     kept = Kept(run, config, workspace.results_of(config), checkpoint, team)
     if (record := kept.record()) is not None:
         return record
-    with kept.lock(), limit.listening(), exact(config, task.device):
+    shown = workspace.progress is not False
+    with (
+        limit.listening(), kept.lock(limit, say=shown), exact(config, task.device),
+        doors.sentences(config, task.device),
+    ):  # fmt: skip
         if (record := kept.record()) is None:
             bar = progress.one(workspace.progress if team.rank == 0 else False)
             record = kept.append(_train(config, task, samples, kept, bar, limit, team))
@@ -91,6 +97,7 @@ def _train(config, task, samples, kept, bar, limit, team):
     if average is not None:
         parts["average"] = average
     curve = kept.resume(parts, order)
+    doors.check_smallest_batch(model, task, samples, config.batch_size, team.size)
     network = torch.compile(model) if config.compile else model
     tested = network if average is None else average.module
     forward = team.parallel(network, task.example(1, samples.size)[0])
@@ -141,9 +148,9 @@ def _train(config, task, samples, kept, bar, limit, team):
                 lr=learning_rate(config, epoch, (steps - 1) / steps),
                 train=task.score(tally, samples.n),
             )
-            if row.loss != row.loss:
+            if not math.isfinite(row.loss):
                 raise InvalidValue(
-                    f"the loss is not a number in epoch {row.epoch}: the training diverged; "
+                    f"the loss is {row.loss} in epoch {row.epoch}: the training diverged; "
                     f"a smaller rate than lr={config.lr} may hold."
                 )
             team.agree(model)

@@ -8,6 +8,7 @@ budgets use one cycle of the learning rate and are never compared with the paper
 import math
 from dataclasses import dataclass, field, fields, replace
 
+from .._numbers import MOST_SEED, real, whole
 from ..data import catalogue
 from ..errors import InvalidValue, choose
 from ..models import registry
@@ -185,14 +186,26 @@ class TrainConfig:
         choose("split", self.split, ("train", "fit"))
         choose("protocol", self.protocol, _PAPERS)
         choose("precision", self.precision, PRECISIONS)
-        for name in ("epochs", "batch_size", "step_epochs", "norm_parts"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise InvalidValue(f"{name}={value!r}: it must be a whole number, at least 1.")
-        if not self.lr > 0:
-            raise InvalidValue(f"lr={self.lr}: the learning rate must be positive.")
+        # plain Python's numbers, so that a run has one name however its numbers were computed
+        plain = {n: whole(n, getattr(self, n)) for n in ("epochs", "batch_size", "step_epochs")}
+        plain["norm_parts"] = whole("norm_parts", self.norm_parts)
+        plain["seed"] = whole("seed", self.seed, least=0, most=MOST_SEED)
+        plain["lr"] = real("lr", self.lr, positive=True)
+        plain["momentum"] = real("momentum", self.momentum, most=1.0)
+        plain["weight_decay"] = real("weight_decay", self.weight_decay)
+        if self.n_train is not None:
+            plain["n_train"] = whole("n_train", self.n_train)
+        if self.compile not in (True, False):
+            raise InvalidValue(f"compile={self.compile!r}: give True or False.")
+        plain["compile"] = bool(self.compile)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         if self.normalisation is not None:
-            given = tuple(map(tuple, self.normalisation))
+            mean, std = self.normalisation
+            given = (
+                tuple(real("mean", v, least=-math.inf) for v in mean),
+                tuple(real("deviation", v) for v in std),
+            )
             object.__setattr__(self, "normalisation", given)
             c = catalogue.info(self.data).channels
             if list(map(len, given)) != [c, c] or not min(given[1]) > 0:

@@ -4,9 +4,11 @@ A field that is new gets a default here and is described in ``results/README.md`
 has to know it. Lines of an older schema are lifted when they are read, never on the disk.
 """
 
+import re
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cached_property
 
+from .._numbers import real, whole
 from ..errors import InvalidValue
 from .devices import Device
 from .flower import FlowerConfig
@@ -211,9 +213,9 @@ class Record:
         Raises
         ------
         InvalidValue
-            If it is of a newer schema, or lacks what a record has.
+            If it is of a newer schema, lacks what a record has, or says what none can say.
         """
-        schema = plain.get("schema", 1)
+        schema = whole("schema", plain.get("schema", 1))
         if schema > SCHEMA:
             raise InvalidValue(
                 f"it has schema {schema}, this version of mgtutorial knows up to {SCHEMA}: "
@@ -224,18 +226,74 @@ class Record:
             for name, kind in _PARTS.items():
                 plain[name] = _made(kind, plain[name])
             plain["curve"] = tuple(map(Epoch.from_json, plain["curve"]))
-            return _made(cls, plain)
-        except (KeyError, TypeError, AttributeError) as error:
+            found = _made(cls, plain)
+            found._check()
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            kind = "" if isinstance(error, InvalidValue) else f"{type(error).__name__}: "
             raise InvalidValue(
-                f"it is no record of a run ({type(error).__name__}: {error}): "
+                f"it is no record of a run ({kind}{str(error).rstrip('.')}): "
                 "restore the line, or delete it."
             ) from error
+        return found
+
+    def _check(self):
+        """Raise unless the numbers are such as a run can have: a line may come from anywhere."""
+        if not _NAME.fullmatch(self.digest):
+            raise InvalidValue(f"digest={self.digest!r}: a digest has letters and digits only")
+        for name in ("budget", "data", "epochs", "seed"):
+            if name not in self.choices and "function" not in self.choices:
+                raise InvalidValue(f"its choices have no {name}")
+        share = 1.0 if self.metric.name in _SHARES else float("inf")
+        real(self.metric.name, self.metric.value, most=share)
+        for name, least in (("weights", 0), ("world_size", 1)):
+            whole(name, getattr(self, name), least, 2**63)
+        if self.macs is not None:
+            whole("macs", self.macs, 0, 2**63)
+        whole("n", self.data.n)
+        whole("n", self.evaluated_on.n)
+        real("seconds", self.seconds)
+        check_curve(self.curve, self.choices.get("epochs"))
 
     def to_json(self):
         """Return the record as plain data of this schema; fields at their defaults are left out."""
         return {"schema": SCHEMA, **_plain(self)}
 
 
+def check_curve(curve, epochs=None):
+    """Raise unless these are the first epochs of a run, at most so many, each with its numbers.
+
+    Parameters
+    ----------
+    curve : sequence of Epoch
+    epochs : int, optional
+        Of the whole run.
+
+    Raises
+    ------
+    InvalidValue
+
+    Examples
+    --------
+    >>> check_curve([Epoch(1, 2.3, 0.1)], epochs=1)
+    >>> check_curve([Epoch(2, 2.3, 0.1)], epochs=2)
+    Traceback (most recent call last):
+    ...
+    mgtutorial.errors.InvalidValue: the curve has epoch 2 in place of epoch 1
+    """
+    if epochs is not None and len(curve) > epochs:
+        raise InvalidValue(f"the curve has {len(curve)} epochs and the run {epochs}")
+    for number, row in enumerate(curve, 1):
+        if row.epoch != number:
+            raise InvalidValue(f"the curve has epoch {row.epoch} in place of epoch {number}")
+        real("lr", row.lr)
+        for name in ("loss", "train", "val", "seconds"):
+            value = getattr(row, name)
+            if value is not None or name == "loss":
+                real(name, value, least=0.0 if name == "seconds" else float("-inf"))
+
+
+#: What may name a run: nothing that a page, a table or a file name could take for a command.
+_NAME = re.compile(r"[\w][\w .-]{0,63}", re.ASCII)
 _PARTS = {"data": Samples, "evaluated_on": Samples, "metric": Metric, "device": Device}
 
 

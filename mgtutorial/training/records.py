@@ -4,7 +4,9 @@ Files of :class:`mgtutorial.training.Record` are append-only. Several processes 
 append at once. A line that a crash tore is reported and skipped, and costs no other line.
 """
 
+import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -15,13 +17,15 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from .._locks import hold
+from .._numbers import plain
 from .._paths import checkout, packaged_results, results_dir
-from ..errors import InvalidValue, RecordsUnwritable
+from ..errors import InvalidValue, MgtutorialError, MgtutorialWarning, RecordsUnwritable
 from .record import Record
 
 
-class TornRecord(UserWarning):
-    """A line of a results file that is no JSON, as a crash in mid-write leaves it."""
+class TornRecord(MgtutorialWarning):
+    """A line of a results file that is no record, as a crash or another program leaves it."""
 
 
 def all_runs():
@@ -48,7 +52,7 @@ def digest(value):
     """
     if dataclasses.is_dataclass(value):
         value = dataclasses.asdict(value)
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -69,10 +73,10 @@ def check_writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab"):
             pass  # an empty file may stay: deleting it could race with another process
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no path at all, with a null character
         raise RecordsUnwritable(
-            f"cannot write the results file {path} ({error.strerror}): "
-            "make it writable, or set MGTUTORIAL_RESULTS to a folder that is."
+            f"cannot write the results file {path} ({getattr(error, 'strerror', error)}): "
+            "make it writable, or give another folder: --runs, or MGTUTORIAL_RESULTS."
         ) from error
 
 
@@ -101,17 +105,18 @@ def append(record, path):
     InvalidValue
         If the record is not JSON.
     """
-    from filelock import FileLock
-
     path = Path(path)
+    if not isinstance(record, Record):
+        raise InvalidValue(f"a {type(record).__name__} is no Record of a run: make one of it.")
     try:
-        line = json.dumps(record.to_json(), allow_nan=False, ensure_ascii=False) + "\n"
-    except (TypeError, ValueError) as error:
+        text = json.dumps(record.to_json(), allow_nan=False, ensure_ascii=False, default=plain)
+        line = text.encode() + b"\n"
+    except (TypeError, ValueError) as error:  # half a character is a ValueError, too
         raise InvalidValue(f"the record cannot be written as JSON: {error}.") from error
     check_writable(path)
     try:
-        # The kernel frees this lock when its holder dies, however that happens.
-        with FileLock(f"{path}.lock"), open(path, "ab+") as file:
+        # Nothing is buffered: what a full disk refused must not come again when the file is closed.
+        with hold(f"{path}.lock"), open(path, "rb+", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(0)
             written = file.read(end)
@@ -119,12 +124,16 @@ def append(record, path):
                 return first
             try:
                 torn = bool(written) and not written.endswith(b"\n")
-                file.write(b"\n" * torn + line.encode())
-                file.flush()
+                left = memoryview(b"\n" * torn + line)
+                while left:
+                    left = left[file.write(left) :]
                 os.fsync(file.fileno())
             except OSError:
-                file.truncate(end)  # a full disk: leave no half line behind
+                with contextlib.suppress(OSError):  # of a device, which holds nothing
+                    os.ftruncate(file.fileno(), end)  # leave no half line behind
                 raise
+    except MgtutorialError:
+        raise
     except OSError as error:
         raise RecordsUnwritable(
             f"cannot append to the results file {path} ({error.strerror}): "
@@ -147,6 +156,9 @@ def _find(run, written, path):
 def read(path):
     """Return the records of a file, or of every ``*.jsonl`` file in a folder.
 
+    Of several records of one run, as a merge of two folders leaves them, the first one counts,
+    here and so everywhere.
+
     Returns
     -------
     list of Record
@@ -155,42 +167,63 @@ def read(path):
     Raises
     ------
     InvalidValue
-        If a record was written by a newer version of the project, or a line is none.
+        If a record was written by a newer version of the project, a line that names a run is no
+        record of one, or the file cannot be read.
 
     Warns
     -----
     TornRecord
-        For each line that is not whole; it is skipped.
+        If a file has lines that are torn or of another program; they are skipped.
     """
     path = Path(path)
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] * path.exists()
-    found = []
+    files = sorted(path.glob("*.jsonl")) if os.path.isdir(path) else [path]
+    found = {}
     for file in files:
-        found += _parsed(file.read_bytes(), file)
-    return found
+        for record in _parsed(_content(file), file):
+            found.setdefault(record.digest, record)
+    return list(found.values())
+
+
+def _content(file):
+    """Return the bytes of a results file; none of a folder or of what is not there."""
+    if not os.path.lexists(file) or os.path.isdir(file):
+        return b""
+    try:
+        if not os.path.isfile(file):  # a pipe would be waited for; a link may lead nowhere
+            raise OSError(errno.EINVAL, "no regular file")
+        return file.read_bytes()
+    except OSError as error:
+        raise InvalidValue(
+            f"cannot read the results file {file} ({error.strerror}): make it readable, or move it "
+            "out of its folder."
+        ) from error
 
 
 def _parsed(written, file):
     """Return the records among the bytes of a file."""
-    found = []
-    for number, line in enumerate(written.splitlines(), 1):
+    found, others = [], []
+    for number, line in enumerate(written.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
             plain = json.loads(line)
-            if not isinstance(plain, dict):
-                raise ValueError(line)
-        except ValueError:
-            warnings.warn(
-                f"{file}: line {number} is torn and was skipped: {line[:60]!r}...",
-                TornRecord,
-                stacklevel=3,
-            )
+        except (ValueError, RecursionError):
+            plain = None
+        if not isinstance(plain, dict) or "digest" not in plain:  # torn, or another program's
+            others.append((number, line[:60]))
             continue
         try:
             found.append(Record.from_json(plain))
         except InvalidValue as error:
             raise InvalidValue(f"{file}, line {number}: {error}") from error
+    if others:
+        number, line = others[0]
+        more = f", and so are {len(others) - 1} more" if others[1:] else ""
+        warnings.warn(
+            f"{file}: line {number} is torn, or no record, and was skipped{more}: {line!r}...",
+            TornRecord,
+            stacklevel=3,
+        )
     return found
 
 
@@ -222,16 +255,20 @@ def circumstances():
 def commit():
     """Return the commit of the checkout, with ``+`` if the code differs from it, or None.
 
-    It is that of the first record of this process, whose code is in memory since then.
+    It is that of the first record of this process, whose code is in memory since then. A repository
+    that only surrounds the package, or that the environment names, is somebody else's.
     """
     root = checkout()
-    if root is None:  # installed from a wheel: a repository around it is somebody else's
+    if root is None:
         return None
+    # In a hook, git itself says which repository it means: not necessarily this one.
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
 
     def git(*args):
         return subprocess.run(
             ["git", *args],
             cwd=root,
+            env=variables,
             capture_output=True,
             text=True,
             check=True,
@@ -239,9 +276,11 @@ def commit():
         ).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root.resolve():
+            return None
         # Only this package's code counts as a change, not a new record or a page.
         return git("rev-parse", "--short=12", "HEAD") + (
             "+" if git("status", "--porcelain", "--", "mgtutorial") else ""
         )
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None

@@ -8,10 +8,11 @@ last one: convolutions in half precision, all else in single precision, no pickl
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from .. import _paths
+from .. import _atomic, _paths
 from ..errors import DataDamaged, InvalidValue, choose
 from ..models import registry
 
@@ -77,8 +78,8 @@ def save(path, about, states):
         for epoch, state in states.items()
         for name, value in state.items()
     }
-    with open(path, "wb") as file:
-        np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+    text = np.array(json.dumps(about))
+    _atomic.replace(Path(path), lambda file: np.savez_compressed(file, about=text, **arrays))
 
 
 def _small(value):

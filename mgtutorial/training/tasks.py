@@ -31,10 +31,13 @@ class Task:
         Its name, for the record.
     memory_format : torch.memory_format
         Of the network and its inputs.
+    progress : bool, optional
+        Whether the reading of data may show itself; None: on a terminal.
     """
 
     metric = None
     memory_format = torch.contiguous_format
+    progress = None
 
     def __init__(self, config, root=None, device="cpu"):
         self.config, self.root, self.device = config, root, torch.device(device)
@@ -101,7 +104,7 @@ class Classification(Task):
 
     def training(self):
         config = self.config
-        images = data.load(config.data, config.split, root=self.root, device=self.device)
+        images = self._load(config.split)
         theirs, ours = (images.channels, images.num_classes), config.model
         if (ours.in_channels, ours.num_classes) != theirs:
             raise InvalidValue(
@@ -112,7 +115,13 @@ class Classification(Task):
         return images if config.n_train is None else images.take(config.n_train)
 
     def evaluation(self, split):
-        return data.load(self.config.data, split, root=self.root, device=self.device)
+        return self._load(split)
+
+    def _load(self, split):
+        return data.load(
+            self.config.data, split, root=self.root, device=self.device,
+            progress=self.progress is not False,
+        )  # fmt: skip
 
     def batches(self, samples, order=None, batch_size=None):
         if order is None:

@@ -5,11 +5,13 @@ the same command goes on from there.
 """
 
 import contextlib
+import math
 import signal
 import threading
 import time
 
-from .._text import duration, estimate
+from .._numbers import real
+from .._text import duration, estimate, exactly
 from ..errors import InvalidValue, Unfinished
 
 # An epoch may take longer than the longest of the last ones.
@@ -40,6 +42,8 @@ class TimeLimit:
     """
 
     def __init__(self, seconds=None, asked=None):
+        if seconds is not None:  # below zero where a worker's time was up before it began
+            seconds = real("time limit", seconds, least=-math.inf)
         self.seconds = seconds
         self.end = None if seconds is None else time.monotonic() + seconds
         self.epochs = 0  # since the limit began
@@ -73,19 +77,38 @@ class TimeLimit:
             If not even one epoch fits into the whole limit: going on later would not help.
         """
         if self.asked:
-            why = f"{self.signal} was received" if self.signal else "it was asked to stop"
-            raise Unfinished(f"stopped after a whole epoch, as {why}: the same command goes on.")
+            raise Unfinished(
+                f"stopped after a whole epoch, as {self._why}: the same command goes on."
+            )
         if epoch * (_MARGIN if self.epochs else 1) <= self.left:
             return
         if not self.epochs:
             raise TooShort(
-                f"a time limit of {duration(self.seconds)} is too short for one epoch, which takes "
+                f"a time limit of {exactly(self.seconds)} is too short for one epoch, which takes "
                 f"{estimate(epoch)} here: nothing was started; give a longer one."
             )
         raise Unfinished(
             f"stopped after a whole epoch, as the next one takes {estimate(epoch)} and "
             f"{duration(max(self.left, 0))} of the time limit are left: the same command goes on."
         )
+
+    def check_wait(self):
+        """Raise if the wait for another program must end.
+
+        Raises
+        ------
+        Unfinished
+        """
+        if self.asked or self.left <= 0:
+            why = self._why if self.asked else "the time is up"
+            raise Unfinished(
+                f"stopped, as {why} and another program is still at work on this run: "
+                "the same command goes on, or finds the record."
+            )
+
+    @property
+    def _why(self):
+        return f"{self.signal} was received" if self.signal else "it was asked to stop"
 
     @contextlib.contextmanager
     def listening(self):

@@ -4,16 +4,18 @@ A run's checkpoint is never half a file, and never that of another run.
 """
 
 import contextlib
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from .._paths import results_dir
+from .. import _locks
+from .._paths import given, results_dir
 from ..errors import CheckpointMismatch, RecordsUnwritable
 from . import records
-from .record import Epoch
+from .record import Epoch, check_curve
 from .time_limits import TimeLimit
 
 
@@ -24,8 +26,9 @@ class Workspace:
     Attributes
     ----------
     runs : path, optional
-        Folder of the results files; default ``results/runs``. Checkpoints lie in
-        ``checkpoints`` beside it.
+        Folder of the results files; default ``results/runs``. Checkpoints lie in ``checkpoints``
+        beside a folder that is called ``runs``, and inside any other: several of them may stand
+        side by side.
     root : path, optional
         Where the data are, see :func:`mgtutorial.data.load`.
     device : str
@@ -40,6 +43,8 @@ class Workspace:
     --------
     >>> Workspace("here/runs").checkpoint_of("0123").as_posix()
     'here/checkpoints/0123.pt'
+    >>> Workspace("here/there").checkpoint_of("0123").as_posix()
+    'here/there/checkpoints/0123.pt'
     """
 
     runs: Path | str | None = None
@@ -55,13 +60,18 @@ class Workspace:
     @property
     def folder(self):
         """The folder of the results files."""
-        return Path(self.runs or results_dir() / "runs")
+        return given(self.runs) if self.runs else results_dir() / "runs"
+
+    @property
+    def own(self):
+        """The folder of what belongs to these results alone: their checkpoints, for one."""
+        return self.folder.parent if self.folder.name == "runs" else self.folder
 
     @property
     def limit(self):
         """The time limit as a :class:`~mgtutorial.training.TimeLimit`."""
-        given = self.time_limit
-        return given if isinstance(given, TimeLimit) else TimeLimit(given)
+        limit = self.time_limit
+        return limit if isinstance(limit, TimeLimit) else TimeLimit(limit)
 
     def results_of(self, config):
         """Return the file that the records of such runs are appended to."""
@@ -69,7 +79,7 @@ class Workspace:
 
     def checkpoint_of(self, run):
         """Return where the checkpoint of a run lies, unless another place is asked for."""
-        return self.folder.parent / "checkpoints" / f"{run}.pt"
+        return self.own / "checkpoints" / f"{run}.pt"
 
 
 class Kept:
@@ -88,40 +98,54 @@ class Kept:
 
     def __init__(self, run, config, results, checkpoint, team):
         self.run, self.team = run, team
-        self.results, self.checkpoint = results, Path(checkpoint)
+        # of a link, the file that it leads to is written, and the link stays
+        self.results, self.checkpoint = results, Path(os.path.realpath(given(checkpoint)))
         self.owner = {"run": run, "config": config.as_dict()}
 
     def record(self):
         """Return the record of the run, or None."""
         return self.team.on_first(lambda: records.find(self.run, self.results))
 
-    def lock(self):
+    def lock(self, limit=None, say=True):
         """Return the context in which no other program works on this run.
 
         A second one that wants the same waits and then finds the record; the lock of a program
         that was killed is free.
 
+        Parameters
+        ----------
+        limit : TimeLimit, optional
+            Of the wait as well.
+        say : bool
+            Whether a line says that one waits.
+
         Raises
         ------
-        RecordsUnwritable
-            Now rather than after hours, if there is nowhere to write to.
+        RecordsUnwritable, CheckpointMismatch, LockUnavailable
+            Now rather than after hours, if there is nowhere to write to, if the checkpoint is that
+            of another run, or if the file system has no locks.
+        Unfinished
+            If the time is up, or somebody asks for an end, while another program has the lock.
         """
         self.team.on_first(self._check)
         if self.team.rank:
             return contextlib.nullcontext()
-        from filelock import FileLock
-
-        return FileLock(f"{self.checkpoint}.lock")
+        return _locks.hold(f"{self.checkpoint}.lock", limit and limit.check_wait, say)
 
     def _check(self):
         records.check_writable(self.results)
+        # before anything is put beside a file that is perhaps not ours
+        load_checkpoint(self.checkpoint, self.run, self.owner["config"], mmap=True)
         try:
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             open(f"{self.checkpoint}.lock", "ab").close()
-        except OSError as error:
+            _temporary(self.checkpoint).open("xb").close()  # a longer name, which has to fit, too
+            _temporary(self.checkpoint).unlink()
+        except (OSError, ValueError) as error:
             raise RecordsUnwritable(
-                f"cannot write the checkpoint {self.checkpoint} ({error.strerror}): make its "
-                "folder writable, or give another path."
+                f"cannot write the checkpoint {self.checkpoint} "
+                f"({getattr(error, 'strerror', error)}): make its folder writable, or give another "
+                "path."
             ) from error
 
     def resume(self, parts, order):
@@ -140,10 +164,19 @@ class Kept:
             raise CheckpointMismatch(
                 f"checkpoint {self.checkpoint} is of an older version: delete it to start anew."
             )
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        order.set_state(state["order"])
-        return [Epoch.from_json(row) for row in state["curve"]]
+        try:
+            curve = [Epoch.from_json(row) for row in state["curve"]]
+            check_curve(curve, self.owner["config"].get("epochs"))
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            order.set_state(state["order"])
+            torch.set_num_threads(state.get("threads", torch.get_num_threads()))
+        except Exception as error:  # each part raises another type for what does not fit it
+            raise CheckpointMismatch(
+                f"checkpoint {self.checkpoint} is damaged ({_first_line(error)}): delete it to "
+                "start anew."
+            ) from error
+        return curve
 
     def _state(self):
         tidy(self.checkpoint)
@@ -153,6 +186,7 @@ class Kept:
         """Write the checkpoint of an epoch, from which :meth:`resume` goes on."""
         state = {name: part.state_dict() for name, part in parts.items()}
         state |= {"order": order.get_state(), "curve": [row.to_json() for row in curve]}
+        state["threads"] = torch.get_num_threads()  # they decide the rounding, on a CPU
         self.team.on_first(lambda: save_checkpoint(self.checkpoint, {**self.owner, **state}))
 
     def append(self, record):
@@ -169,7 +203,7 @@ def save_checkpoint(path, state):
     ----------
     path : path
     state : dict
-        Tensors and plain data; ``run`` and ``config`` say whose they are.
+        Tensors and plain data; ``run`` and ``config`` say whose they are. A digest is added.
 
     Raises
     ------
@@ -177,23 +211,69 @@ def save_checkpoint(path, state):
         If the disk does not take it; the checkpoint before this one stays.
     """
     path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         with open(temporary, "wb") as file:
-            torch.save(state, file)
+            torch.save({**state, _DIGEST: digest_of(state)}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        reason = getattr(error, "strerror", None) or "no space left, most likely"
         raise RecordsUnwritable(
-            f"cannot write the checkpoint {path} ({error}): free space or make it writable; "
+            f"cannot write the checkpoint {path} ({reason}): free space or make it writable; "
             "the same command then goes on from the checkpoint before."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def load_checkpoint(path, run=None, config=None):
+def _temporary(path):
+    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+
+
+_DIGEST = "digest"  # its key in a checkpoint
+
+
+def digest_of(state):
+    """Return the SHA-256 over all that a state holds, whatever the layout of its tensors.
+
+    Parameters
+    ----------
+    state : dict
+        Tensors and plain data, in dictionaries, lists and tuples.
+
+    Examples
+    --------
+    >>> x = torch.arange(6.0).view(2, 3)
+    >>> digest_of({"x": x}) == digest_of({"x": x.t().contiguous().t()})
+    True
+    >>> digest_of({"x": x}) == digest_of({"x": -x})
+    False
+    """
+    sha = hashlib.sha256()
+
+    def add(value):
+        if isinstance(value, torch.Tensor):
+            sha.update(f"{value.dtype} {tuple(value.shape)}".encode())
+            sha.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        elif isinstance(value, dict):
+            sha.update(f"dict {len(value)}".encode())
+            for key, held in value.items():
+                sha.update(repr(key).encode())
+                add(held)
+        elif isinstance(value, list | tuple):
+            sha.update(f"list {len(value)}".encode())
+            for held in value:
+                add(held)
+        else:
+            sha.update(repr(value).encode())
+
+    add(state)
+    return sha.hexdigest()
+
+
+def load_checkpoint(path, run=None, config=None, mmap=False):
     """Return the state that :func:`save_checkpoint` wrote, or None if there is no such file.
 
     Parameters
@@ -203,19 +283,22 @@ def load_checkpoint(path, run=None, config=None):
         The digest of the run that is to go on; default: any.
     config : dict, optional
         Its config as plain data, to say where a mismatch lies.
+    mmap : bool
+        Read only whose it is: what the tensors hold is neither read nor held against the digest.
 
     Raises
     ------
     CheckpointMismatch
-        If the file is no checkpoint, or the checkpoint of another run.
+        If the file is no checkpoint, the checkpoint of another run, or damaged.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         return None
     try:
         # weights_only: a checkpoint from elsewhere can hold tensors, but run nothing.
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         theirs, other = state["config"], state["run"]
+        sound = mmap or _DIGEST not in state or digest_of(_without(state)) == state[_DIGEST]
     except Exception as error:  # torch raises many types for a file that is no checkpoint
         raise CheckpointMismatch(
             f"{path} is no checkpoint of this project ({type(error).__name__}): "
@@ -230,7 +313,21 @@ def load_checkpoint(path, run=None, config=None):
             f"{', '.join(names) or 'the images of the data set'}: "
             "give its configuration, or another checkpoint."
         )
+    if not sound:
+        raise CheckpointMismatch(
+            f"checkpoint {path} is damaged, as its content has another digest than was written: "
+            "delete it to start anew."
+        )
     return state
+
+
+def _without(state):
+    return {name: value for name, value in state.items() if name != _DIGEST}
+
+
+def _first_line(error):
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
 
 
 def tidy(path):
