@@ -7,6 +7,13 @@
 
 from .approximation import Choice, Fit, minimax, root_choices
 from .coarsening import COARSEST, DENSE, check_coarsest, coarsenings, direct, galerkin
+from .cycle_roots import (
+    chebyshev_cycle,
+    chebyshev_fourth,
+    chebyshev_residual,
+    cycle_bound,
+    cycle_weight,
+)
 from .fast_poisson import PoissonSolver, merge, split
 from .fourier import (
     gauss_seidel_symbol,
@@ -17,6 +24,7 @@ from .fourier import (
     two_grid_factor,
     two_grid_symbol,
 )
+from .krylov import accelerated, arnoldi, harmonic_ritz, k_cycle
 from .nonlinear import NonlinearPoisson, newton_red_black, nonlinear_levels
 from .operators import as_matrix, error_propagation, spectral_radius
 from .polynomials import (
@@ -96,12 +104,17 @@ __all__ = [
     "Restriction",
     "Result",
     "Stencil",
+    "accelerated",
     "amplification",
     "anisotropic_diffusion",
+    "arnoldi",
     "as_matrix",
     "chebyshev",
+    "chebyshev_cycle",
     "chebyshev_ellipse",
+    "chebyshev_fourth",
     "chebyshev_maximum",
+    "chebyshev_residual",
     "check_coarsest",
     "check_degree",
     "coarse_shape",
@@ -111,6 +124,8 @@ __all__ = [
     "convergence_factor",
     "correction",
     "cubic_interpolation",
+    "cycle_bound",
+    "cycle_weight",
     "direct",
     "double",
     "error_propagation",
@@ -124,10 +139,12 @@ __all__ = [
     "gauss_seidel_symbol",
     "half_sweep",
     "half_weighting",
+    "harmonic_ritz",
     "horner",
     "injection",
     "jacobi",
     "jacobi_symbol",
+    "k_cycle",
     "leja",
     "linear",
     "linear_interpolation",
