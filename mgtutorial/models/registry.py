@@ -20,6 +20,7 @@ ARCHITECTURES = (
     "poly_mgnet",
     "mgic_resnet",
     "mgic_mobilenetv3",
+    "ghostnet",
 )
 
 CONFIGS = Names(

@@ -6,8 +6,8 @@
 """
 
 from .devices import pick_device
-from .flower import FlowerConfig
 from .loop import evaluate, train
+from .plane import PlaneConfig
 from .progress import Board
 from .protocols import TrainConfig, configure, learning_rate, settings
 from .record import Epoch, Metric, Record, Samples
@@ -22,8 +22,8 @@ __all__ = [
     "Board",
     "Classification",
     "Epoch",
-    "FlowerConfig",
     "Metric",
+    "PlaneConfig",
     "Record",
     "Samples",
     "Snapshots",

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ..errors import InvalidValue
 from .devices import Device
-from .flower import FlowerConfig
+from .plane import PlaneConfig
 from .protocols import TrainConfig
 
 SCHEMA = 2
@@ -164,7 +164,7 @@ class Record:
         UnknownName, InvalidValue
             If the choices are those of another version.
         """
-        kind = FlowerConfig if "function" in self.choices else TrainConfig
+        kind = PlaneConfig if "function" in self.choices else TrainConfig
         return kind.from_dict(self.choices)
 
     @property
@@ -237,18 +237,18 @@ def _plain(value):
 def _lifted(old):
     """Return the plain data of schema 1 as those of schema 2."""
     if "function" in old:
-        return _lifted_flower(old)
+        return _lifted_plane(old)
     on = old["evaluated_on"]
     split = on["split"]
     metric = {"name": "accuracy", "value": old[f"{split}_accuracy"], "split": split}
     return {**old, "choices": old["config"], "metric": metric}
 
 
-def _lifted_flower(old):
+def _lifted_plane(old):
     """As :func:`_lifted`, for functions of the plane, whose choices lay among the fields."""
     names = ("network", "function", "budget", "n", "epochs", "lr", "batch_size", "momentum",
              "seed", "on")  # fmt: skip
-    config = FlowerConfig.from_dict({name: old[name] for name in names})
+    config = PlaneConfig.from_dict({name: old[name] for name in names})
     split = "val" if config.split == "fit" else "test"
     rows = enumerate(old["curve"], 1)
     return {

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from mgtutorial import _paths
+from mgtutorial.data import plane_functions
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.models import blocks
 from mgtutorial.models.counting import count_weights
 from mgtutorial.models.implicit_function import BLOCKS, ENDS, ImplicitConfig
 from mgtutorial.models.mgic import group_numbers
 from mgtutorial.reproduction.papers import printed_table
-from mgtutorial.training import flower, implicit_function, records
+from mgtutorial.training import implicit_function, plane, records
 
 ALPHAS = (0.6, 0.8, 1.2)
 
@@ -23,8 +24,8 @@ ALPHAS = (0.6, 0.8, 1.2)
 def small(monkeypatch, tmp_path):
     """A budget of seconds, with results of its own."""
     monkeypatch.setenv("MGTUTORIAL_RESULTS", str(tmp_path))
-    budgets = {**flower.BUDGETS, "demo": (640, 3, 0.03)}
-    for module in (flower, implicit_function):
+    budgets = {**plane.BUDGETS, "demo": (640, 3)}
+    for module in (plane, implicit_function):
         monkeypatch.setattr(module, "BUDGETS", budgets)
     return tmp_path
 
@@ -100,14 +101,14 @@ def test_groups_never_meet_in_a_grouped_block_and_all_channels_meet_in_the_other
 
 def test_the_printed_end_has_two_outputs_of_one_sign_and_a_difference_of_both():
     torch.manual_seed(0)
-    net, at = ImplicitConfig(0.6, end="printed").build(), flower.points(500, seed=1)
+    net, at = ImplicitConfig(0.6, end="printed").build(), plane.points(500, seed=1)
     with torch.no_grad():
         net.eval()  # the same norms in both calls
         two, value = net.layers(at[:, :, None, None]).flatten(1), net(at)
         assert two.min() >= 0
         assert torch.equal(value, two[:, 0] - two[:, 1])
     # one ReLU alone could do no better than 0 where the function is negative
-    f = flower.flower(flower.grid())
+    f = plane_functions.flower(plane.grid())
     assert f.clamp(max=0).square().mean() > 0.01
 
 
@@ -116,15 +117,15 @@ def test_the_flower_vanishes_on_its_curve_and_is_positive_inside():
     r = 0.3 + 0.1 * torch.cos(5 * theta)
     for scale, sign in ((1.0, 0), (0.99, 1), (1.01, -1)):
         curve = 0.5 + scale * torch.stack([r * theta.cos(), r * theta.sin()], dim=1)
-        f = flower.flower(curve)
+        f = plane_functions.flower(curve)
         assert f.abs().max() < 1e-14 if sign == 0 else (f.sign() == sign).all()
 
 
 def test_training_held_out_and_test_points_differ():
-    train, held = flower.points(1000, 0), flower.points(1000, 1_000_000)
-    together = torch.cat([train, held, flower.grid(20)])
+    train, held = plane.points(1000, 0), plane.points(1000, 1_000_000)
+    together = torch.cat([train, held, plane.grid(20)])
     assert len(torch.unique(together, dim=0)) == 2400
-    assert flower.grid(20).mean(0).allclose(torch.tensor([0.5, 0.5]))
+    assert plane.grid(20).mean(0).allclose(torch.tensor([0.5, 0.5]))
 
 
 def test_a_run_is_recorded_once_and_not_repeated(small):
@@ -207,9 +208,9 @@ def test_recorded_runs_are_of_the_networks_as_they_are():
 def test_the_rate_was_chosen_on_held_out_points():
     tried = {r.config.lr: r.metric.value
              for r in records.read(_paths.packaged_results() / "implicit_function.jsonl")
-             if r.config.on == "held-out points"}  # fmt: skip
+             if (r.config.function, r.config.on) == ("flower", "held-out points")}  # fmt: skip
     assert len(tried) == 6
-    assert {flower.BUDGETS[b][2] for b in ("smoke", "demo", "short")} == {min(tried, key=tried.get)}
+    assert plane.RATES["flower"] == min(tried, key=tried.get)
 
 
 def test_pointwise_blocks_are_convolutions_of_one_pixel():
