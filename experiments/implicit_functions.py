@@ -18,7 +18,7 @@ from mgtutorial.models.implicit_function import PRINTED_BLOCKS
 from mgtutorial.training import implicit_function
 
 ALPHAS = (0.6, 0.8, 1.2)
-RATES = (0.003, 0.01, 0.03, 0.1)
+RATES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 GROUPS = {"s_g": 8, "s_c": 8}  # "typically, we choose s_c = s_g", section 3.4; 8 is Table 1's s_c
 
 

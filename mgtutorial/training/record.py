@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cached_property
 
 from ..errors import InvalidValue
+from .coarse_channels import CoarseConfig
 from .devices import Device
 from .plane import PlaneConfig
 from .protocols import TrainConfig
@@ -164,7 +165,8 @@ class Record:
         UnknownName, InvalidValue
             If the choices are those of another version.
         """
-        kind = PlaneConfig if "function" in self.choices else TrainConfig
+        named_by = {"function": PlaneConfig, "filters": CoarseConfig}
+        kind = next((kind for key, kind in named_by.items() if key in self.choices), TrainConfig)
         return kind.from_dict(self.choices)
 
     @property
