@@ -174,9 +174,9 @@ class ImplicitNetwork(nn.Module):
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution of one image whose pixels are a row, as products of matrices.
+    """A 1x1 convolution that goes through a single image as a product of matrices.
 
-    The function is that of the convolution it replaces. With so few pixels a library for
+    The function is that of the convolution it replaces. With few pixels a library for
     convolutions takes twice the time.
 
     Parameters
@@ -198,11 +198,13 @@ class Pointwise(nn.Conv2d):
         self.weight = conv.weight
 
     def forward(self, x):
+        if len(x) > 1:
+            return super().forward(x)
         if self.groups == self.in_channels == self.out_channels:
             return x * self.weight.view(1, -1, 1, 1)
-        n = x.shape[3]
         weight = self.weight.view(self.groups, -1, self.weight.shape[1])
-        return torch.bmm(weight, x.reshape(self.groups, -1, n)).view(1, -1, 1, n)
+        groups = x.reshape(self.groups, weight.shape[2], -1)
+        return torch.bmm(weight, groups).view(1, -1, *x.shape[2:])
 
 
 def _multiply_matrices(module):
