@@ -116,9 +116,9 @@ class CoarseConfig:
     budget: str = "short"
     n: int = 1024
     n_test: int = 1024
-    epochs: int = 60
-    lr: float = 0.1
-    batch_size: int = 16
+    epochs: int = 50
+    lr: float = 0.3
+    batch_size: int = 4
     momentum: float = 0.9
     seed: int = 0
     on: str = "test images"
