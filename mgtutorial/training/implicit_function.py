@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from .. import _paths
@@ -13,6 +14,7 @@ from .plane import BUDGETS, PAPER_RATE, RATES, PlaneConfig
 from .workspace import Workspace
 
 _FILE = "implicit_function.jsonl"
+_SURFACES = "implicit_function_surfaces.npz"
 
 
 def recorded():
@@ -25,6 +27,24 @@ def recorded():
     """
     files = dict.fromkeys((_paths.packaged_results() / _FILE, _paths.results_dir() / _FILE))
     return [r for file in files for r in records.read(file)]
+
+
+def surfaces():
+    """Return what some of the recorded networks have learned: their values at a grid.
+
+    Returns
+    -------
+    dict
+        Digest of a run -> values (n, n) in float32 at the midpoints of ``n x n`` cells of the unit
+        square, the first axis along x.
+
+    Examples
+    --------
+    >>> {values.shape for values in surfaces().values()}
+    {(100, 100)}
+    """
+    with np.load(_paths.packaged_results() / _SURFACES) as file:
+        return {digest: file[digest].astype(np.float32) for digest in file.files}
 
 
 def configure(
