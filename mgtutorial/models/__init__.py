@@ -16,6 +16,7 @@ from .counting import (
     macs_by_part,
     weights_by_part,
 )
+from .ghostnet import GhostNet, GhostNetConfig
 from .implicit_function import ImplicitConfig
 from .mgiad import MGiaD, MGiaDConfig
 from .mgic import MGIC, TransferChain, TransfersConfig, group_numbers, halvings
@@ -34,6 +35,8 @@ __all__ = [
     "MGIC",
     "PLACEMENTS",
     "BasicBlock",
+    "GhostNet",
+    "GhostNetConfig",
     "ImplicitConfig",
     "MGICMobileNetV3",
     "MGICMobileNetV3Config",

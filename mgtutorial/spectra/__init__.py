@@ -8,6 +8,7 @@
 from .convolutions import PADDING_MODES, Convolution
 from .extremal import extremal_eigenvalues, extremal_singular_values
 from .layers import as_convolution, convolutions_in, fold_norm, input_grids
+from .moments import error_of, principal_components, second_moments
 from .nonnormality import (
     Normality,
     NumericalRange,
@@ -38,6 +39,7 @@ __all__ = [
     "convolutions_in",
     "draw",
     "eigenvalues",
+    "error_of",
     "extremal_eigenvalues",
     "extremal_singular_values",
     "fold_norm",
@@ -47,8 +49,10 @@ __all__ = [
     "numerical_range",
     "operator_norm",
     "power_norms",
+    "principal_components",
     "propagation_symbol",
     "pseudospectrum",
+    "second_moments",
     "singular_values",
     "smoothing_symbol",
     "spectra",

@@ -5,6 +5,7 @@
 4
 """
 
+from .coarse_channels import CoarseConfig
 from .devices import pick_device
 from .loop import evaluate, train
 from .plane import PlaneConfig
@@ -21,6 +22,7 @@ from .workspace import Workspace
 __all__ = [
     "Board",
     "Classification",
+    "CoarseConfig",
     "Epoch",
     "Metric",
     "PlaneConfig",
