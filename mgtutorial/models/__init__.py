@@ -16,6 +16,7 @@ from .counting import (
     macs_by_part,
     weights_by_part,
 )
+from .ghostnet import GhostNet, GhostNetConfig
 from .implicit_function import ImplicitConfig
 from .lean import Lean
 from .mgiad import MGiaD, MGiaDConfig
@@ -39,6 +40,8 @@ __all__ = [
     "MGIC",
     "PLACEMENTS",
     "BasicBlock",
+    "GhostNet",
+    "GhostNetConfig",
     "ImplicitConfig",
     "Lean",
     "MGICMobileNetV3",

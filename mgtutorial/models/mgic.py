@@ -28,9 +28,10 @@ References
    on the way down restricts once too often as printed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from .. import multigrid
@@ -210,7 +211,6 @@ class MGIC(nn.Module):
     --------
     Around a single convolution of three by three pixels:
 
-    >>> import torch
     >>> from mgtutorial.models import count_weights
     >>> dense = lambda c, groups: blocks.conv(c, c, groups=groups)
     >>> widths = halvings(64, s_c=16)
@@ -278,6 +278,13 @@ class TransferChain(nn.Module):
             features.append(m.R(features[-1]))
         return features
 
+    def matrix(self):
+        """The map at a pixel, in float64: ``(c, c)``."""
+        first = self.channel_levels[0].R
+        unit = torch.eye(first.in_channels, dtype=first.weight.dtype)
+        with torch.no_grad():
+            return self(unit[:, :, None, None])[:, :, 0, 0].T.double()
+
     def forward(self, x):
         levels = [
             multigrid.Level(_nothing, R=_same, Pi=m.R, P=m.P, add=lambda u, e: e, difference=False)
@@ -328,12 +335,22 @@ class TransfersConfig(NetworkConfig):
         Channels in a group.
     coarsest, c : int
         Channels of the coarsest and of the finest level.
+    start : {"means", "random rows"}
+        The first weights: equal ones, or random ones; both positive with row sums 1.
+
+    Raises
+    ------
+    InvalidValue
+        If widths and groups do not fit.
 
     Examples
     --------
-    >>> import torch
     >>> TransfersConfig(group_size=32).build()(torch.zeros(1, 64, 4, 4)).shape
     torch.Size([1, 64, 4, 4])
+    >>> chain = TransfersConfig(group_size=4, start="random rows").build()
+    >>> rows = chain.channel_levels[0].R.weight.sum(1)
+    >>> torch.allclose(rows, torch.ones_like(rows)), bool(rows.min() > 0)
+    (True, True)
 
     Book: mgic, mgic-few-channels
     """
@@ -341,10 +358,12 @@ class TransfersConfig(NetworkConfig):
     group_size: int
     coarsest: int = 8
     c: int = 64
+    start: str = field(default="means", metadata={"later": True})
 
     def __post_init__(self):
         super().__post_init__()
         self.check_whole(1, "group_size", "coarsest", "c")
+        choose("start of the transfers", self.start, ("means", "random rows"))
         group_numbers(self.widths, self.group_size)
 
     @property
@@ -354,4 +373,9 @@ class TransfersConfig(NetworkConfig):
 
     def build(self):
         """Return the :class:`~mgtutorial.models.TransferChain`."""
-        return TransferChain(self.widths, group_numbers(self.widths, self.group_size))
+        chain = TransferChain(self.widths, group_numbers(self.widths, self.group_size))
+        if self.start == "random rows":
+            with torch.no_grad():
+                for weight in chain.parameters():
+                    weight.uniform_().div_(weight.sum(1, keepdim=True))
+        return chain

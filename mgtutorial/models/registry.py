@@ -21,6 +21,7 @@ ARCHITECTURES = (
     "mgic_resnet",
     "mgic_mobilenetv3",
     "mgic_mobilenetv3_code",
+    "ghostnet",
 )
 
 CONFIGS = Names(

@@ -15,6 +15,7 @@ from .layers import (
     fold_norm,
     input_grids,
 )
+from .moments import error_of, principal_components, second_moments
 from .nonnormality import (
     Normality,
     NumericalRange,
@@ -51,6 +52,7 @@ __all__ = [
     "convolutions_in",
     "draw",
     "eigenvalues",
+    "error_of",
     "extremal_eigenvalues",
     "extremal_singular_values",
     "fold_norm",
@@ -61,8 +63,10 @@ __all__ = [
     "operator_norm",
     "planned",
     "power_norms",
+    "principal_components",
     "propagation_symbol",
     "pseudospectrum",
+    "second_moments",
     "singular_values",
     "smoothing_symbol",
     "spectra",

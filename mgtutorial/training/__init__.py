@@ -5,9 +5,10 @@
 4
 """
 
+from .coarse_channels import CoarseConfig
 from .devices import pick_device
-from .flower import FlowerConfig
 from .loop import evaluate, train
+from .plane import PlaneConfig
 from .progress import Board
 from .protocols import TrainConfig, configure, learning_rate, settings
 from .record import Epoch, Metric, Record, Samples
@@ -21,9 +22,10 @@ from .workspace import Workspace
 __all__ = [
     "Board",
     "Classification",
+    "CoarseConfig",
     "Epoch",
-    "FlowerConfig",
     "Metric",
+    "PlaneConfig",
     "Record",
     "Samples",
     "Snapshots",

@@ -4,15 +4,17 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from .. import _paths
 from ..errors import choose
 from . import loop, records
-from .flower import BUDGETS, FlowerConfig
+from .plane import BUDGETS, PAPER_RATE, RATES, PlaneConfig
 from .workspace import Workspace
 
 _FILE = "implicit_function.jsonl"
+_SURFACES = "implicit_function_surfaces.npz"
 
 
 def recorded():
@@ -27,8 +29,28 @@ def recorded():
     return [r for file in files for r in records.read(file)]
 
 
-def configure(model, budget="smoke", seed=0, *, lr=None, epochs=None, held_out=False):
-    """Return the :class:`mgtutorial.training.FlowerConfig` of a budget.
+def surfaces():
+    """Return what some of the recorded networks have learned: their values at a grid.
+
+    Returns
+    -------
+    dict
+        Digest of a run -> values (n, n) in float32 at the midpoints of ``n x n`` cells of the unit
+        square, the first axis along x.
+
+    Examples
+    --------
+    >>> {values.shape for values in surfaces().values()}
+    {(100, 100)}
+    """
+    with np.load(_paths.packaged_results() / _SURFACES) as file:
+        return {digest: file[digest].astype(np.float32) for digest in file.files}
+
+
+def configure(
+    model, budget="smoke", seed=0, *, function="cos-sin", lr=None, epochs=None, held_out=False
+):
+    """Return the :class:`mgtutorial.training.PlaneConfig` of a budget.
 
     Parameters
     ----------
@@ -36,6 +58,8 @@ def configure(model, budget="smoke", seed=0, *, lr=None, epochs=None, held_out=F
     budget : {"smoke", "demo", "short", "paper"}
     seed : int
         Of the weights, the points and their order.
+    function : str
+        A key of :data:`mgtutorial.data.plane_functions.FUNCTIONS`.
     lr, epochs : optional
         Instead of the budget's.
     held_out : bool
@@ -44,17 +68,19 @@ def configure(model, budget="smoke", seed=0, *, lr=None, epochs=None, held_out=F
     Raises
     ------
     UnknownName
-        If there is no such budget.
+        If there is no such budget, or no such function.
     """
-    n, usual_epochs, usual_lr = BUDGETS[choose("budget", budget, BUDGETS)]
-    return FlowerConfig(
-        model, budget, n, epochs or usual_epochs, lr or usual_lr, seed=seed,
+    n, usual_epochs = BUDGETS[choose("budget", budget, BUDGETS)]
+    usual_lr = PAPER_RATE if budget == "paper" else RATES[choose("function", function, RATES)]
+    return PlaneConfig(
+        model, function, budget, n,
+        usual_epochs if epochs is None else epochs, usual_lr if lr is None else lr, seed=seed,
         on="held-out points" if held_out else "test points",
     )  # fmt: skip
 
 
 def fit(model, budget="smoke", seed=0, *, progress=None, **changes):
-    """Train a network on the flower and return the record.
+    """Train a network on a function and return the record.
 
     A run that is recorded is not repeated, and one that was stopped goes on from its last
     epoch; runs of the budget ``smoke`` leave nothing behind.
@@ -82,7 +108,7 @@ def fit(model, budget="smoke", seed=0, *, progress=None, **changes):
     Examples
     --------
     >>> from mgtutorial.models import ImplicitConfig
-    >>> record = fit(ImplicitConfig(0.6, "dense"))
+    >>> record = fit(ImplicitConfig(0.6, "mobilenetv3"))
     >>> record.curve[0].loss > record.curve[-1].loss
     True
     """
