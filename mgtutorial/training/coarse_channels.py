@@ -237,11 +237,11 @@ class CoarseChannels(Task):
         images = data.load(self.config.data, split, root=self.root)
         return Features(images.take(min(n, images.n)), self.convolution, self.scale)
 
-    def batches(self, samples, order=None):
+    def batches(self, samples, order=None, batch_size=None):
         if order is None:
             return ((maps, maps) for maps in samples.maps.split(256))
         drawn = torch.randperm(samples.n, generator=order)
-        return samples.epoch(drawn, self.config.batch_size, "none", 0)
+        return samples.epoch(drawn, batch_size or self.config.batch_size, "none", 0)
 
     def example(self, n, size=None):
         maps = torch.zeros(n, self.config.model.c, size // 2, size // 2)
