@@ -23,12 +23,11 @@ from the corrections alone, so :math:`f'` and :math:`A' (\Pi u)` are never neede
 same residual, and makes the same corrections. Only a nonlinear :math:`A'` has to be told where it
 is, by :math:`f'`; then :func:`with_right_hand_side` makes it from the residual.
 
-**Rounding.** A carried residual drifts away from ``f - A u``: each correction adds a rounding error
-of the size of ``A c``, and none is forgotten. In a solver the gap comes with the few cycles that
-correct most. Then it stays, three to five times as large as the residual at which rounding stops a
-solver that computes ``f - A u``, while the carried one goes on falling. So
-:func:`mgtutorial.linalg.solve` computes the residual that it reports from `f` and `u`. In a
-network, with its few steps, the gap is smaller than the rounding error of a computed ``f - A u``.
+**Rounding.** Each correction adds an error of the size of ``A c``'s rounding to a carried residual,
+and none is forgotten. In a solver that gap stays, three to five times as large as the residual at
+which rounding stops a solver that computes ``f - A u``, while the carried one goes on falling: so
+:func:`mgtutorial.linalg.solve` computes what it reports from `f` and `u`. In a network, with its
+few steps, the gap is smaller than the rounding error of a computed ``f - A u``.
 
 References
 ----------
@@ -104,7 +103,7 @@ class Level:
         From the next coarser level back: prolongates corrections.
     add : callable
         Takes ``u`` and ``P``'s result to the corrected approximation: ``u + P(e)``, unless a
-        solver that works in place puts its own here.
+        solver that works in place has its own.
     difference : bool
         True: `P` gets ``u' - Pi u``, the correction of the full approximation scheme. False: it
         gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does that, since a
@@ -134,9 +133,7 @@ class Level:
 
 
 def start(f, u=None, linear=False):
-    """Return the state to start from; for the zero start its residual is `f`, free of charge.
-
-    Every ``A`` here satisfies ``A(0) = 0`` (a convolution without bias does).
+    """Return the state to start from; for zero its residual is `f`, since every ``A(0) = 0`` here.
 
     Parameters
     ----------
@@ -159,7 +156,7 @@ def start(f, u=None, linear=False):
     """
     if u is not None:
         return State(u, None, f, u) if linear else State(u, f)
-    # What speaks torch's protocol is a tensor, or stands for one while torch traces a network.
+    # What speaks torch's protocol is a tensor, or stands for one in a trace.
     like = sys.modules["torch"] if hasattr(f, "__torch_function__") else np
     return State(like.zeros_like(f), None if linear else f, f)
 
@@ -349,14 +346,12 @@ def backslash(levels, s, visit=None):
 
     Book: mgnet, mgnet-algorithm
     """
+    visit = visit or (lambda state: None)
     for fine, coarse in pairwise(levels):
         left, s = coarsen(fine, coarse, relax(fine.pre, s))
-        if visit is not None:
-            visit(left)
-        del left  # without a gradient to wait for, its memory is free again
-    s = relax(levels[-1].pre, s)
-    if visit is not None:
-        visit(s)
+        visit(left)
+        del left  # so that its memory is free
+    visit(s := relax(levels[-1].pre, s))
     return s
 
 

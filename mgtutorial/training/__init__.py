@@ -10,9 +10,10 @@ from .devices import pick_device
 from .loop import evaluate, train
 from .plane import PlaneConfig
 from .progress import Board
-from .protocols import TrainConfig, configure, learning_rate, settings
+from .protocols import TrainConfig, configure, settings
 from .record import Epoch, Metric, Record, Samples
 from .records import all_runs, digest
+from .schedules import learning_rate
 from .snapshots import Snapshots
 from .tasks import Classification, Task
 from .time_limits import TimeLimit

@@ -16,9 +16,9 @@ from ..errors import InvalidValue
 from ..models.counting import count_weights
 from . import doors, progress, records, timing
 from .devices import SingleProcess, autocast, describe, exact
-from .protocols import falls, learning_rate
 from .recipe import Recipe
 from .record import Epoch, Metric, Record, Samples, written
+from .schedules import falls, learning_rate
 from .workspace import Kept, Workspace
 
 
