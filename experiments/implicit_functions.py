@@ -20,7 +20,7 @@ import torch
 from mgtutorial import _paths
 from mgtutorial.models import ImplicitConfig
 from mgtutorial.models.implicit_function import PRINTED_BLOCKS
-from mgtutorial.training import implicit_function
+from mgtutorial.training import implicit_function, loop
 from mgtutorial.training.workspace import load_checkpoint
 
 ALPHAS = (0.6, 0.8, 1.2)
@@ -46,21 +46,33 @@ def runs(what, seeds):
 
 
 def surfaces(n=100):
-    """Pack the values of the least wide networks whose checkpoints are here, seed 0."""
+    """Pack what the networks whose checkpoints are here have learned.
+
+    The values of the least wide ones, seed 0, at a grid; and for all of the printed blocks the
+    error at the test points with the norms of all training points.
+    """
     ticks = (torch.arange(n) + 0.5) / n
-    values = {}
+    values, settled = {}, implicit_function.settled()
     for record in implicit_function.recorded():
         config = record.config
         checkpoint = _paths.results_dir() / "checkpoints" / f"{record.digest}.pt"
-        wanted = (config.model.alpha, config.seed, config.on) == (0.6, 0, "test points")
-        if wanted and config.model.block in PRINTED_BLOCKS and checkpoint.exists():
-            network = config.model.build().eval()
-            network.load_state_dict(load_checkpoint(checkpoint)["model"])
+        if config.model.block not in PRINTED_BLOCKS or not checkpoint.exists():
+            continue
+        network = config.model.build().eval()
+        network.load_state_dict(load_checkpoint(checkpoint)["model"])
+        if (config.model.alpha, config.seed, config.on) == (0.6, 0, "test points"):
             with torch.no_grad():
                 at = network(torch.cartesian_prod(ticks, ticks)).reshape(n, n)
             values[record.digest] = at.numpy().astype(np.float16)
-    np.savez_compressed(_paths.results_dir() / "implicit_function_surfaces.npz", **values)
-    print(f"{len(values)} surfaces")
+        task = config.task()
+        network = implicit_function.settle(network, task.training().at)
+        error = loop.evaluate(network, task, task.evaluation("test"))
+        settled[record.digest] = f"{error:.4e}"
+    folder = _paths.results_dir()
+    np.savez_compressed(folder / "implicit_function_surfaces.npz", **values)
+    lines = [f"{digest},{error}" for digest, error in settled.items()]
+    (folder / "implicit_function_settled.csv").write_text("\n".join(["digest,mse", *lines, ""]))
+    print(f"{len(values)} surfaces, {len(settled)} errors")
 
 
 def main():

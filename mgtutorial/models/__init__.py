@@ -28,6 +28,7 @@ from .mgnet import MgNet, MgNetConfig
 from .narrow import narrowed
 from .network import Network
 from .poly_mgnet import PolyMgNet, PolyMgNetConfig
+from .poly_placements import placements_of_code
 from .poly_roots import spectrum
 from .poly_steps import PLACEMENTS, PolyStep
 from .registry import CONFIGS, from_dict, name_of, named
@@ -82,6 +83,7 @@ __all__ = [
     "name_of",
     "named",
     "narrowed",
+    "placements_of_code",
     "save",
     "spectrum",
     "weights_by_part",

@@ -8,7 +8,7 @@ the maximum over the pixels; (9) a draw of the transfers where the text speaks o
 
 References
 ----------
-.. [1] The public code of MGIC, BGUCompSci/MultigridInChannelsCNNs, commit 23e6c22.
+.. [1] The public code of MGIC, BGUCompSci/MultigridInChannelsCNNs, commit 729bcee.
 """
 
 from dataclasses import dataclass

@@ -227,11 +227,11 @@ class StateNetwork(Network):
     def states(self, x):
         """The state ``(u, r)`` of each level when it is left, from images.
 
-        The coarsest one is left to nowhere, so nobody has asked for its residual.
+        The coarsest one is left to nowhere, so nobody has asked for its residual: it is None.
         """
         states = []
         self.descend(self.data(x), states.append)
-        return states
+        return [*states[:-1], multigrid.State(states[-1].u, None)]
 
     def forward_levels(self, x):
         return [s.u for s in self.states(x)]
