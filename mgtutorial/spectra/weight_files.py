@@ -86,8 +86,9 @@ def read(path):
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one sentence says what is wrong
-            with _allowed(_harmless()):
-                content = torch.load(path, map_location="cpu", weights_only=True)
+            # opened here, as torch takes a path's suffix for its format
+            with _allowed(_harmless()), open(path, "rb") as file:
+                content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # both raise many types for a file that they cannot read
         held = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f": it holds {held[1]}" if held else ""

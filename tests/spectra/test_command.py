@@ -118,10 +118,11 @@ def test_damaged_checkpoints_of_ours_are_one_sentence(tmp_path, capsys):
     from mgtutorial import models
 
     config = models.named("mgnet-20")
-    good = {"run": "0", "config": {"model": config.as_dict()}, "model": config.build().state_dict()}
+    plain = models.as_dict(config)
+    good = {"run": "0", "config": {"model": plain}, "model": config.build().state_dict()}
     first = next(iter(good["model"]))
     lacking = {k: v for k, v in good["model"].items() if k != first}
-    wide = {**config.as_dict(), "channels": [2**20, 2**20]}
+    wide = {**plain, "channels": [2**20, 2**20]}
     for bad in (
         {**good, "model": lacking},
         {**good, "config": {}},
