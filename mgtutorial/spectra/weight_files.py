@@ -72,6 +72,8 @@ def read(path):
     ...     torch.save({"net": torch.nn.Conv1d(1, 1, 3).state_dict()}, f"{folder}/a.pt")
     ...     [list(state) for _, state in states(read(f"{folder}/a.pt"))]
     [['weight', 'bias']]
+
+    Book: spectra, spectra-own
     """
     import torch
 
@@ -84,8 +86,9 @@ def read(path):
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one sentence says what is wrong
-            with _allowed(_harmless()):
-                content = torch.load(path, map_location="cpu", weights_only=True)
+            # opened here, as torch takes a path's suffix for its format
+            with _allowed(_harmless()), open(path, "rb") as file:
+                content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # both raise many types for a file that they cannot read
         held = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f": it holds {held[1]}" if held else ""
@@ -134,6 +137,8 @@ def states(content, path=()):
     list of (str, dict of str to tensor)
         The key (with points, where it lies deeper; "" for the content itself) and the state, its
         names without what wrappers add.
+
+    Book: spectra, spectra-own
     """
     own = {key: v for key, v in content.items() if _is_tensor(v)}
     if any(v.ndim >= 2 or _is_lazy(v) for v in own.values()):
@@ -180,6 +185,8 @@ def numbers(value):
     ------
     InvalidValue
         If it holds no numbers, or more than anybody's kernel does.
+
+    Book: spectra, spectra-own
     """
     import torch
 
@@ -223,6 +230,8 @@ def convolutions_alone(state):
     >>> found = convolutions_alone(state)
     >>> list(found), found.passed_over
     (['a'], {'mask': "its name does not end in 'weight': it may be anything."})
+
+    Book: spectra, spectra-own
     """
     found, layers, others = Convolutions(), {}, {}
     for name, value in state.items():
@@ -337,6 +346,8 @@ def fill(module, state, path, name):
     ------
     InvalidValue
         If the network has parameters that the state lacks, or of another shape or kind.
+
+    Book: spectra, spectra-own
     """
     mine = module.state_dict()
     state = max(_variants(state), key=lambda some: len(mine.keys() & some.keys()))
