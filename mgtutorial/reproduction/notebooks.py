@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,6 +64,31 @@ def check_notebook(table):
         )
 
 
+class _StandStill:
+    """Nobody moves a slider in papermill: kernels that start meanwhile, in any thread, know it."""
+
+    def __init__(self):
+        self.lock, self.inside, self.before = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self.lock:
+            if not self.inside:
+                self.before = os.environ.get("MGTUTORIAL_STATIC")
+                os.environ["MGTUTORIAL_STATIC"] = "1"
+            self.inside += 1
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.inside -= 1
+            if not self.inside and self.before is None:
+                del os.environ["MGTUTORIAL_STATIC"]
+            elif not self.inside:
+                os.environ["MGTUTORIAL_STATIC"] = self.before
+
+
+_sliders_stand_still = _StandStill()
+
+
 def run(table, parameters, output=None):
     """Execute a table's notebook with papermill; return the path of the executed notebook.
 
@@ -82,27 +108,25 @@ def run(table, parameters, output=None):
     """
     check_notebook(table)
     import papermill
+    from jupyter_core.utils import ensure_event_loop
 
     source = notebook_of(table)
     output = Path(output or folder()) / source.name
     output.parent.mkdir(parents=True, exist_ok=True)
-    static = os.environ.get("MGTUTORIAL_STATIC")
-    os.environ["MGTUTORIAL_STATIC"] = "1"  # nobody moves a slider in papermill
     try:
-        papermill.execute_notebook(
-            source, output, parameters, progress_bar=False, kernel_name="python3",
-            extra_arguments=["--log-level=ERROR"],  # no advice on how to run a kernel
-        )  # fmt: skip
+        with _sliders_stand_still:
+            papermill.execute_notebook(
+                source, output, parameters, progress_bar=False, kernel_name="python3",
+                extra_arguments=["--log-level=ERROR"],  # no advice on how to run a kernel
+            )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise InvalidValue(
             f"the notebook of {table} failed in cell {error.exec_count} ({error.ename}: "
             f"{str(error.evalue).strip() or 'no message'}): see {output}."
         ) from error
     finally:
-        if static is None:
-            del os.environ["MGTUTORIAL_STATIC"]
-        else:
-            os.environ["MGTUTORIAL_STATIC"] = static
+        if threading.current_thread() is not threading.main_thread():
+            ensure_event_loop().close()  # its thread's own, which would be left open
     return output
 
 
