@@ -7,8 +7,9 @@ r"""The directive ``{measured}``: a table of numbers from a file of results, so 
     ```
 
 The file holds a list of rows, or several under names, as JSON; or a row a line (``.jsonl``). Names
-inside names are joined by points, and a value with spaces stands in quotation marks. Each line of the directive is a column: its heading, and how a row is written in it. A percentage gets
-its space, and a negative number its sign. The page is read again when the file has changed.
+inside names are joined by points, and a value with spaces stands in quotation marks. Each line of
+the directive is a column: its heading, and how a row is written in it. A percentage gets its
+space, and a negative number its sign. The page is read again when the file has changed.
 """
 
 import json

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import flop_registry
 
 from ..errors import InvalidValue
@@ -294,7 +295,7 @@ def macs_by_module(module, size, in_channels=None):
     module.eval()  # one image has no batch statistics
     try:
         with torch.no_grad(), products:
-            module(_images(module, 1, size, in_channels))
+            module(_zeros(_images(module, 1, size, in_channels)))
     finally:
         module.train(training)
         for hook in hooks:
@@ -305,7 +306,9 @@ def macs_by_module(module, size, in_channels=None):
 class _Products(TorchDispatchMode):
     """Adds up the multiplications of operations by torch's formulas, under the module that runs.
 
-    torch's own ``FlopCounterMode``, without the import of its compiler, which takes seconds.
+    Convolutions are executed on the ``meta`` device, which has shapes only, and the rest on
+    zeros: torch's own ``FlopCounterMode``, and most operations on ``meta``, would import torch's
+    compiler, which takes seconds.
     """
 
     def __init__(self):
@@ -323,17 +326,24 @@ class _Products(TorchDispatchMode):
         self.running = None
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
         formula = flop_registry.get(function.overloadpacket)
+        place = _shape if function is torch.ops.aten.convolution.default else _zeros
+        args, kwargs = tree_map(place, (args, kwargs or {}))
         if formula is None:
             with self:  # what it is made of may have one
                 out = function.decompose(*args, **kwargs)
-            if out is not NotImplemented:
-                return out
+            return function(*args, **kwargs) if out is NotImplemented else out
         out = function(*args, **kwargs)
-        if formula:  # torch counts a product and a sum
-            self.macs[self.running] += formula(*args, **kwargs, out_val=out) // 2
-        return out
+        self.macs[self.running] += formula(*args, **kwargs, out_val=out) // 2  # product and sum
+        return tree_map(_zeros, out)
+
+
+def _zeros(x):
+    return torch.zeros_like(x, device="cpu") if isinstance(x, torch.Tensor) and x.is_meta else x
+
+
+def _shape(x):
+    return x.to("meta") if isinstance(x, torch.Tensor) else x
 
 
 def _images(module, n, size, in_channels):
