@@ -249,7 +249,7 @@ def part_of(name, module):
 
 
 def _role(path, module):
-    if isinstance(module, nn.BatchNorm2d):
+    if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
         return "norms"
     for role in ("stem", "head", "unused"):
         if path[0] == role:

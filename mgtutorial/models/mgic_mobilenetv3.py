@@ -169,6 +169,11 @@ class MGICMobileNetV3Config(NetworkConfig):
         groups = []
         for (c_j, coarse), m_j in zip(pairwise(channels), hidden, strict=False):
             groups.append(group_number(c_j, m_j, self.group_size, self.grouping))
+            if groups[-1] > m_j:
+                raise InvalidValue(
+                    f"group_size={self.group_size}: {m_j} hidden channels in {groups[-1]} groups; "
+                    "give a larger group_size, or a larger expansion."
+                )
             if coarse % groups[-1]:
                 raise InvalidValue(
                     f"group_size={self.group_size}: groups of {c_j // groups[-1]} channels cannot "

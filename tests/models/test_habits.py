@@ -233,7 +233,9 @@ def test_saved_networks_come_back_with_their_config(name, tmp_path):
     models.save(path, net.to(memory_format=torch.channels_last))
     again = models.load(path)
     assert again.config == net.config and not again.training
-    assert torch.equal(again(X), net(X))
+    for name, v in net.state_dict().items():  # bit for bit; channels_last sums in another order
+        assert torch.equal(again.state_dict()[name], v)
+    torch.testing.assert_close(again(X), net(X))
     better = {k: v + 1 if v.is_floating_point() else v for k, v in net.state_dict().items()}
     models.save(path, net.config, better)  # an average of weights, say
     assert torch.equal(models.load(path).head.linear.bias, net.head.linear.bias + 1)
@@ -402,9 +404,8 @@ def test_a_data_set_chooses_stem_norms_and_ends():
 
 @pytest.mark.parametrize("name", ["mgiad-lam1-c64-g8", "resnet18"])
 def test_large_images_with_the_small_stem_are_a_warning_that_says_the_memory(name):
-    small_images = {"channels": (4, 8)} if name == "resnet18" else {}
-    config = models.named(name, num_classes=100, **small_images and {"blocks": (1, 1)})
-    net = replace(config, **small_images).build().eval()
+    smaller = {"channels": (4, 8), "blocks": (1, 1)} if name == "resnet18" else {}
+    net = models.named(name, num_classes=100, **smaller).build().eval()
     held = [
         models.activations_held(replace(net.config, stem=stem), 2, 224).bytes / 2**21
         for stem in ("3x3", "7x7")
@@ -464,24 +465,7 @@ def test_numpys_numbers_and_lists_are_taken():
     json.dumps(models.as_dict(config))
 
 
-# ------------------------------------------------------- relatives, as their public code has them
-
-
-@pytest.mark.parametrize(
-    ("name", "weights"),
-    [
-        ("mgnet-hexu", 8_278_794),
-        ("mgnet-hexu-a", 10_638_090),
-        ("mgic-resnet50-code-g16", 5_962_792),
-        ("mgic-resnet50-code-g32", 9_409_576),
-        ("mgic-resnet50-code-g64", 16_303_144),
-        ("mgic-mobilenetv3-0.6-code", 2_111_508),
-        ("mgic-mobilenetv3-1.0-code", 5_026_136),
-        ("mgic-mobilenetv3-1.2-code", 8_103_164),
-    ],
-)
-def test_counts_of_the_public_codes(name, weights):
-    assert count_weights(models.named(name)) == weights
+# ---------------------------------------------------------------------- names of public code
 
 
 def test_placements_of_the_public_code():
