@@ -15,6 +15,7 @@ from .nonnormality import (
     numerical_range,
     power_norms,
     pseudospectrum,
+    smoothing_damping,
 )
 from .report import LayerSpectrum, draw, frequencies, spectra, table, write, write_csv
 from .symbols import (
@@ -50,6 +51,7 @@ __all__ = [
     "propagation_symbol",
     "pseudospectrum",
     "singular_values",
+    "smoothing_damping",
     "smoothing_symbol",
     "spectra",
     "symbol",
