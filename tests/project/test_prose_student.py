@@ -13,7 +13,7 @@ from mgtutorial import models
 from mgtutorial.linalg.polynomials import pair
 from mgtutorial.linalg.problems import convection_diffusion
 from mgtutorial.models.counting import count_weights
-from mgtutorial.multigrid import State, correct, relax, with_residual
+from mgtutorial.multigrid import Level, State, correct, cycle, relax, with_residual
 from mgtutorial.reproduction.papers.printed_table import read_table
 
 from .prose import says
@@ -166,6 +166,25 @@ def test_steps_without_nonlinearity_stay_in_a_krylov_space():
         left = (new - u) - K @ np.linalg.lstsq(K, new - u, rcond=None)[0]
         assert np.abs(left).max() < 1e-10
         u = new
+
+
+# ----------------------------------------------------------------------------------- MGIC
+
+
+def test_features_that_come_back_in_place_of_changes_add_a_copy_on_each_visit():
+    """Blocks that do nothing: with changes the cycle is the identity, with features it is not."""
+    rng = np.random.default_rng(0)
+    down, u = rng.standard_normal((3, 6)), rng.standard_normal(6)
+    for difference, expected in ((True, u), (False, u + down.T @ down @ u)):
+        fine = Level(
+            lambda v: 0 * v,
+            R=lambda r: down @ r,
+            Pi=lambda v: down @ v,
+            P=lambda e: down.T @ e,
+            difference=difference,
+        )
+        got = cycle([fine, Level(lambda v: 0 * v)], State(u, 0 * u)).u
+        np.testing.assert_allclose(got, expected, atol=1e-12)
 
 
 # --------------------------------------------------------------------------- reproduction
