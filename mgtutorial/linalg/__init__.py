@@ -5,6 +5,7 @@
 0.6
 """
 
+from .aggregation import aggregates, algebraic_levels, smoothed
 from .approximation import Choice, Fit, minimax, root_choices
 from .coarsening import COARSEST, DENSE, check_coarsest, coarsenings, direct, galerkin
 from .cycle_roots import (
@@ -13,6 +14,13 @@ from .cycle_roots import (
     chebyshev_residual,
     cycle_bound,
     cycle_weight,
+)
+from .energy import (
+    Optimal,
+    coarse_correction,
+    energy_norm,
+    optimal_interpolation,
+    two_grid_constant,
 )
 from .fast_poisson import PoissonSolver, merge, split
 from .fourier import (
@@ -25,6 +33,13 @@ from .fourier import (
     two_grid_symbol,
 )
 from .krylov import accelerated, arnoldi, harmonic_ritz, k_cycle
+from .learned_transfers import (
+    Analysis,
+    Trained,
+    analyse,
+    galerkin_factors,
+    train_interpolation,
+)
 from .nonlinear import NonlinearPoisson, newton_red_black, nonlinear_levels
 from .operators import as_matrix, error_propagation, spectral_radius
 from .polynomials import (
@@ -86,6 +101,16 @@ from .transfers import (
     linear_interpolation,
     sublattice_pairs,
 )
+from .transposes import (
+    Grid,
+    Linear,
+    grid_levels,
+    kaczmarz,
+    landweber,
+    landweber_symbol,
+    projected,
+    transposed_grids,
+)
 
 __all__ = [
     "BLACK",
@@ -94,18 +119,26 @@ __all__ = [
     "DENSE",
     "ORDERS",
     "RED",
+    "Analysis",
     "Choice",
     "Factor",
     "Fit",
+    "Grid",
+    "Linear",
     "NonlinearPoisson",
+    "Optimal",
     "PoissonSolver",
     "Problem",
     "Prolongation",
     "Restriction",
     "Result",
     "Stencil",
+    "Trained",
     "accelerated",
+    "aggregates",
+    "algebraic_levels",
     "amplification",
+    "analyse",
     "anisotropic_diffusion",
     "arnoldi",
     "as_matrix",
@@ -117,6 +150,7 @@ __all__ = [
     "chebyshev_residual",
     "check_coarsest",
     "check_degree",
+    "coarse_correction",
     "coarse_shape",
     "coarsenings",
     "coefficients",
@@ -128,6 +162,7 @@ __all__ = [
     "cycle_weight",
     "direct",
     "double",
+    "energy_norm",
     "error_propagation",
     "extremes",
     "factors",
@@ -135,8 +170,10 @@ __all__ = [
     "full_multigrid",
     "full_weighting",
     "galerkin",
+    "galerkin_factors",
     "gauss_seidel",
     "gauss_seidel_symbol",
+    "grid_levels",
     "half_sweep",
     "half_weighting",
     "harmonic_ritz",
@@ -145,6 +182,9 @@ __all__ = [
     "jacobi",
     "jacobi_symbol",
     "k_cycle",
+    "kaczmarz",
+    "landweber",
+    "landweber_symbol",
     "leja",
     "linear",
     "linear_interpolation",
@@ -153,12 +193,14 @@ __all__ = [
     "minimax",
     "newton_red_black",
     "nonlinear_levels",
+    "optimal_interpolation",
     "p",
     "pair",
     "points",
     "poisson",
     "poisson_levels",
     "polynomial_symbol",
+    "projected",
     "propagation",
     "q",
     "red_black",
@@ -168,12 +210,16 @@ __all__ = [
     "richardson_symbol",
     "root_choices",
     "slice_pairs",
+    "smoothed",
     "smoothing_factor",
     "solve",
     "spectral_radius",
     "split",
     "steps",
     "sublattice_pairs",
+    "train_interpolation",
+    "transposed_grids",
+    "two_grid_constant",
     "two_grid_factor",
     "two_grid_symbol",
     "units",

@@ -156,7 +156,7 @@ def accelerated(A, B, count):
     >>> accelerated(A, lambda r: r, 2)(np.array([1.0, 4.0])).round(12)
     array([1., 1.])
 
-    Book: cycle_polynomials, cycle-polynomials-gmres
+    Book: two_grid_theory, eq-two-grid-k-cycle
     """
     check_degree(count)
 
@@ -204,7 +204,7 @@ def k_cycle(levels, s, inner=2):
     >>> float(np.linalg.norm(np.ones(15) - levels[0].A(s.u))) < 0.5
     True
 
-    Book: cycle_polynomials, cycle-polynomials-gmres
+    Book: two_grid_theory, eq-two-grid-k-cycle
     """
     fine, *coarser = levels
     if len(coarser) < 2:

@@ -23,6 +23,7 @@ from .nonnormality import (
     numerical_range,
     power_norms,
     pseudospectrum,
+    smoothing_damping,
 )
 from .planning import Plan, Task, planned
 from .report import LayerSpectrum, frequencies, spectra, table
@@ -68,6 +69,7 @@ __all__ = [
     "pseudospectrum",
     "second_moments",
     "singular_values",
+    "smoothing_damping",
     "smoothing_symbol",
     "spectra",
     "symbol",
