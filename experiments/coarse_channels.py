@@ -21,7 +21,7 @@ from mgtutorial.training.weights import trained
 from mgtutorial.training.workspace import Workspace
 
 SIZES = (32, 16, 8, 4)
-RATES = (0.03, 0.1, 0.3)  # at 1 it diverges
+RATES = (0.03, 0.1)  # at 0.3 it diverges
 
 
 def convolution():

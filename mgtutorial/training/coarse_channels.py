@@ -138,7 +138,7 @@ class CoarseConfig:
     n: int = 1024
     n_test: int = 1024
     epochs: int = 50
-    lr: float = 0.3
+    lr: float = 0.1
     batch_size: int = 4
     momentum: float = 0.9
     seed: int = 0
