@@ -191,6 +191,8 @@ class Pointwise(nn.Conv2d):
     >>> conv, x = blocks.conv(8, 4, kernel=1, groups=2), torch.rand(1, 8, 1, 5)
     >>> torch.allclose(Pointwise(conv)(x), conv(x), atol=1e-6)
     True
+
+    Book: mgic_worlds, worlds-functions
     """
 
     def __init__(self, conv):

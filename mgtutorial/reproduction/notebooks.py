@@ -1,6 +1,5 @@
 """The notebooks of published tables: executed with papermill, and only if something is new."""
 
-import contextlib
 import hashlib
 import json
 import os
