@@ -17,7 +17,7 @@ def test_kernels_know_that_nothing_moves_and_the_variable_is_put_back(monkeypatc
     together, ended = Barrier(2), Event()
 
     def one(long):
-        with notebooks._sliders_stand_still:
+        with notebooks._kernels:
             together.wait(30)
             seen = os.environ["MGTUTORIAL_STATIC"]
             together.wait(30)
