@@ -16,6 +16,7 @@ from .counting import (
     macs_by_part,
     weights_by_part,
 )
+from .fuse import Fused, fuse
 from .implicit_function import ImplicitConfig
 from .lean import Lean
 from .mgiad import MGiaD, MGiaDConfig
@@ -35,6 +36,7 @@ __all__ = [
     "MGIC",
     "PLACEMENTS",
     "BasicBlock",
+    "Fused",
     "ImplicitConfig",
     "Lean",
     "MGICMobileNetV3",
@@ -63,6 +65,7 @@ __all__ = [
     "count_macs",
     "count_weights",
     "from_dict",
+    "fuse",
     "group_numbers",
     "halvings",
     "literal_macs",

@@ -86,7 +86,7 @@ class Line:
         c = first.config
         images = "" if c.n_train is None else f", {first.data.n:,} images"
         parts = [f"{c.data} ({first.data.source}{images})", f"{first.epochs} epochs"]
-        parts += ["compiled"] * c.compile + [str(first.device)]
+        parts += ["compiled"] * c.compile + ["lean"] * (c.memory == "lean") + [str(first.device)]
         if self.comparable:
             return "; ".join([*parts, "the protocol"])
         others = [name for name in self.deviations if name not in ("budget", "images")]

@@ -14,7 +14,7 @@ import torch
 from ..errors import InvalidValue
 from ..models.counting import count_weights
 from . import progress, records, timing
-from .devices import SingleProcess, autocast, describe, exact
+from .devices import SingleProcess, autocast, describe, exact, executed
 from .protocols import learning_rate
 from .record import Epoch, Metric, Record, Samples, written
 from .workspace import Kept, Workspace
@@ -89,7 +89,7 @@ def _train(config, task, samples, kept, bar, limit, team):
 
     parts = {"model": model, "optimiser": optimiser, "scaler": scaler}
     curve = kept.resume(parts, order)
-    network = torch.compile(model) if config.compile else model
+    network = executed(model, config, task.device)
     forward = team.parallel(network, task.example(1, samples.size)[0])
     own = team.share(samples, config.batch_size)
     steps = -(-samples.n // config.batch_size)
