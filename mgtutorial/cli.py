@@ -168,6 +168,11 @@ def _parser():
         help="whose protocol budget paper follows: mgiad, mgic, mgic-first, poly-mgnet",
     )
     train.add_argument("--compile", action="store_true", help="use torch.compile")
+    train.add_argument(
+        "--memory",
+        choices=("fast", "lean"),
+        help="lean keeps less for the backward pass and computes it again",
+    )
     train.add_argument("--checkpoint", help="its path (default: named by the run)")
     train.add_argument(
         "--devices", type=int, default=1, help="GPUs, or CPU processes, that share the run"
@@ -290,6 +295,7 @@ def _train(arguments):
             "split",
             "precision",
             "compile",
+            "memory",
             "protocol",
         )
         if getattr(arguments, name) is not None

@@ -16,6 +16,7 @@ from .counting import (
     macs_by_part,
     weights_by_part,
 )
+from .fuse import Fused, fuse
 from .ghostnet import GhostNet, GhostNetConfig
 from .implicit_function import ImplicitConfig
 from .lean import Lean
@@ -41,6 +42,7 @@ __all__ = [
     "MGIC",
     "PLACEMENTS",
     "BasicBlock",
+    "Fused",
     "GhostNet",
     "GhostNetConfig",
     "ImplicitConfig",
@@ -75,6 +77,7 @@ __all__ = [
     "count_macs",
     "count_weights",
     "from_dict",
+    "fuse",
     "group_numbers",
     "halvings",
     "literal_macs",

@@ -64,7 +64,7 @@ def activations_alive(network, batch_size, size, in_channels=None):
 class Training(NamedTuple):
     """Bytes of a training step: kept for the backward pass, and the most at a time, gradients too.
 
-    Book: performance, performance-lean
+    Book: mgic, mgic-memory
     """
 
     kept: int
@@ -98,7 +98,7 @@ def activations_in_training(network, batch_size, size, in_channels=None):
     >>> activations_in_training(two, 1, 8, in_channels=4).kept // (4 * 8 * 8 * 4)  # and the result
     3
 
-    Book: performance, performance-lean
+    Book: mgic, mgic-memory
     """
     module = built(network)
     images = _images(module, batch_size, size, in_channels)

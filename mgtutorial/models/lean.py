@@ -51,7 +51,7 @@ class Lean(nn.Module):
     >>> kept[1] < 0.6 * kept[0]
     True
 
-    Book: performance, performance-lean
+    Book: mgic, mgic-memory
     """
 
     def __init__(self, network):

@@ -208,6 +208,8 @@ class Smoother(nn.Module):
     Book: mgnet, eq-mgnet-b
     """
 
+    followed = (("B", "norm_out"),)
+
     def __init__(self, B, c, config):
         super().__init__()
         self.norm_in = blocks.norm(config.norm, c)

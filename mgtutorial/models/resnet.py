@@ -133,6 +133,7 @@ class BasicBlock(nn.Module):
     """
 
     expansion = 1
+    followed = (("conv1", "norm1"), ("conv2", "norm2"))
 
     def __init__(self, c_in, width, stride=1, shortcut="projection", groups=1):
         super().__init__()
@@ -164,6 +165,7 @@ class Bottleneck(nn.Module):
     """
 
     expansion = 4
+    followed = (*BasicBlock.followed, ("conv3", "norm3"))
 
     def __init__(self, c_in, width, stride=1, shortcut="projection", groups=1):
         super().__init__()

@@ -148,6 +148,7 @@ class CoarseConfig:
     weight_decay: ClassVar = 0.0
     precision: ClassVar = "float32"
     compile: ClassVar = False
+    memory: ClassVar = "fast"
     norm_parts: ClassVar = 1
     partial: ClassVar = False
 

@@ -77,6 +77,7 @@ class PlaneConfig:
     weight_decay: ClassVar = 0.0
     precision: ClassVar = "float32"
     compile: ClassVar = False
+    memory: ClassVar = "fast"
     norm_parts: ClassVar = 1
 
     def __post_init__(self):

@@ -102,8 +102,8 @@ _PAPERS = {
 }
 #: The data sets of each paper's protocol.
 PROTOCOLS = {name: tuple(d for d in paper if d) for name, paper in _PAPERS.items()}
-#: What may differ in a run under a protocol: the seed, and how its program is compiled.
-FREE = ("seed", "compile")
+#: What may differ in a run under a protocol: the seed, and how its program is executed.
+FREE = ("seed", "compile", "memory")
 # What differs for some networks on top: a field of the config, its value, the changes.
 _NETWORKS = {("mgiad", "imagenet"): ("lam", 3, {"batch_size": 256})}  # for want of memory
 
@@ -145,6 +145,9 @@ class TrainConfig:
         The two of 16 bits are mixed: weights stay in float32.
     compile : bool
         Whether ``torch.compile`` is used.
+    memory : {"fast", "lean"}
+        ``"lean"`` keeps less for the backward pass and computes it again: see
+        :class:`mgtutorial.models.Lean`. Not with `compile`.
     norm_parts : int
         Batch norm takes its statistics over so many equal parts of a batch: 1, or the
         number of processes whose statistics are their own (:mod:`mgtutorial.training.distributed`).
@@ -178,6 +181,7 @@ class TrainConfig:
     protocol: str = _later("mgiad")
     normalisation: tuple | None = _later(None)
     recipe: object = _later(None)  # Recipe or None
+    memory: str = _later("fast")
 
     def __post_init__(self):
         choose("data set", self.data, catalogue.NAMES)
@@ -200,6 +204,12 @@ class TrainConfig:
         plain["compile"] = bool(self.compile)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
+        choose("memory", self.memory, ("fast", "lean"))
+        if self.compile and self.memory == "lean":
+            raise InvalidValue(
+                "memory='lean' and compile: torch's compiler decides itself what it keeps for the "
+                "backward pass; give one of the two."
+            )
         if self.normalisation is not None:
             mean, std = self.normalisation
             given = (

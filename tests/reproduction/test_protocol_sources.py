@@ -150,7 +150,7 @@ def test_a_run_under_the_protocol_departs_in_nothing_and_each_change_is_named(na
             assert field == "data" or departures.deviation(changed) == (field,)
     other = replace(config.model, initial_weights="he-fan-in-grouped")
     assert departures.deviation(replace(config, model=other)) == ("initial_weights",)
-    free = replace(config, seed=17, compile=True)
+    free = replace(config, seed=17, memory="lean")
     assert departures.deviation(free) == ()
 
 
