@@ -86,7 +86,11 @@ def _said(error):
     """Print an error once, however many processes share the run; return the exit code."""
     if getattr(error, "shared", False) and not _speaks():
         return 0  # the first process says it, and ends with its code
-    print(f"mgtutorial: {error}", file=sys.stderr)
+    from ._text import printable
+
+    # names from anybody's files stand in it: no control character reaches the terminal
+    lines = [printable(line, 5000) for line in str(error).splitlines()]
+    print("mgtutorial: " + "\n".join(lines), file=sys.stderr)
     return error.code
 
 

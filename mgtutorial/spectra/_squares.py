@@ -65,8 +65,8 @@ class Squares:
                 self.even.reshape(1, groups, n, n), (len(index), groups, n, n)
             ))[..., ::-1]  # fmt: skip
         phases = 1
-        for axis, n in enumerate(self.grid):
-            phases = phases * waves(n)[index[:, axis, None] * self.lags[:, axis] % n]
+        for axis, points in enumerate(self.grid):
+            phases = phases * waves(points)[index[:, axis, None] * self.lags[:, axis] % points]
         blocks = np.empty((len(index), self.even.shape[1]), complex)
         blocks.real = phases.real.copy() @ self.even  # a product of strided arrays avoids BLAS
         blocks.imag = phases.imag.copy() @ self.odd

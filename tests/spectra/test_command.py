@@ -4,6 +4,7 @@ import argparse
 import builtins
 import csv
 import io
+import subprocess
 import sys
 
 import numpy as np
@@ -112,6 +113,17 @@ def test_callables_of_every_kind(monkeypatch):
     with pytest.raises(InvalidValue, match="gives a Models"):
         convolutions_of("anybodys:Models")
     assert f"seed {SEED}" in convolutions_of("anybodys:Net").weights
+
+
+def test_a_file_of_ones_own_that_imports_torchvision(tmp_path):
+    """In a process of its own: torchvision's compiled part may not fit the torch beside it."""
+    text = "import torchvision\ndef net():\n    return torchvision.models.squeezenet1_1()\n"
+    (tmp_path / "mine.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "mgtutorial", "spectrum", "mine:net", "--layer", "features.0"],
+        capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0 and "features.0" in done.stdout, done.stderr
 
 
 def test_damaged_checkpoints_of_ours_are_one_sentence(tmp_path, capsys):
