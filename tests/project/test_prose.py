@@ -317,9 +317,8 @@ def test_poly_mgnet_memory_of_the_carried_residual():
         with torch.device("meta"):
             net = models.named(name).build()
         if not linear:
-            net.features = lambda f: multigrid.backslash(
-                [replace(m.level(), linear=False) for m in net.levels], multigrid.start(f)
-            )
+            levels = [replace(m.level(), linear=False) for m in net.levels]
+            net.descend = lambda f: multigrid.backslash(levels, multigrid.start(f))
         return activations_held(net, 128, 32).bytes / 2**20
 
     assert [round(held("poly-mgnet-q2", linear)) for linear in (True, False)] == [668, 580]
