@@ -184,7 +184,8 @@ def claim(quantity, **about):
 
 def test_poly_mgnet_weights_by_coefficients_and_by_roots():
     one, four = (
-        count_weights(models.PolyMgNetConfig(steps=steps)) for steps in (("p3",), ("linear",) * 4)
+        count_weights(models.named("poly-mgnet-q2", steps=steps))
+        for steps in (("p3",), ("linear",) * 4)
     )
     says("poly_mgnet", f"`p3` has {one:,} weights and four linear steps {four:,}, {four - one} for")
 
