@@ -206,7 +206,17 @@ class LevelModule(nn.Module):
 
 
 class StateNetwork(Network):
-    """A network that goes down the levels with states, not with features alone."""
+    """A network that goes down the levels with states, not with features alone.
+
+    Examples
+    --------
+    >>> from mgtutorial.models import named
+    >>> net = named("mgnet-20").build().eval()
+    >>> [tuple(s.u.shape[1:]) for s in net.states(torch.zeros(1, 3, 32, 32))]
+    [(16, 32, 32), (32, 16, 16), (64, 8, 8)]
+
+    Book: use, use-features
+    """
 
     def descend(self, f, visit=None):
         """The state on the coarsest level, from the data ``f`` on the finest.

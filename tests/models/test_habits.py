@@ -293,8 +293,9 @@ def test_states_carry_the_residual_of_their_data(name):
     states = net.states(X)
     assert [s.r is None for s in states] == [False, True]
     A = net.levels[0].level().A
-    r = net.data(X) - A(states[0].u)
-    torch.testing.assert_close(states[0].r, r, rtol=0, atol=1e-4 * float(r.abs().max()))
+    r = (net.data(X) - A(states[0].u)).detach()
+    r_of_state = states[0].r.detach()
+    torch.testing.assert_close(r_of_state, r, rtol=0, atol=1e-4 * float(r.abs().max()))
 
 
 @pytest.mark.parametrize("name", ["mgnet", "mgiad", "poly-mgnet-g6", "mgic-resnet", "resnet"])
@@ -415,7 +416,7 @@ def test_large_images_with_the_small_stem_are_a_warning_that_says_the_memory(nam
         net(x)
     for number in held:
         assert f" {number:.0f} MiB" in str(said[0].message)
-    assert held[0] > 10 * held[1]
+    assert held[0] > 4 * held[1]
     net(torch.zeros(1, 3, 32, 32))
     with torch.no_grad():
         net(x)  # said once

@@ -30,10 +30,11 @@ def test_the_table_has_every_way_and_every_kind_that_is_tested():
         for line in PAGE.splitlines()
         if line.startswith("|")
     )
-    columns = [re.sub("[` ]", "", cell) for cell in head[1:]]
-    ways = {re.sub("[` ]", "", way) for way in WAYS} | {"DistributedDataParallel"}
-    assert set(columns) == ways
+    rows = [[re.sub("[` ]", "", cell) for cell in row] for row in rows]
+    assert {row[0] for row in rows} == {re.sub(" ", "", way) for way in WAYS} | {
+        "DistributedDataParallel"
+    }
     assert all(cell == "yes" for row in rows for cell in row[1:])
     kinds = {type(config).__name__ for config in KINDS.values()}
-    named = {row[0].replace("-", "") + "Config" for row in rows}
-    assert named == {k.replace("Code", "") for k in kinds}
+    named = {name.replace("-", "") + "Config" for name in head[1:]}
+    assert named == {kind.replace("Code", "") for kind in kinds}
