@@ -12,7 +12,7 @@ from mgtutorial.models.ghostnet import GhostModule
 from mgtutorial.models.implicit_function import PRINTED_BLOCKS
 from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.spectra import error_of, principal_components
-from mgtutorial.training import coarse_channels, implicit_function, plane
+from mgtutorial.training import coarse_channels, implicit_function, plane, transfers_alone
 
 from .prose import ROOT
 
@@ -158,3 +158,20 @@ def test_worlds_time_of_an_epoch():
                     and a == 0.6 for row in r.curve) for b in PRINTED_BLOCKS}  # fmt: skip
     for other in ("mobilenetv3", "ghostnet"):
         assert 2 <= least["mgic-bneck"] / least[other] <= 3.5
+
+
+def test_worlds_a_chain_learns_in_stairs():
+    """From random rows it stands at the errors of 1, 2, 4, 5 and 6 principal components."""
+    runs = {(r.config.model.s_g, r.seed): r for r in transfers_alone.recorded()
+            if (r.config.model.start, r.metric.split) == ("random rows", "test")}  # fmt: skip
+    convolution = coarse_channels.packaged_convolution()
+    assert {r.config.filters for r in runs.values()} == {coarse_channels.remember(convolution)}
+    training, test = coarse_channels.packaged_moments()
+    curve = [row.train for row in runs[32, 0].curve]
+    for k in (1, 2, 4, 5, 6):
+        step = error_of(principal_components(training, k), training)
+        standing = sum(abs(value / step - 1) < 0.01 for value in curve)
+        assert standing >= (20 if k == 4 else 2), k
+    bound = error_of(principal_components(test, 8), test)
+    assert all(r.metric.value > bound for r in runs.values())
+    assert runs[16, 0].metric.value < 1.01 * bound < 1.4 * bound < runs[32, 0].metric.value
