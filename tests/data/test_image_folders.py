@@ -38,7 +38,12 @@ def test_imagenet_is_read_lazily_behind_the_same_calls(imagenet):
     assert (train.n, val.n, fit.n, test.n) == (30, 24 // 4, 24, 8)
     assert set(train.files) == set(val.files) | set(fit.files)
     assert not set(val.files) & set(fit.files)
-    assert (train.channels, train.size, train.num_classes, train.source) == (3, 224, 2, "2 of 1000 classes")
+    assert (train.channels, train.size, train.num_classes, train.source) == (
+        3,
+        224,
+        2,
+        "2 of 1000 classes",
+    )
     seen = list(images.batches(test, 3, shuffle=False))
     assert [tuple(x.shape) for x, _ in seen] == [(3, 3, 224, 224)] * 2 + [(2, 3, 224, 224)]
     assert torch.cat([y for _, y in seen]).tolist() == [0] * 4 + [1] * 4

@@ -38,7 +38,9 @@ def test_who_may_write_runs_nothing_of_the_repository(flow):
         if "write" in job.get("permissions", {}).values():
             used = [step.get("uses", "") for step in job["steps"]]
             assert not any("checkout" in name for name in used)
-            assert not re.search(r"\bmake\b|\bpip\b|python", str([s.get("run") for s in job["steps"]]))
+            assert not re.search(
+                r"\bmake\b|\bpip\b|python", str([s.get("run") for s in job["steps"]])
+            )
 
 
 def test_what_somebody_else_writes_is_in_no_script(flow):

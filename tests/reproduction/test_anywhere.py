@@ -87,7 +87,7 @@ def test_an_executed_notebook_that_was_damaged_is_made_again(tmp_path, tiny_note
 
 
 def test_folders_of_results_have_notebooks_of_their_own(tmp_path):
-    folders = {notebooks.folder(Workspace(tmp_path / n)) for n in ("a", "b", "runs", "a/runs")}
+    folders = {notebooks.folder(Workspace(tmp_path / n)) for n in ("a", "b", "runs", "c/runs")}
     assert len(folders) == 4
     assert notebooks.folder(Workspace()) == _paths.checkout() / "_build" / "reproduce"
 
@@ -127,7 +127,7 @@ def test_what_are_no_seeds_is_a_sentence(seeds):
         planning.plan("mgiad-table2", "smoke", rows=ROW, seeds=seeds)
 
 
-@pytest.mark.parametrize("rows", [ROW, f" {ROW}", [ROW], (ROW,), f"{ROW},mgnet-20-g4"])
+@pytest.mark.parametrize("rows", [ROW, f" {ROW}", [ROW], (ROW,), f"{ROW},mgiad-20-g4"])
 def test_rows_are_words_and_lists_everywhere(rows):
     wanted = len(rows.split(",")) if isinstance(rows, str) else 1
     assert len(planning.plan("mgiad-table2", "smoke", rows=rows).rows) == wanted
@@ -174,7 +174,7 @@ def test_words_of_a_record_are_no_mark_up_anywhere(nasty):
         body = line.replace("\\|", "").replace("\\[", "").replace("\\$", "").replace("\\{", "")
         assert "[x](" not in body and "$y" not in body and "{{" not in body, name
         rows = [x for x in texts[name].splitlines() if x.startswith("|")]
-        head = rows[[i for i, x in enumerate(rows) if "alert(1)" in x][0] - 2]
+        head = rows[next(i for i, x in enumerate(rows) if "alert(1)" in x) - 2]
         assert body.count("|") == head.count("|"), name  # no cell more than there are columns
 
 

@@ -82,7 +82,7 @@ def test_no_process_is_no_number_of_processes(option):
 
 
 def test_more_processes_than_processors_are_refused():
-    with pytest.raises(InvalidValue, match="10000 processes .* processors"):
+    with pytest.raises(InvalidValue, match=r"10000 processes .* processors"):
         distributed.train(configure(), Workspace(device="cpu"), devices=10_000)
 
 
@@ -95,7 +95,7 @@ def test_a_batch_of_one_image_on_a_grid_of_one_point_is_said_before_the_first_ep
 ):
     deep = models.MgNetConfig(channels=(4,) * 4, steps=1)  # 8, 4, 2, 1 pixels
     config = protocols.configure(deep, "digits", "smoke", n_train=64, batch_size=batch_size)
-    with pytest.raises(InvalidValue, match="one image.*another batch size"):
+    with pytest.raises(InvalidValue, match=r"one image.*another batch size"):
         loop.train(config, Workspace(tmp_path / "runs", device="cpu"))
     assert not list(tmp_path.rglob("*.pt"))
 
@@ -265,7 +265,7 @@ def test_a_wait_for_a_lock_ends_when_the_time_is_up_or_an_end_is_asked_for(tmp_p
 
 
 def test_results_side_by_side_share_no_checkpoint(tmp_path):
-    folders = ["a", "b", "runs", "a/runs", "a/b"]
+    folders = ["a", "b", "runs", "c/runs", "a/b"]
     places = {Workspace(tmp_path / f).checkpoint_of("0123") for f in folders}
     files = {FlowerConfig(models.ImplicitConfig()).results_in(tmp_path / f) for f in folders}
     assert len(places) == len(files) == len(folders)
