@@ -69,7 +69,6 @@ def run(*command, **changes):
     def end(number, frame):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        process.wait()
         sys.exit(128 + number)
 
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -77,6 +76,7 @@ def run(*command, **changes):
     try:
         return process.wait()
     finally:
+        process.wait()
         for number, handler in before.items():
             signal.signal(number, handler)
 

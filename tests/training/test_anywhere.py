@@ -205,14 +205,14 @@ def test_other_errors_stay_what_they_are():
 def test_without_a_compiler_a_compiled_run_is_one_sentence(tmp_path, monkeypatch, path):
     monkeypatch.setenv("PATH", path)
     monkeypatch.setenv("CXX", "/nonexistent/g++")
-    with pytest.raises(InvalidValue, match="C\\+\\+ compiler.*leave --compile out"):
+    with pytest.raises(InvalidValue, match=r"C\+\+ compiler.*leave --compile out"):
         train(tmp_path, compile=True)
 
 
 @pytest.mark.parametrize("module", ["torch._inductor.exc", "torch._dynamo.exc"])
 def test_what_torch_cannot_compile_is_one_sentence(module):
     error = type("SomeError", (RuntimeError,), {"__module__": module})("C++ compile error\n" * 99)
-    with pytest.raises(InvalidValue, match="torch.compile cannot") as caught:
+    with pytest.raises(InvalidValue, match=r"torch\.compile cannot") as caught:
         with doors.sentences(configure(), torch.device("cpu")):
             raise error
     assert len(str(caught.value)) < 400
