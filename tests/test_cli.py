@@ -152,9 +152,14 @@ def test_a_checkpoint_of_another_config_stops_the_command(tmp_path, capsys):
 
 def test_train_prints_what_it_did_and_appends_one_record(tmp_path, capsys):
     arguments = ["train", "--model", "mgnet-20", "--epochs", "1", "--runs", str(tmp_path)]
-    assert main(arguments) == 0 and main(arguments) == 0
+    assert main(arguments) == 0
     (record,) = records.read(tmp_path)
     said = capsys.readouterr().out
+    assert f"record: {tmp_path / 'smoke.jsonl'}" in said and "recorded before" not in said
+    earlier = {**record.to_json(), "finished": "2020-01-01T00:00:00+00:00"}
+    (tmp_path / "smoke.jsonl").write_text(json.dumps(earlier) + "\n")
+    assert main(arguments) == 0
+    assert "recorded before, nothing was trained now" in capsys.readouterr().out
     assert record.digest in said and "budget smoke, partial" in said and "digits" in said
 
 
@@ -304,3 +309,55 @@ def test_version_and_help_need_no_torch():
     )
     assert done.returncode == 0, done.stderr
     assert "reproduce" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["reproduce", "--rows", "mgnet-20"],
+        ["reproduce", "mgiad-table2", "--rows", ""],
+        ["reproduce", "mgiad-table2", "--seeds", "9" * 30],
+        ["train", "--model", "mgnet-20", "--time-limit", ""],
+        ["train", "--model", "mgnet-20", "--lr", "inf"],
+        ["train", "--model", "mgnet-20", "--seed", "-1"],
+        ["train", "--model", "mgnet-20", "--device", "meta"],
+        ["train", "--model", "mgnet-20", "--devices", "0"],
+        ["data", "--download", ""],
+        ["tables", "--check", "--book", "~"],
+    ],
+)
+def test_what_was_passed_over_in_silence_is_a_sentence(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    runs = ["--runs", str(tmp_path / "runs")] if words[0] in ("train", "reproduce") else []
+    assert main([*words, *runs]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("mgtutorial: ") and "\n" not in said
+
+
+@pytest.mark.parametrize("name", ["mynest", "setuptoolz", "pillow.x", "a/b"])
+def test_no_advice_to_install_what_the_project_does_not_ask_for(name):
+    from mgtutorial._installing import how_to_install, missing
+
+    assert ("pip install" in missing(name)) == (name == "pillow.x")
+    assert "mgtutorial[" not in how_to_install("book")
+
+
+def test_a_warning_is_one_sentence_and_none_of_our_lines(tmp_path):
+    (tmp_path / "smoke.jsonl").write_text('{"digest": "torn\n' * 500)
+    done = run("train", "--model", "mgnet-20", "--epochs", "1", "--quiet", "--runs", str(tmp_path),
+               PYTHONWARNINGS="error::UserWarning")  # fmt: skip
+    told = [line for line in done.stderr.splitlines() if "torn" in line]
+    assert done.returncode == 0 and len(told) == 1 and "499 more" in told[0], done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["data"], ["reproduce"]])
+def test_an_output_that_is_full_or_closed_is_no_traceback(words):
+    command = [sys.executable, "-m", "mgtutorial", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "cannot write the output (No space left" in done.stderr
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as closed:
+        closed.stdout.close()
+        assert closed.stderr.read() == b"" and closed.wait() == 141

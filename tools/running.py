@@ -7,10 +7,12 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,8 +57,28 @@ def variables(**changes):
 
 
 def run(*command, **changes):
-    """Run a command in the root folder, its output on the screen; return its exit code."""
-    return subprocess.run(list(map(str, command)), cwd=ROOT, env=variables(**changes)).returncode
+    """Run a command in the root folder, its output on the screen; return its exit code.
+
+    Whoever ends this program ends the command with it, and all that the command has started.
+    """
+    given = {"cwd": ROOT, "env": variables(**changes)}
+    if WINDOWS:
+        return subprocess.run(list(map(str, command)), **given).returncode
+    process = subprocess.Popen(list(map(str, command)), start_new_session=True, **given)
+
+    def end(number, frame):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        sys.exit(128 + number)
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, end) for number in signals}
+    try:
+        return process.wait()
+    finally:
+        process.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def ask(*command):

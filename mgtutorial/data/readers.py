@@ -109,7 +109,7 @@ def first_place(pattern, root):
 
 
 def source_of(reader, info, train, n, classes):
-    """Return what images are called: a part of a data set is not called like the whole.
+    """Return what official images are called: a part of them is not called like the whole.
 
     Parameters
     ----------

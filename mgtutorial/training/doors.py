@@ -2,6 +2,8 @@
 
 import contextlib
 import copy
+import os
+import shutil
 
 import torch
 
@@ -60,6 +62,13 @@ def sentences(config, device):
     ------
     InvalidValue
     """
+    if config.compile and device.type == "cpu" and os.name == "posix":
+        wanted = os.environ.get("CXX", "g++"), "g++", "clang++"
+        if not any(map(shutil.which, wanted)):  # found out here in no time, by torch in a minute
+            raise InvalidValue(
+                f"torch.compile needs a C++ compiler, and there is no {wanted[0]} here: install "
+                "one, or leave --compile out."
+            )
     try:
         yield
     except MgtutorialError:

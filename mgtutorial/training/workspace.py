@@ -98,8 +98,10 @@ class Kept:
 
     def __init__(self, run, config, results, checkpoint, team):
         self.run, self.team = run, team
-        # of a link, the file that it leads to is written, and the link stays
-        self.results, self.checkpoint = results, Path(os.path.realpath(given(checkpoint)))
+        self.results, self.checkpoint = results, given(checkpoint)
+        with contextlib.suppress(ValueError):  # no path at all, which is said when it is tried
+            # of a link, the file that it leads to is written, and the link stays
+            self.checkpoint = Path(os.path.realpath(self.checkpoint))
         self.owner = {"run": run, "config": config.as_dict()}
 
     def record(self):

@@ -38,7 +38,12 @@ def test_imagenet_is_read_lazily_behind_the_same_calls(imagenet):
     assert (train.n, val.n, fit.n, test.n) == (30, 24 // 4, 24, 8)
     assert set(train.files) == set(val.files) | set(fit.files)
     assert not set(val.files) & set(fit.files)
-    assert (train.channels, train.size, train.num_classes, train.source) == (3, 224, 2, "folders")
+    assert (train.channels, train.size, train.num_classes, train.source) == (
+        3,
+        224,
+        2,
+        "2 of 1000 classes",
+    )
     seen = list(images.batches(test, 3, shuffle=False))
     assert [tuple(x.shape) for x, _ in seen] == [(3, 3, 224, 224)] * 2 + [(2, 3, 224, 224)]
     assert torch.cat([y for _, y in seen]).tolist() == [0] * 4 + [1] * 4
@@ -75,10 +80,11 @@ def test_imagenet_batches_do_not_depend_on_the_number_of_processes(imagenet, mon
         list(images.batches(train, 8, "resized-crop", generator=seeded(2)))
 
 
-def test_imagenet_in_its_folders_is_listed_as_ready_and_counts_as_official(imagenet):
+def test_imagenet_in_its_folders_is_listed_as_ready_and_a_part_of_it_is_called_a_part(imagenet):
     (row,) = [row for row in sources.available() if row.name == "imagenet"]
     assert row == ("imagenet", "ready", str(imagenet), "")
-    assert images.load("imagenet", "test").source == catalogue.info("imagenet").official
+    part = images.load("imagenet", "test").source
+    assert part == "2 of 1000 classes" != catalogue.info("imagenet").official
     # two of a thousand classes are there: the network gets two outputs, and nothing is read
     network = protocols.configure("mgiad-lam3-c64-g8", "imagenet", "paper").model
     assert (network.num_classes, network.stem, network.transfer_norms) == (2, "7x7", "all")

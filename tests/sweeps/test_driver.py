@@ -150,7 +150,7 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch,
 
 def test_without_dask_it_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dask", None)
-    with pytest.raises(InvalidValue, match=r"pip install 'mgtutorial\[cluster\]'"):
+    with pytest.raises(InvalidValue, match=r"pip install -e '\.\[cluster\]'"):
         driver.run(configs(0), Workspace(tmp_path / "runs"), workers=2)
 
 

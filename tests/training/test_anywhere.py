@@ -1,0 +1,419 @@
+"""A run is the same run whatever surrounds it, and says in a sentence what it cannot do there."""
+
+import contextlib
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mgtutorial import _locks, _paths, models
+from mgtutorial.errors import (
+    CheckpointMismatch,
+    InvalidValue,
+    LockUnavailable,
+    MgtutorialError,
+    Unfinished,
+)
+from mgtutorial.training import devices, distributed, doors, loop, protocols, records
+from mgtutorial.training.flower import FlowerConfig
+from mgtutorial.training.time_limits import TimeLimit
+from mgtutorial.training.workspace import Workspace, load_checkpoint, save_checkpoint
+
+SMALL = models.MgNetConfig(channels=(4, 8), steps=1)
+
+
+def configure(**changes):
+    return protocols.configure(SMALL, "digits", "smoke", **{"epochs": 1, "n_train": 64} | changes)
+
+
+def train(folder, **changes):
+    return loop.train(configure(**changes), Workspace(folder / "runs", device="cpu"))
+
+
+# --- numbers
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), "0.1", None, 10**400])
+@pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
+def test_what_is_no_finite_number_is_refused(name, value):
+    with pytest.raises(InvalidValue, match=f"{name}=.*finite"):
+        configure(**{name: value})
+    if name != "weight_decay":
+        with pytest.raises(InvalidValue, match=f"{name}="):
+            FlowerConfig(models.ImplicitConfig(), **{name: value})
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "seed", "n_train", "step_epochs"])
+@pytest.mark.parametrize("value", [-1, 0.5, True, "1", 10**23, float("inf")])
+def test_what_is_no_whole_number_in_its_range_is_refused(name, value):
+    with pytest.raises(InvalidValue, match=f"{name}="):
+        configure(**{name: value})
+
+
+def test_a_run_has_one_name_however_its_numbers_were_computed():
+    plain = configure(lr=1.0, epochs=2, batch_size=32, seed=3, normalisation=((0.5,), (0.5,)))
+    same = configure(
+        lr=1, epochs=np.int64(2), batch_size=np.uint8(32), seed=np.int32(3),
+        normalisation=(np.full(1, 0.5), [np.float32(0.5)]), compile=np.bool_(False),
+    )  # fmt: skip
+    assert json.dumps(plain.as_dict()) == json.dumps(same.as_dict())
+    wide = replace(plain, model=replace(plain.model, channels=(np.int64(4), np.int64(8))))
+    assert records.digest(wide.as_dict()) == records.digest(plain.as_dict())
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), "9m"])
+def test_a_time_limit_is_a_number(seconds):
+    with pytest.raises(InvalidValue, match="time limit"):
+        _ = Workspace(time_limit=seconds).limit
+
+
+@pytest.mark.parametrize("option", [{"devices": 0}, {"devices": -2}, {"nodes": 0}, {"nodes": 1.5}])
+def test_no_process_is_no_number_of_processes(option):
+    with pytest.raises(InvalidValue, match="at least 1"):
+        devices.shared(**option)
+
+
+def test_more_processes_than_processors_are_refused():
+    with pytest.raises(InvalidValue, match=r"10000 processes .* processors"):
+        distributed.train(configure(), Workspace(device="cpu"), devices=10_000)
+
+
+# --- the last batch
+
+
+@pytest.mark.parametrize("batch_size", [1, 63, 21])
+def test_a_batch_of_one_image_on_a_grid_of_one_point_is_said_before_the_first_epoch(
+    tmp_path, batch_size, monkeypatch
+):
+    deep = models.MgNetConfig(channels=(4,) * 4, steps=1)  # 8, 4, 2, 1 pixels
+    config = protocols.configure(deep, "digits", "smoke", n_train=64, batch_size=batch_size)
+    with pytest.raises(InvalidValue, match=r"one image.*another batch size"):
+        loop.train(config, Workspace(tmp_path / "runs", device="cpu"))
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_a_batch_of_one_image_is_none_the_worse_on_a_larger_grid(tmp_path):
+    assert train(tmp_path, batch_size=63).epochs == 1
+
+
+# --- what the caller has set
+
+
+@contextlib.contextmanager
+def _default_dtype():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextlib.contextmanager
+def _default_device():
+    torch.set_default_device("meta")
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+SETTINGS = {
+    "the default type": _default_dtype,
+    "the default device": _default_device,
+    "no gradients": torch.no_grad,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+}
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_a_run_is_the_same_whatever_the_caller_has_set(tmp_path, setting):
+    plain = train(tmp_path / "plain")
+    with setting():
+        other = train(tmp_path / "other")
+    assert other.digest == plain.digest and other.metric == plain.metric
+    assert [row.loss for row in other.curve] == [row.loss for row in plain.curve]
+
+
+@pytest.mark.parametrize("name", ["benchmark", "deterministic"])
+def test_the_choice_of_algorithms_on_a_gpu_is_the_runs(name):
+    before = getattr(torch.backends.cudnn, name)
+    setattr(torch.backends.cudnn, name, True)
+    try:
+        with devices.exact(configure(), torch.device("cuda")):
+            assert not getattr(torch.backends.cudnn, name)
+        assert getattr(torch.backends.cudnn, name)
+    finally:
+        setattr(torch.backends.cudnn, name, before)
+
+
+def test_a_resumed_run_has_the_threads_of_its_checkpoint(tmp_path, monkeypatch):
+    with pytest.raises(Unfinished):
+        loop.train(
+            configure(epochs=2),
+            Workspace(tmp_path / "runs", device="cpu", time_limit=_after_one_epoch()),
+        )
+    (path,) = tmp_path.rglob("*.pt")
+    before = torch.get_num_threads()
+    state = load_checkpoint(path)
+    state.pop("digest")
+    save_checkpoint(path, state | {"threads": before + 1})
+    record = train(tmp_path, epochs=2)
+    assert record.device.threads == before + 1 and torch.get_num_threads() == before
+
+
+def _after_one_epoch():
+    limit = TimeLimit()
+    limit._asked = lambda: limit.epochs >= 1
+    return limit
+
+
+# --- no compiler, no memory
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "smaller batch"),
+        (MemoryError(), "smaller batch size"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 12 GB"), "smaller batch size"),
+    ],
+)
+def test_memory_that_does_not_suffice_is_a_sentence(error, words):
+    with (
+        pytest.raises(InvalidValue, match=words),
+        doors.sentences(configure(), torch.device("cpu")),
+    ):
+        raise error
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="a bug"):
+        with doors.sentences(configure(), torch.device("cpu")):
+            raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize("path", ["/nonexistent", ""])
+def test_without_a_compiler_a_compiled_run_is_one_sentence(tmp_path, monkeypatch, path):
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setenv("CXX", "/nonexistent/g++")
+    with pytest.raises(InvalidValue, match=r"C\+\+ compiler.*leave --compile out"):
+        train(tmp_path, compile=True)
+
+
+@pytest.mark.parametrize("module", ["torch._inductor.exc", "torch._dynamo.exc"])
+def test_what_torch_cannot_compile_is_one_sentence(module):
+    error = type("SomeError", (RuntimeError,), {"__module__": module})("C++ compile error\n" * 99)
+    with pytest.raises(InvalidValue, match=r"torch\.compile cannot") as caught:
+        with doors.sentences(configure(), torch.device("cpu")):
+            raise error
+    assert len(str(caught.value)) < 400
+
+
+# --- locks
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
+def test_a_file_system_without_locks_is_a_sentence_and_no_wait(tmp_path, monkeypatch, number):
+    import fcntl
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    begun = time.monotonic()
+    with pytest.raises(LockUnavailable, match="local disk"):
+        train(tmp_path)
+    with pytest.raises(LockUnavailable):
+        records.append(records.all_runs()[0], tmp_path / "a.jsonl")
+    assert time.monotonic() - begun < 60
+    assert records.read(tmp_path / "runs") == []
+
+
+def test_a_wait_for_a_lock_ends_when_the_time_is_up_or_an_end_is_asked_for(tmp_path, capfd):
+    path = tmp_path / "x.lock"
+    held, free = threading.Event(), threading.Event()
+
+    def other():
+        with _locks.hold(path):
+            held.set()
+            free.wait(60)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait(60)
+    try:
+        for limit in (TimeLimit(0.1), TimeLimit(asked=lambda: True)):
+            with pytest.raises(Unfinished, match="another program"):
+                with _locks.hold(path, limit.check_wait):
+                    pytest.fail("two hold one lock")
+        assert "waiting for another program" in capfd.readouterr().err
+    finally:
+        free.set()
+        thread.join()
+    with _locks.hold(path):  # free again
+        pass
+
+
+# --- places
+
+
+def test_results_side_by_side_share_no_checkpoint(tmp_path):
+    folders = ["a", "b", "runs", "c/runs", "a/b"]
+    places = {Workspace(tmp_path / f).checkpoint_of("0123") for f in folders}
+    files = {FlowerConfig(models.ImplicitConfig()).results_in(tmp_path / f) for f in folders}
+    assert len(places) == len(files) == len(folders)
+
+
+@pytest.mark.parametrize("name", ["runs", "root"])
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    loop.train(
+        configure(), Workspace(**{"runs": "~/runs", name: f"~/{name}"}, device="cpu"),
+        checkpoint_path="~/kept.pt",
+    )  # fmt: skip
+    assert (tmp_path / "runs" / "smoke.jsonl").exists() and (tmp_path / "kept.pt").exists()
+    assert not (tmp_path / "~").exists()
+    assert _paths.given("~nobody-of-this-name/x").name == "x"
+
+
+def test_an_empty_variable_is_none_at_all(monkeypatch):
+    monkeypatch.setenv("MGTUTORIAL_RESULTS", "")
+    assert _paths.results_dir() == _paths.checkout() / "results"
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "a\0b", "no/such\0/x.pt"])
+def test_a_path_that_cannot_be_is_a_sentence(tmp_path, name):
+    with pytest.raises(MgtutorialError):
+        loop.train(
+            configure(), Workspace(tmp_path / "runs", device="cpu"),
+            checkpoint_path=str(tmp_path / name),
+        )  # fmt: skip
+
+
+def test_nothing_is_put_beside_a_file_that_is_not_ours(tmp_path):
+    (tmp_path / "thesis.txt").write_text("not a checkpoint")
+    with pytest.raises(CheckpointMismatch):
+        loop.train(
+            configure(), Workspace(tmp_path / "runs", device="cpu"),
+            checkpoint_path=tmp_path / "thesis.txt",
+        )  # fmt: skip
+    assert not (tmp_path / "thesis.txt.lock").exists()
+
+
+def test_a_link_stays_and_the_file_it_leads_to_is_written(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "kept.pt").symlink_to(tmp_path / "disk" / "kept.pt")
+    loop.train(
+        configure(), Workspace(tmp_path / "runs", device="cpu"),
+        checkpoint_path=tmp_path / "kept.pt",
+    )  # fmt: skip
+    assert (tmp_path / "kept.pt").is_symlink() and (tmp_path / "disk" / "kept.pt").exists()
+
+
+# --- whose commit
+
+
+def _repository(folder, message):
+    folder.mkdir(parents=True, exist_ok=True)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(folder)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", message], check=True)
+    return folder
+
+
+@pytest.mark.parametrize("described", [None, "[project]\nname = 'another'", "no toml ["])
+def test_a_stray_pyproject_makes_no_checkout(tmp_path, described):
+    if described is not None:
+        (tmp_path / "pyproject.toml").write_text(described)
+    assert _paths._checkout(tmp_path) is None
+
+
+def test_a_repository_around_the_package_is_somebody_elses(tmp_path, monkeypatch):
+    inner = _repository(tmp_path, "theirs") / "unpacked"
+    inner.mkdir()
+    monkeypatch.setattr(records, "checkout", lambda: inner)
+    assert records.commit.__wrapped__() is None
+    ours = _repository(tmp_path / "ours", "ours")
+    monkeypatch.setattr(records, "checkout", lambda: ours)
+    assert len(records.commit.__wrapped__()) == 12
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))  # as git's hooks have it
+    theirs = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert records.commit.__wrapped__() != theirs
+
+
+# --- several processes
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "LOCAL_WORLD_SIZE"])
+@pytest.mark.parametrize("value", ["abc", "2.0", "-1", "9" * 30])
+def test_a_variable_that_is_no_number_is_a_sentence(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidValue, match=f"{name} is"):
+        if devices.shared() or name == "LOCAL_WORLD_SIZE":
+            distributed.train(configure(), Workspace(device="cpu"))
+
+
+def test_numbers_of_torchrun_that_do_not_fit_are_a_sentence(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(InvalidValue, match="no multiple"):
+        distributed.train(configure(), Workspace(device="cpu"))
+
+
+_SLURM = {
+    "SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_LOCALID": "0",
+    "SLURM_NODEID": "0", "SLURM_NODELIST": "localhost",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {**_SLURM, "SLURM_NTASKS": "1", "SLURM_NTASKS_PER_NODE": "1"},
+        {**_SLURM, "SLURM_NTASKS": "1"},
+        {**_SLURM, "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "3"},
+        {**_SLURM, "SLURM_NTASKS": "2"},
+        {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"},
+    ],
+    ids=["one task", "one task, not by node", "other nodes", "tasks not by node", "left over"],
+)
+def test_processes_that_nobody_started_are_a_sentence_and_no_wait(tmp_path, surroundings):
+    command = ["train", "--model", "mgnet-20", "--epochs", "1", "--devices", "2", "--device", "cpu",
+               "--quiet", "--runs", str(tmp_path / "runs")]  # fmt: skip
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "WORLD", "RANK"))}
+    places = {"MGTUTORIAL_PATIENCE": "5", "OMP_NUM_THREADS": "1", "MASTER_PORT": "29617"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mgtutorial", *command],
+        capture_output=True, text=True, env={**known, **places, **surroundings},
+    )  # fmt: skip
+    said = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and said[-1].startswith("mgtutorial: "), said[-5:]
+    assert "Traceback" not in done.stderr and not records.read(tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer",
+        "NCCL error: remote process exited or there was a network error",
+        "Connection reset by peer",
+    ],
+)
+def test_a_process_that_is_gone_is_a_sentence(text):
+    with pytest.raises(InvalidValue, match="same command goes on"), distributed._parting():
+        raise RuntimeError(text)
+    with pytest.raises(RuntimeError, match="a bug"), distributed._parting():
+        raise RuntimeError("a bug")
