@@ -90,9 +90,8 @@ class Level:
     A : callable
         The operator, features to data.
     pre, post : sequence of steps
-        Smoothing steps before and after the coarse correction; each maps a
-        :class:`State` to a :class:`State`, as :func:`correct` makes them. On the
-        coarsest level ``pre`` then ``post`` are all there is: put a solver there, or more steps.
+        Smoothing steps before and after the coarse correction, as :func:`correct` makes them. On
+        the coarsest level ``pre`` then ``post`` are all there is: put a solver there.
     R : callable or None
         Restricts residuals to the next coarser level.
     Pi : callable or None

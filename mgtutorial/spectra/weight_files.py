@@ -28,17 +28,9 @@ from .layers import Convolutions
 
 #: Under these keys lie the weights, in the order in which they are looked for.
 KEYS = (
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "net",
-    "network",
-    "params",
-    "module",
-    "weights",
-    "model_state",
-    "state",
-)
+    "state_dict", "model_state_dict", "model", "net", "network", "params",
+    "module", "weights", "model_state", "state",
+)  # fmt: skip
 #: Keys that begin so hold what a training needs besides.
 _OTHER = re.compile(r"opt|sched|scaler|amp|rng|loops|callbacks", re.IGNORECASE)
 #: Parts of names that wrappers add.
