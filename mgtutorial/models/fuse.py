@@ -1,7 +1,7 @@
 r"""A trained network for inference: its norms folded into the convolutions before them.
 
-In evaluation mode a batch norm is :math:`y \mapsto s y + t` with two numbers for each channel. After
-a convolution, :math:`s (K x) + t = (s K) x + t` is one convolution with other weights and a bias:
+In evaluation mode a batch norm is :math:`y \mapsto s y + t`, two numbers for each channel. After a
+convolution, :math:`s (K x) + t = (s K) x + t` is one convolution with other weights and a bias:
 exact, and one pass over the features less. A norm that stands *before* a convolution, as that of a
 residual does, is not folded: an activation stands between them, and the residual is used elsewhere.
 
@@ -21,7 +21,7 @@ from ..errors import InvalidValue
 
 
 class Fused(nn.Module):
-    """A network for inference, made by :func:`fuse`. It computes no gradients and cannot be trained.
+    """A network for inference, made by :func:`fuse`. It has no gradients.
 
     Parameters
     ----------

@@ -105,7 +105,12 @@ class _Ledger(TorchDispatchMode):
 
     def _enter(self, out, make):
         # A storage that is gone may give its address to another: the reference tells.
-        self.entries[_key(out)] = (_Recipe(make), weakref.ref(out.untyped_storage()), out._version, _form(out))
+        self.entries[_key(out)] = (
+            _Recipe(make),
+            weakref.ref(out.untyped_storage()),
+            out._version,
+            _form(out),
+        )
 
     def _look_up(self, t):
         recipe, alive, version, form = self.entries.get(_key(t), (None,) * 4)
@@ -143,4 +148,3 @@ def _key(t):
 
 def _form(t):
     return t.shape, t.stride(), t.storage_offset()
-
