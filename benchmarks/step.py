@@ -67,7 +67,8 @@ def measure(names=NAMES, repetitions=5, compile=False, bfloat16=False):
     """Yield a row for each network and side.
 
     Keys: `benchmark`, `case`, `side`, `seconds` (the least processor time), `median`, `worst`, `n`,
-    `ratio` (the literal's least time by this one), `ratio_of_medians`, `difference` and `first` (wall time of the first step, what is compiled with it).
+    `ratio` (the literal's least time by this one), `ratio_of_medians`, `difference` and `first`
+    (wall time of the first step, what is compiled with it).
     """
     for name in names:
         c = case(name)
