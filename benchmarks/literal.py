@@ -4,6 +4,7 @@ The transcription is that of the tests: functional torch, a dictionary of weight
 of A carried out where the algorithm writes one.
 """
 
+import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -28,6 +29,7 @@ class Literal(nn.Module):
     def __init__(self, network):
         super().__init__()
         self.config, self.own = network.config, {}
+        object.__setattr__(self, "network", network)  # for its names; its weights are not ours
         # A B that steps share is one tensor here, too.
         copies = {id(p): nn.Parameter(p.detach().clone()) for p in network.parameters()}
         for i, p in enumerate(copies.values()):
@@ -41,9 +43,13 @@ class Literal(nn.Module):
             return literal_mgiad.mgiad(x, self.own, config, self.training)
         return literal.mgnet(x, self.own, config.channels, config.steps, self.training)
 
-    def gradient(self, name):
-        """The gradient of a parameter, by its name in the network."""
-        return self.own[name].grad
+    def double(self):
+        """A twin in double precision."""
+        return Literal(copy.deepcopy(self.network).double())
+
+    def gradients(self):
+        """The gradients by the parameters' names in the network."""
+        return {n: self.own[n].grad for n, _ in self.network.named_parameters()}
 
 
 @dataclass

@@ -16,7 +16,7 @@ from .counting import (
     macs_by_part,
     weights_by_part,
 )
-from .fuse import Fused, fuse
+from .fused import Fused, fuse
 from .ghostnet import GhostNet, GhostNetConfig
 from .implicit_function import ImplicitConfig
 from .lean import Lean

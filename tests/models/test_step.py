@@ -10,7 +10,7 @@ from torch import nn
 from mgtutorial import models
 from mgtutorial.errors import DeviceUnavailable, InvalidValue
 from mgtutorial.models import Lean, activations_in_training, fuse
-from mgtutorial.models.fuse import Packed
+from mgtutorial.models.fused import Packed
 from mgtutorial.training import devices, protocols
 
 from . import literal, literal_mgiad

@@ -1,10 +1,9 @@
 r"""A trained network for inference: its norms folded into the convolutions before them.
 
-In evaluation mode a batch norm is :math:`y \mapsto s y + t` with two numbers for each channel.
-After a convolution, :math:`s (K x) + t = (s K) x + t` is one convolution with other weights and a
-bias: exact, and one pass over the features less. A norm that stands *before* a convolution, as
-that of a residual does, is not folded: an activation stands between them, and the residual is used
-elsewhere.
+In evaluation mode a batch norm is :math:`y \mapsto s y + t`, two numbers for each channel. After a
+convolution, :math:`s (K x) + t = (s K) x + t` is one convolution with other weights and a bias:
+exact, and one pass over the features less. A norm that stands *before* a convolution, as that of a
+residual does, is not folded: an activation stands between them, and the residual is used elsewhere.
 
 On a CPU the weights are also put, once, into the order in which the library's convolutions read
 them. Otherwise that is done in every call, which takes half of the time of a single image; and for
@@ -22,7 +21,7 @@ from ..errors import InvalidValue
 
 
 class Fused(nn.Module):
-    """A network for inference, made by :func:`fuse`: it cannot be trained.
+    """A network for inference, made by :func:`fuse`. It has no gradients.
 
     Parameters
     ----------
