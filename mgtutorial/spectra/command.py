@@ -11,7 +11,7 @@ from ..errors import InvalidValue
 from . import planning, report, written
 
 MOST_LINES = 2**25  # of a CSV: some 2 GB
-DRAWN = 10  # layers in the figures of a command
+DRAWN, CHOSEN = 5, 25  # layers in the figures of a command: of all, of those asked for by name
 
 
 def run(found, source, layers=None, size=None, eigenvalues=True, folder=".", form="svg"):
@@ -46,7 +46,7 @@ def run(found, source, layers=None, size=None, eigenvalues=True, folder=".", for
     left_out = plan.left_out | ({} if layers else found.passed_over)
     for name, why in left_out.items():
         _tell(f"left out: {printable(name)}: {printable(why, 400)}")
-    n, done = len(plan.tasks), []
+    n, done, drawn = len(plan.tasks), [], CHOSEN if layers else DRAWN
     if plan.seconds > 5 or plan.lines > 10**6:
         _tell(f"{n} layers: {estimate(plan.seconds)}, and a CSV of {plan.lines:,} lines")
 
@@ -54,7 +54,9 @@ def run(found, source, layers=None, size=None, eigenvalues=True, folder=".", for
         where = "" if size is None else f" on a periodic grid of {size} points a side"
         print(f"{printable(source)}: {len(done)} layers{where}\n\n{report.table(done)}\n")
         _say_what_is_missing(done, plan, left_out)
-        for path in written.write(done, folder, written.stem_of(source), form, DRAWN):
+        if len(done) > drawn:
+            print(f"drawn: the first {drawn} layers; choose others with --layer")
+        for path in written.write(done, folder, written.stem_of(source), form, drawn):
             print(f"written: {path}")
 
     try:
@@ -83,8 +85,6 @@ def _say_what_is_missing(done, plan, left_out):
         print(f"no eigenvalues, which take long (--size N computes them): {', '.join(without)}")
     if left_out:
         print(f"left out: {', '.join(map(printable, left_out))}")
-    if len(done) > DRAWN:
-        print(f"drawn: the first {DRAWN} layers; choose others with --layer")
 
 
 def _tell(text):

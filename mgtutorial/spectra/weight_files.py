@@ -18,6 +18,7 @@ References
 
 import contextlib
 import re
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ _OTHER = re.compile(r"opt|sched|scaler|amp|rng|loops|callbacks", re.IGNORECASE)
 _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 #: The most entries of a kernel: 1 GiB in single precision.
 MOST = 2**28
+_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".tar", ".safetensors", ".pkl", ".npz")
 _HELP = "save torch.save(network.state_dict(), path)."
 
 
@@ -69,9 +71,9 @@ def read(path):
     """
     import torch
 
-    with open(path, "rb") as file:
-        head = file.read(9)
     try:
+        with open(path, "rb") as file:
+            head = file.read(9)
         if head[8:] == b"{" and not head.startswith(b"PK"):
             from safetensors.torch import load_file
 
@@ -145,15 +147,11 @@ def states(content, path=()):
 
 
 def _is_tensor(value):
-    import torch
-
-    return isinstance(value, torch.Tensor)
+    return isinstance(value, sys.modules["torch"].Tensor)
 
 
 def _is_lazy(value):
-    import torch
-
-    return torch.nn.parameter.is_lazy(value)
+    return sys.modules["torch"].nn.parameter.is_lazy(value)
 
 
 def _bare(state):
@@ -391,5 +389,4 @@ def is_path(source):
     >>> [is_path(word) for word in ("runs/12:30/x.pt", "C:\\\\net.pt", "run:2.pt", "mynet:make")]
     [True, True, True, False]
     """
-    suffixes = (".pt", ".pth", ".ckpt", ".bin", ".tar", ".safetensors", ".pkl", ".npz")
-    return bool(re.search(r"[/\\]", source)) or Path(source).suffix.lower() in suffixes
+    return bool(re.search(r"[/\\]", source)) or Path(source).suffix.lower() in _SUFFIXES

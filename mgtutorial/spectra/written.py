@@ -44,6 +44,7 @@ def write_csv(found, path):
     Examples
     --------
     >>> import tempfile, torch
+    >>> from mgtutorial.spectra import spectra
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_csv(spectra(torch.nn.Conv2d(1, 1, 1), size=2), Path(folder, "a.csv"))
     ...     Path(folder, "a.csv").read_text().split(",")[:2]
@@ -97,6 +98,7 @@ def draw(found):
     Examples
     --------
     >>> import torch
+    >>> from mgtutorial.spectra import spectra
     >>> len(draw(spectra(torch.nn.Conv2d(2, 2, 3), size=4)))
     1
 
@@ -176,6 +178,7 @@ def write(found, folder, stem, form="svg", drawn=None):
     Examples
     --------
     >>> import tempfile, torch
+    >>> from mgtutorial.spectra import spectra
     >>> found = list(spectra(torch.nn.Conv2d(2, 2, 3), size=4))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in write(found, folder, "conv")]
