@@ -143,5 +143,5 @@ def scaling(sizes, repeat):
         for name, side in (("random f", f), ("f = 1", np.ones_like(f))):
             low = solver.solve(side, tol=0.0, max_cycles=60)
             facts[f"attainable, {name}"] = float(min(low.residuals) / np.linalg.norm(side))
-        yield {"case": f"{n + 1} x {n + 1}: growth", "side": "mgtutorial", "unit": "s",
+        yield {"case": "growth", "side": f"mgtutorial, {n + 1} x {n + 1}", "unit": "s",
                "values": seconds["mgtutorial"], "facts": facts}  # fmt: skip

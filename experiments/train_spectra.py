@@ -29,14 +29,15 @@ SKELETON = PolyMgNetConfig(  # no norm between the factors: here roots mean what
     residual="plain",
     parametrisation="coefficients",
     roots="spectrum",
+    unused_transfers=True,
 )
 #: Name -> the network, and the epochs of which its operators are kept besides the last.
 NETWORKS = {
     "poly-mgnet-skeleton": (SKELETON, (1, 2)),
     "mgnet-20": (models.named("mgnet-20"), (1, 2)),
     "mgiad-20-g4": (models.named("mgiad-20-g4"), (1, 2)),
-    "poly-mgnet-20-q2": (PolyMgNetConfig(WIDTHS, "q2"), ()),
-    "poly-mgnet-20-g4": (PolyMgNetConfig(WIDTHS, "g4"), ()),
+    "poly-mgnet-20-q2": (models.named("poly-mgnet-q2", channels=WIDTHS), ()),
+    "poly-mgnet-20-g4": (models.named("poly-mgnet-g4", channels=WIDTHS), ()),
 }
 
 

@@ -10,7 +10,6 @@ import contextlib
 import gc
 import os
 import sys
-import time
 import warnings
 
 from . import __version__
@@ -87,7 +86,11 @@ def _said(error):
     """Print an error once, however many processes share the run; return the exit code."""
     if getattr(error, "shared", False) and not _speaks():
         return 0  # the first process says it, and ends with its code
-    print(f"mgtutorial: {error}", file=sys.stderr)
+    from ._text import printable
+
+    # names from anybody's files stand in it: no control character reaches the terminal
+    lines = [printable(line, 5000) for line in str(error).splitlines()]
+    print("mgtutorial: " + "\n".join(lines), file=sys.stderr)
     return error.code
 
 
@@ -113,7 +116,9 @@ def _parser():
     count.add_argument("--rows", help="comma-separated rows of the table (default: all)")
     count.add_argument("--data", help="with a network: for this data set's images and classes")
     count.add_argument("--size", type=int, help="with a network: pixels of a side")
-    count.add_argument("--batch-size", type=int, default=128, help="for the memory held")
+    count.add_argument(
+        "--batch-size", type=int, help="with a network: for the memory held (default: 128)"
+    )
     count.add_argument("--format", default="table", help="table, json or csv")
     count.add_argument(
         "--write", action="store_true", help="record what every table's networks have now"
@@ -167,6 +172,11 @@ def _parser():
         help="whose protocol budget paper follows: mgiad, mgic, mgic-first, poly-mgnet",
     )
     train.add_argument("--compile", action="store_true", help="use torch.compile")
+    train.add_argument(
+        "--memory",
+        choices=("fast", "lean"),
+        help="lean keeps less for the backward pass and computes it again",
+    )
     train.add_argument("--checkpoint", help="its path (default: named by the run)")
     train.add_argument(
         "--devices", type=int, default=1, help="GPUs, or CPU processes, that share the run"
@@ -237,89 +247,41 @@ def _data(arguments):
 
 @_nothing_collected()
 def _count(arguments):
+    from ._text import listed
     from .reproduction import count_report
 
     a = arguments
+    of_network = [a.data is not None, a.size is not None, a.batch_size is not None]
+    if any(of_network) and not a.network:
+        raise InvalidValue(
+            "--data, --size and --batch-size belong to a network: name one, as in mgtutorial count "
+            "mgnet-20 --size 64."
+        )
     if a.write:
-        if a.network or a.table or a.rows:
+        if a.network or a.table or a.rows is not None:
             raise InvalidValue("--write counts every table: give no network, table or rows.")
         from .reproduction import expected_counts
 
         print(f"written: {expected_counts.write()}")
         return
-    if a.network and (a.table or a.rows):
+    if a.network and (a.table or a.rows is not None):
         raise InvalidValue("a network and a table were given: count either of them.")
     if a.network:
-        text = count_report.of_network(a.network, a.data, a.size, a.batch_size, a.format)
+        images = 128 if a.batch_size is None else a.batch_size
+        text = count_report.of_network(a.network, a.data, a.size, images, a.format)
     else:
-        text = count_report.of_tables(a.table, a.rows.split(",") if a.rows else None, a.format)
+        text = count_report.of_tables(a.table, listed(a.rows, "rows"), a.format)
     print(text)
 
 
 def _spectrum(arguments):
-    from ._text import estimate, printable
-    from .spectra import planning, report, written
+    from .spectra import command, written
     from .training.weights import convolutions_of
 
     a = arguments
     written.choose_format(a.format)
-    convolutions = convolutions_of(a.source, a.network)
-    plan = planning.planned(convolutions, a.layer, a.size, not a.singular)
-    if plan.lines > _MOST_LINES:
-        raise InvalidValue(
-            f"the CSV would have {plan.lines:,} lines, more than {_MOST_LINES:,}: take a smaller "
-            "grid, or fewer layers at a time."
-        )
-    written.check_folder(a.output)
-    left_out = plan.left_out | ({} if a.layer else convolutions.passed_over)
-    for name, why in left_out.items():
-        _tell(f"left out: {printable(name)}: {printable(why, 400)}")
-    n, begun, found, spent = len(plan.tasks), time.monotonic(), [], 0.0
-    if plan.seconds > 5 or plan.lines > 10**6:
-        _tell(f"{n} layers: {estimate(plan.seconds)}, and a CSV of {plan.lines:,} lines")
-    try:
-        for task in plan.tasks:
-            found.append(report.spectrum_of(task, plan.weights))
-            spent += task.seconds
-            rest = sum(t.seconds for t in plan.tasks[len(found) :])
-            rest *= (time.monotonic() - begun) / spent
-            left = f", {estimate(rest)} left" if rest > 5 else ""
-            _tell(f"{printable(task.name)}: done ({len(found)} of {n}{left})")
-    except KeyboardInterrupt:
-        if found:
-            _spectra_written(a, found, plan, left_out)
-        raise KeyboardInterrupt(f"{len(found)} of {n} layers are done and kept.") from None
-    _spectra_written(a, found, plan, left_out)
-
-
-def _spectra_written(a, found, plan, left_out):
-    """Print the table, and write figures and CSV."""
-    from ._text import printable
-    from .spectra import report, written
-
-    where = "" if a.size is None else f" on a periodic grid of {a.size} points a side"
-    print(f"{printable(a.source)}: {len(found)} layers{where}\n\n{report.table(found)}\n")
-    done = {s.name for s in found}
-    if without := [printable(name) for name in plan.without_eigenvalues if name in done]:
-        print(f"without eigenvalues, as these take long (--size N computes them): {_list(without)}")
-    if left_out:
-        print(f"left out: {_list(printable(name) for name in left_out)}")
-    if len(found) > _DRAWN:
-        print(f"drawn: the first {_DRAWN} layers; choose others with --layer")
-    for path in written.write(found, a.output, written.stem_of(a.source), a.format, _DRAWN):
-        print(f"written: {path}")
-
-
-_MOST_LINES = 2**25  # of a CSV: some 2 GB
-_DRAWN = 20  # layers in the figures of a command
-
-
-def _list(names):
-    return ", ".join(names)
-
-
-def _tell(text):
-    print(text, file=sys.stderr, flush=True)
+    found = convolutions_of(a.source, a.network)
+    command.run(found, a.source, a.layer, a.size, not a.singular, a.output, a.format)
 
 
 def _train(arguments):
@@ -337,6 +299,7 @@ def _train(arguments):
             "split",
             "precision",
             "compile",
+            "memory",
             "protocol",
         )
         if getattr(arguments, name) is not None

@@ -72,7 +72,7 @@ def choose(kind, given, allowed):
     Raises
     ------
     UnknownName
-        With the nearest names first, or all of them if none is near.
+        With the nearest names first, then all of them, or the first of many.
 
     Examples
     --------
@@ -90,7 +90,13 @@ def choose(kind, given, allowed):
     near = [name for name in allowed if asked and asked in name.lower()]
     near = near[:3] or get_close_matches(asked, allowed, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    raise UnknownName(f"unknown {kind} {given!r}: {hint}Allowed: {', '.join(allowed)}.")
+    rest = f", ... ({len(allowed)} in all)" if len(allowed) > _MOST else ""
+    listed = ", ".join(name[:80] for name in allowed[:_MOST])
+    asked = repr(given) if len(str(given)) <= 200 else f"{str(given)[:200]!r}..."
+    raise UnknownName(f"unknown {kind} {asked}: {hint}Allowed: {listed}{rest}.")
+
+
+_MOST = 24  # names in a sentence
 
 
 class Names(dict):

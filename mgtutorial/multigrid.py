@@ -23,12 +23,11 @@ from the corrections alone, so :math:`f'` and :math:`A' (\Pi u)` are never neede
 same residual, and makes the same corrections. Only a nonlinear :math:`A'` has to be told where it
 is, by :math:`f'`; then :func:`with_right_hand_side` makes it from the residual.
 
-**Rounding.** A carried residual drifts away from ``f - A u``: each correction adds a rounding error
-of the size of ``A c``, and none is forgotten. In a solver the gap comes with the few cycles that
-correct most. Then it stays, three to five times as large as the residual at which rounding stops a
-solver that computes ``f - A u``, while the carried one goes on falling. So
-:func:`mgtutorial.linalg.solve` computes the residual that it reports from `f` and `u`. In a
-network, with its few steps, the gap is smaller than the rounding error of a computed ``f - A u``.
+**Rounding.** Each correction adds an error of the size of ``A c``'s rounding to a carried residual,
+and none is forgotten. In a solver that gap stays, three to five times as large as the residual at
+which rounding stops a solver that computes ``f - A u``, while the carried one goes on falling: so
+:func:`mgtutorial.linalg.solve` computes what it reports from `f` and `u`. In a network, with its
+few steps, the gap is smaller than the rounding error of a computed ``f - A u``.
 
 References
 ----------
@@ -104,7 +103,7 @@ class Level:
         From the next coarser level back: prolongates corrections.
     add : callable
         Takes ``u`` and ``P``'s result to the corrected approximation: ``u + P(e)``, unless a
-        solver that works in place puts its own here.
+        solver that works in place has its own.
     difference : bool
         True: `P` gets ``u' - Pi u``, the correction of the full approximation scheme. False: it
         gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does that, since a
@@ -134,9 +133,7 @@ class Level:
 
 
 def start(f, u=None, linear=False):
-    """Return the state to start from; for the zero start its residual is `f`, free of charge.
-
-    Every ``A`` here satisfies ``A(0) = 0`` (a convolution without bias does).
+    """Return the state to start from; for zero its residual is `f`, since every ``A(0) = 0`` here.
 
     Parameters
     ----------
@@ -159,8 +156,8 @@ def start(f, u=None, linear=False):
     """
     if u is not None:
         return State(u, None, f, u) if linear else State(u, f)
-    torch = sys.modules.get("torch")  # a tensor can only come from an imported torch
-    like = torch if torch is not None and isinstance(f, torch.Tensor) else np
+    # What speaks torch's protocol is a tensor, or stands for one in a trace.
+    like = sys.modules["torch"] if hasattr(f, "__torch_function__") else np
     return State(like.zeros_like(f), None if linear else f, f)
 
 
@@ -320,7 +317,7 @@ def coarsen(fine, coarse, s):
     return s, c if coarse.linear else with_right_hand_side(coarse.A, c)
 
 
-def backslash(levels, s):
+def backslash(levels, s, visit=None):
     r"""The coarsening leg of a cycle: smooth and coarsen down to the last level.
 
     This is MgNet's forward pass between stem and head; with one linear solve
@@ -332,6 +329,8 @@ def backslash(levels, s):
         From fine to coarse.
     s : State
         On the finest level.
+    visit : callable, optional
+        Is shown the state of each level when the level is left, the last one's at the end.
 
     Returns
     -------
@@ -347,9 +346,13 @@ def backslash(levels, s):
 
     Book: mgnet, mgnet-algorithm
     """
+    visit = visit or (lambda state: None)
     for fine, coarse in pairwise(levels):
-        _, s = coarsen(fine, coarse, relax(fine.pre, s))
-    return relax(levels[-1].pre, s)
+        left, s = coarsen(fine, coarse, relax(fine.pre, s))
+        visit(left)
+        del left  # so that its memory is free
+    visit(s := relax(levels[-1].pre, s))
+    return s
 
 
 def cycle(levels, s, gamma=1):

@@ -57,6 +57,16 @@ MISTAKES = [
     (["count", "mgnet", "--size", "4"], "give at most 3 levels"),
     (["count", "mgnet", "--size", "0"], "size=0"),
     (["count", "mgnet-20", "--batch-size", "1"], "batch_size=1"),
+    (["count", "mgnet-20", "--batch-size", "0"], "batch_size=0"),
+    (["count", "mgnet-20", "--batch-size", "9" * 23], "at most 1,000,000"),
+    (["count", "mgnet-20", "--size", "1000000000"], "from 1 to 16,384"),
+    (["count", "mgnet-20", "--size", "9" * 20], "from 1 to 16,384"),
+    (["count", "mgnet-20", "--rows", ""], "either"),
+    (["count", "--size", "7"], "belong to a network"),
+    (["count", "--table", "mgiad-table1", "--data", "digits"], "belong to a network"),
+    (["count", "--batch-size", "0", "--write"], "belong to a network"),
+    (["count", "--table", "mgiad-table1", "--rows", ""], "names with commas"),
+    (["count", "--table", "mgiad-table1", "--rows", "mgnet,"], "names with commas"),
 ]
 
 
@@ -68,6 +78,41 @@ def test_a_mistake_is_one_sentence_and_code_2(arguments, words, capsys, tmp_path
     assert said.startswith("mgtutorial: ") and words in said
     assert "\n" not in said and "Traceback" not in said
     assert not list(tmp_path.rglob("*.pt")), "nothing half-written"
+
+
+def test_rows_are_found_with_spaces_after_the_commas(capsys):
+    assert main(["count", "--table", "mgiad-table1", "--rows", "mgnet, mgiad-lam3-c64-g4"]) == 0
+    assert "mgiad-lam3-c64-g4" in capsys.readouterr().out
+
+
+def test_a_network_is_counted_for_every_data_set_that_is_trained_on(capsys):
+    assert main(["count", "mgnet-20", "--data", "digits"]) == 0
+    assert "1 x 8 x 8, 10 classes" in capsys.readouterr().out
+
+
+def test_ctrl_c_promises_only_what_is_so(monkeypatch, capsys):
+    from mgtutorial.reproduction import count_report
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(count_report, "of_network", stopped)
+    assert main(["count", "mgnet-20"]) == 130
+    said = capsys.readouterr().err
+    assert "stopped" in said and "epoch" not in said
+
+
+def test_a_package_is_to_be_installed_only_if_the_project_asks_for_it(monkeypatch, capsys):
+    from mgtutorial.reproduction import count_report
+
+    for name, advised in (("papermill", True), ("sklearn.datasets", True), ("numpi", False)):
+
+        def missing(*_, name=name):
+            raise ModuleNotFoundError(name=name)
+
+        monkeypatch.setattr(count_report, "of_network", missing)
+        assert main(["count", "mgnet-20"]) == 2
+        assert ("pip install" in capsys.readouterr().err) == advised
 
 
 def test_data_that_is_not_there_says_what_to_type(tmp_path):
@@ -293,7 +338,9 @@ def test_a_warning_is_one_sentence_and_none_of_our_lines(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize("words", [["data"], ["reproduce"]])
+@pytest.mark.parametrize(
+    "words", [["data"], ["reproduce"], ["count", "mgnet-20", "--format", "csv"]], ids=" ".join
+)
 def test_an_output_that_is_full_or_closed_is_no_traceback(words):
     command = [sys.executable, "-m", "mgtutorial", *words]
     with open("/dev/full", "w") as full:

@@ -78,7 +78,7 @@ def setup():
         write(MADE, {**want, "ready": False})
         # setuptools first, as pinned: an isolated build would fetch the newest.
         what = "the package and all it needs, 2 GB,"
-        package = ("--no-build-isolation", "--editable", ".[book,test,cluster]")
+        package = ("--no-build-isolation", "--editable", ".[book,test,cluster,onnx]")
         install(what, "10 s to 5 min", ("setuptools",), package)
         show = "import torch; print(torch.__version__, 'CUDA' if torch.version.cuda else 'the CPU')"
         imports, torch = ask(PYTHON, "-c", show)

@@ -6,13 +6,15 @@ r"""The directive ``{measured}``: a table of numbers from a file of results, so 
     spectral radius, end | {end:.2f}
     ```
 
-The file holds a list of rows, or several under names, as JSON; or a row a line (``.jsonl``). Each
-line of the directive is a column: its heading, and how a row is written in it. A percentage gets
-its space, and a negative number its sign. The page is read again when the file has changed.
+The file holds a list of rows, or several under names, as JSON; or a row a line (``.jsonl``). Names
+inside names are joined by points, and a value with spaces stands in quotation marks. Each line of
+the directive is a column: its heading, and how a row is written in it. A percentage gets its
+space, and a negative number its sign. The page is read again when the file has changed.
 """
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,8 +31,9 @@ def rows(path, name=None, where=""):
         found = [json.loads(line) for line in text.splitlines()]
     else:
         found = json.loads(text)
-        found = found[name] if name else found
-    wanted = dict(pair.split("=") for pair in where.split())
+        for key in name.split(".") if name else ():
+            found = found[key]
+    wanted = dict(pair.split("=", 1) for pair in shlex.split(where))
     return [row for row in found if all(str(row[k]) == v for k, v in wanted.items())]
 
 

@@ -12,6 +12,9 @@ its roots belong where the spectrum is. :mod:`mgtutorial.linalg.polynomials` mak
 :func:`leja`                         the order in which rounding does least harm
 ===================================  ======================================================
 
+Those for a cycle with a real coarse grid are in :mod:`mgtutorial.linalg.cycle_roots`, those from
+a few steps of GMRES in :mod:`mgtutorial.linalg.krylov`.
+
 Roots are arrays, real or complex. For a real operator complex roots come in conjugate pairs.
 
 References

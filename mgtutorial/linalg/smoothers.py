@@ -14,6 +14,7 @@ smoother                B                               symbol of E
 :func:`red_black`       (D + L)^-1, checkerboard order  :func:`red_black_symbol`
 ======================  ==============================  ============================
 
+(for any `A`, ``omega A^T``: :mod:`mgtutorial.linalg.transposes`),
 with `D` the diagonal of `A` and `L` what lies below it in the order of the sweep.
 
 **Symbols.** On an infinite (or periodic) grid a constant-coefficient operator maps

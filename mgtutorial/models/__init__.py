@@ -5,7 +5,7 @@ MgNetConfig(..., channels=(16, 32, 64), steps=3, in_channels=1, ...)
 """
 
 from . import blocks
-from .alive import activations_alive
+from .alive import activations_alive, activations_in_training
 from .applications import applications_written, literal_macs
 from .config import NetworkConfig, as_dict
 from .counting import (
@@ -16,26 +16,40 @@ from .counting import (
     macs_by_part,
     weights_by_part,
 )
+from .fuse import Fused, fuse
+from .ghostnet import GhostNet, GhostNetConfig
 from .implicit_function import ImplicitConfig
+from .lean import Lean
 from .mgiad import MGiaD, MGiaDConfig
 from .mgic import MGIC, TransferChain, TransfersConfig, group_numbers, halvings
 from .mgic_mobilenetv3 import MGICMobileNetV3, MGICMobileNetV3Config
+from .mgic_mobilenetv3_code import MGICMobileNetV3Code, MGICMobileNetV3CodeConfig
 from .mgic_resnet import MGICResNet, MGICResNetConfig
 from .mgnet import MgNet, MgNetConfig
 from .narrow import narrowed
+from .network import Network
 from .poly_mgnet import PolyMgNet, PolyMgNetConfig
+from .poly_placements import placements_of_code
 from .poly_roots import spectrum
 from .poly_steps import PLACEMENTS, PolyStep
 from .registry import CONFIGS, from_dict, name_of, named
 from .resnet import BasicBlock, ResNet, ResNetConfig
+from .saving import load, save
+from .sic import SiC
 
 __all__ = [
     "CONFIGS",
     "MGIC",
     "PLACEMENTS",
     "BasicBlock",
+    "Fused",
+    "GhostNet",
+    "GhostNetConfig",
     "ImplicitConfig",
+    "Lean",
     "MGICMobileNetV3",
+    "MGICMobileNetV3Code",
+    "MGICMobileNetV3CodeConfig",
     "MGICMobileNetV3Config",
     "MGICResNet",
     "MGICResNetConfig",
@@ -43,16 +57,19 @@ __all__ = [
     "MGiaDConfig",
     "MgNet",
     "MgNetConfig",
+    "Network",
     "NetworkConfig",
     "PolyMgNet",
     "PolyMgNetConfig",
     "PolyStep",
     "ResNet",
     "ResNetConfig",
+    "SiC",
     "TransferChain",
     "TransfersConfig",
     "activations_alive",
     "activations_held",
+    "activations_in_training",
     "applications_written",
     "as_dict",
     "blocks",
@@ -60,13 +77,17 @@ __all__ = [
     "count_macs",
     "count_weights",
     "from_dict",
+    "fuse",
     "group_numbers",
     "halvings",
     "literal_macs",
+    "load",
     "macs_by_part",
     "name_of",
     "named",
     "narrowed",
+    "placements_of_code",
+    "save",
     "spectrum",
     "weights_by_part",
 ]

@@ -1,13 +1,14 @@
-"""How much memory a forward pass needs at a time, counted tensor by tensor.
+"""How much memory a pass through a network needs at a time, counted tensor by tensor.
 
 :func:`mgtutorial.models.counting.activations_held` counts what training keeps. At inference nothing
 is kept: a result goes when its last reader has gone. What counts is the moment at which most is
-alive. On the ``meta`` device this takes no memory and is exact for a program as it is written; an
-allocator that rounds, or a compiler that fuses, needs more or less.
+alive; for a training step, forward and backward, that moment is counted here, too. On the ``meta``
+device this takes no memory and is exact for a program as it is written; an allocator that rounds,
+or a compiler that fuses, needs more or less.
 """
 
 import weakref
-from collections import Counter
+from typing import NamedTuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -60,29 +61,90 @@ def activations_alive(network, batch_size, size, in_channels=None):
     return Activations(alive.peak // images.element_size(), alive.peak)
 
 
+class Training(NamedTuple):
+    """Bytes of a training step: kept for the backward pass, and the most at a time, gradients too.
+
+    Book: mgic, mgic-memory
+    """
+
+    kept: int
+    peak: int
+
+
+def activations_in_training(network, batch_size, size, in_channels=None):
+    """Return what a training step keeps after its forward pass, and the most that it holds.
+
+    Images and gradients count, parameters and buffers do not, nor does the optimiser.
+
+    Parameters
+    ----------
+    network : torch.nn.Module or config
+        A module may be a function's: what it computes need not be its own.
+    batch_size : int
+    size : int or (int, int)
+        Height and width of the images.
+    in_channels : int, optional
+        Default: the config's.
+
+    Returns
+    -------
+    Training
+        ``(kept, peak)``
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> two = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), nn.Conv2d(4, 4, 1, bias=False))
+    >>> activations_in_training(two, 1, 8, in_channels=4).kept // (4 * 8 * 8 * 4)  # and the result
+    3
+
+    Book: mgic, mgic-memory
+    """
+    module = built(network)
+    images = _images(module, batch_size, size, in_channels)
+    alive = _Alive({_storage(t) for t in (*module.parameters(), *module.buffers())})
+    training, before = module.training, [b.clone() for b in module.buffers()]
+    gradients = [p.grad for p in module.parameters()]
+    module.train().zero_grad(set_to_none=True)
+    try:
+        with torch.enable_grad(), alive:
+            alive.see(images)
+            out = module(images)
+            kept = alive.now
+            out.sum().backward()
+    finally:
+        module.train(training)
+        for b, value in zip(module.buffers(), before, strict=True):
+            b.copy_(value)  # counting is no training step
+        for p, gradient in zip(module.parameters(), gradients, strict=True):
+            p.grad = gradient
+    return Training(kept, alive.peak)
+
+
 class _Alive(TorchDispatchMode):
-    """Follows every result from the operation that makes it to the end of its last tensor."""
+    """Follows every result from the operation that makes it to the end of its storage."""
 
     def __init__(self, own):
         super().__init__()
-        self.own, self.tensors, self.sizes = own, Counter(), {}
+        self.own, self.sizes = own, {}
         self.now = self.peak = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls):
+        return False  # or the first operation imports torch's compiler, which takes seconds
 
     def see(self, t):
         storage = _storage(t)
-        if storage in self.own:
+        if storage in self.own or storage in self.sizes:
             return
-        if not self.tensors[storage]:
-            self.sizes[storage] = t.untyped_storage().nbytes()
-            self.now += self.sizes[storage]
-            self.peak = max(self.peak, self.now)
-        self.tensors[storage] += 1
-        weakref.finalize(t, self._gone, storage).atexit = False
+        self.sizes[storage] = t.untyped_storage().nbytes()
+        self.now += self.sizes[storage]
+        self.peak = max(self.peak, self.now)
+        # A tensor may be gone while another has its storage: autograd keeps results so.
+        weakref.finalize(t.untyped_storage(), self._gone, storage).atexit = False
 
     def _gone(self, storage):
-        self.tensors[storage] -= 1
-        if not self.tensors[storage]:
-            self.now -= self.sizes.pop(storage)
+        self.now -= self.sizes.pop(storage)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))

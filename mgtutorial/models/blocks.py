@@ -1,9 +1,14 @@
 """The few parts that every network of the book is made of."""
 
+import math
+
 import torch
-from torch import nn
+from torch import fx, nn
 
 from ..errors import InvalidValue, choose
+
+#: The norms: over a channel of all images, and over groups of channels or all of one image.
+NORMS = ("batch", "group", "layer", "none")
 
 #: The laws that :func:`initialise` draws from.
 INITIAL_WEIGHTS = ("he-fan-out", "torch", "he-fan-in-grouped")
@@ -45,11 +50,15 @@ def conv(c_in, c_out, kernel=3, stride=1, groups=1):
 
 
 def norm(kind, c):
-    """Return batch norm over `c` channels, or the identity for ``"none"``.
+    """Return a norm over `c` channels.
+
+    ``"batch"`` takes mean and variance of a channel over all images; the others those of one
+    image, so that they do not depend on its companions: ``"layer"`` over all channels and pixels,
+    ``"group"`` over groups of 8 channels, or what divides both 8 and `c`.
 
     Parameters
     ----------
-    kind : {"batch", "none"}
+    kind : {"batch", "group", "layer", "none"}
     c : int
         Channels.
 
@@ -62,11 +71,52 @@ def norm(kind, c):
     --------
     >>> norm("batch", 8), norm("none", 8)
     (BatchNorm2d(8, ...), Identity())
+    >>> norm("group", 20), norm("layer", 20)
+    (GroupNorm(5, 20, ...), GroupNorm(1, 20, ...))
 
     Book: mgnet, eq-mgnet-b
     """
-    choose("norm", kind, ("batch", "none"))
-    return nn.BatchNorm2d(c) if kind == "batch" else nn.Identity()
+    choose("norm", kind, NORMS)
+    if kind == "batch":
+        return nn.BatchNorm2d(c)
+    if kind == "none":
+        return nn.Identity()
+    return nn.GroupNorm(1 if kind == "layer" else c // math.gcd(c, 8), c)
+
+
+def exchange_norms(network, kind):
+    """Put norms of another kind in the place of all batch norms of a network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Anybody's.
+    kind : {"batch", "group", "layer", "none"}
+        ``"batch"`` leaves all as it is.
+
+    Returns
+    -------
+    torch.nn.Module
+        `network`, changed in place.
+
+    Raises
+    ------
+    UnknownName
+        For another kind.
+
+    Examples
+    --------
+    >>> exchange_norms(nn.Sequential(conv(3, 16), nn.BatchNorm2d(16)), "group")[1]
+    GroupNorm(2, 16, ...)
+
+    Book: use, use-norms
+    """
+    choose("norm", kind, NORMS)
+    for parent in network.modules() if kind != "batch" else ():
+        for name, child in parent.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(parent, name, norm(kind, child.num_features))
+    return network
 
 
 def activation(kind):
@@ -103,7 +153,7 @@ def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
     kind : {"3x3", "7x7"}
     c_in, c_out : int
         Channels of the image and of the data.
-    norm_kind : {"batch", "none"}
+    norm_kind : {"batch", "group", "layer", "none"}
     act : {"relu", "none"}
 
     Raises
@@ -129,13 +179,31 @@ def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
     )
 
 
+def classifier(c, num_classes):
+    """Return a linear layer with bias, or the identity for no classes.
+
+    Parameters
+    ----------
+    c, num_classes : int
+
+    Examples
+    --------
+    >>> classifier(16, 0)
+    Identity()
+
+    Book: use, use-features
+    """
+    return nn.Linear(c, num_classes) if num_classes else nn.Identity()
+
+
 class Head(nn.Module):
     """Global average pool, then a linear layer with bias.
 
     Parameters
     ----------
     c, num_classes : int
-        It takes features of shape ``(n, c, height, width)`` to ``(n, num_classes)``.
+        It takes features of shape ``(n, c, height, width)`` to ``(n, num_classes)``; without
+        classes to ``(n, c)``.
 
     Examples
     --------
@@ -147,7 +215,8 @@ class Head(nn.Module):
 
     def __init__(self, c, num_classes):
         super().__init__()
-        self.linear = nn.Linear(c, num_classes)
+        self.width = c
+        self.linear = classifier(c, num_classes)
 
     def forward(self, u):
         return self.linear(u.mean((2, 3)))
@@ -207,7 +276,10 @@ def initialise(module, law="he-fan-out"):
 
 
 def check_images(x, c_in):
-    """Raise if `x` is no batch of images with `c_in` channels.
+    """Return `x` as a network computes with it; raise if it has not `c_in` channels.
+
+    On a CPU the channels of a pixel are put side by side in memory ("channels last"), and every
+    layer after it keeps that order. The library's convolutions are faster so, those in groups most.
 
     Parameters
     ----------
@@ -217,7 +289,7 @@ def check_images(x, c_in):
     Returns
     -------
     tensor
-        `x`, as floating-point numbers.
+        `x`, as floating-point numbers. Its shape is the same.
 
     Raises
     ------
@@ -229,12 +301,16 @@ def check_images(x, c_in):
     >>> check_images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), 3).dtype
     torch.float32
     """
+    if torch.jit.is_tracing():  # sizes are no numbers there; they were checked before
+        return x
     if x.ndim != 4 or x.shape[1] != c_in:
         raise InvalidValue(
             f"the network takes images of shape (n, {c_in}, height, width), "
             f"but was given {tuple(x.shape)}: change in_channels or the images."
         )
-    return x if torch.is_floating_point(x) else x.float()
+    x = x if torch.is_floating_point(x) else x.float()
+    # Not contiguous(): it leaves images of one channel as they are, whose order has two names.
+    return x.to(memory_format=torch.channels_last) if x.device.type == "cpu" else x
 
 
 def check_size(f, levels):
@@ -258,6 +334,8 @@ def check_size(f, levels):
 
     Book: from_multigrid_to_networks, networks-points
     """
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # sizes may be no numbers
+        return f
     size = tuple(f.shape[-2:])
     most = 1 + (max(size) - 1).bit_length()  # a side of s pixels halves ceil(log2 s) times
     if levels > most:
@@ -266,3 +344,8 @@ def check_size(f, levels):
             f"{most - 1} times, so give at most {most} levels, or larger images."
         )
     return f
+
+
+# A symbolic trace does not know sizes: it keeps the checks as calls in its graph.
+fx.wrap("check_images")
+fx.wrap("check_size")

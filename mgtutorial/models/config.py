@@ -1,12 +1,27 @@
 """What the configs of all networks have in common: checks, plain data, a data set to fit to."""
 
 from dataclasses import dataclass, field, fields, replace
+from functools import wraps
+from math import isfinite
+from numbers import Integral, Real
+from types import NoneType
+from typing import get_args
 
 from ..errors import InvalidValue, choose
-from .blocks import INITIAL_WEIGHTS
+from .blocks import INITIAL_WEIGHTS, NORMS
+
+#: What a field of a type can be, in words.
+WORDS = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "True or False",
+    str: "a name",
+    tuple: "a tuple",
+    NoneType: "None",
+}
 
 #: What the parts that several networks share can be.
-PARTS = {"stem": ("3x3", "7x7"), "norm": ("batch", "none"), "activation": ("relu", "none")}
+PARTS = {"stem": ("3x3", "7x7"), "norm": NORMS, "activation": ("relu", "none")}
 
 
 @dataclass(frozen=True)
@@ -25,6 +40,8 @@ class NetworkConfig:
 
     Raises
     ------
+    InvalidValue
+        If a field is not of its type; lists become tuples.
     UnknownName
         If there is no such law.
 
@@ -46,6 +63,9 @@ class NetworkConfig:
     initial_weights: str = field(default="he-fan-out", kw_only=True, metadata={"later": True})
 
     def __post_init__(self):
+        for f in fields(self):
+            given = getattr(self, f.name)
+            object.__setattr__(self, f.name, _of_type(f.name, given, f.type))
         choose("law of the initial weights", self.initial_weights, INITIAL_WEIGHTS)
 
     def check_whole(self, least, *names):
@@ -62,13 +82,15 @@ class NetworkConfig:
         """
         for name in names:
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
+            if not is_whole(value) or value < least:
                 raise InvalidValue(
                     f"{name}={value!r}: it must be a whole number, at least {least}."
                 )
 
     def check_images(self, *parts):
-        """Raise unless `in_channels` and `num_classes` are positive and `parts` are among PARTS.
+        """Raise unless `in_channels` and `num_classes` are numbers and `parts` are among PARTS.
+
+        Without classes a network returns the pooled features.
 
         Parameters
         ----------
@@ -79,12 +101,13 @@ class NetworkConfig:
         ------
         UnknownName, InvalidValue
         """
-        self.check_whole(1, "in_channels", "num_classes")
+        self.check_whole(1, "in_channels")
+        self.check_whole(0, "num_classes")
         for name in parts:
             choose(name, getattr(self, name), PARTS[name])
 
     def check_levels(self, *names):
-        """Make tuples of these fields; raise unless all have one positive number for each level.
+        """Raise unless all of these fields have one positive number for each level.
 
         Parameters
         ----------
@@ -95,9 +118,8 @@ class NetworkConfig:
         InvalidValue
         """
         for name in names:
-            value = tuple(getattr(self, name))
-            object.__setattr__(self, name, value)
-            if not value or min(value) < 1:
+            value = getattr(self, name)
+            if not value or not all(is_whole(v) and v >= 1 for v in value):
                 raise InvalidValue(f"{name}={value}: give one positive number for each level.")
         if len({len(getattr(self, name)) for name in names}) > 1:
             given = " and ".join(f"{name}={getattr(self, name)}" for name in names)
@@ -131,8 +153,8 @@ class NetworkConfig:
         InvalidValue
             If the network does not take images.
         """
-        changes = {"stem": info.stem} if getattr(self, "stem", None) == "3x3" else {}
-        return replace(self.with_ends(info), **changes)
+        fitted = self.with_ends(info)
+        return replace(fitted, stem=info.stem) if getattr(self, "stem", None) == "3x3" else fitted
 
     def with_ends(self, info):
         """Return the config with the channels and the classes of a data set, nothing else changed.
@@ -147,12 +169,88 @@ class NetworkConfig:
         InvalidValue
             If the network does not take images.
         """
+        missing = [k for k in ("name", "channels", "classes", "stem") if not hasattr(info, k)]
+        if missing:
+            raise InvalidValue(
+                f"the data set {info!r} does not say its {', '.join(missing)}: give a record of "
+                "the catalogue, mgtutorial.data.info(name), or an object with these attributes."
+            )
         if not hasattr(self, "in_channels"):
             raise InvalidValue(
                 f"{type(self).__name__} is no network for images, so it does not fit the data set "
                 f"{info.name!r}: choose another network."
             )
         return replace(self, in_channels=info.channels, num_classes=info.classes)
+
+
+def is_whole(value):
+    """Whether `value` is a whole number, of Python or NumPy, and no truth value.
+
+    Examples
+    --------
+    >>> is_whole(3), is_whole(3.0), is_whole(True)
+    (True, False, False)
+
+    Book: use, use-configs
+    """
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _of_type(name, value, annotation):
+    """Return `value` as a field's type has it; raise if it is of another one."""
+    kinds = get_args(annotation) or (annotation,)
+    if not all(kind in WORDS for kind in kinds):
+        return value
+    if int in kinds and is_whole(value):
+        return int(value)
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if float in kinds and number and isfinite(value):
+        return value
+    if tuple in kinds and isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, tuple(kind for kind in kinds if kind not in (int, float))):
+        return value
+    said = " or ".join(WORDS[kind] for kind in kinds)
+    raise InvalidValue(f"{name}={value!r}: it must be {said}.")
+
+
+def formerly(**names):
+    """Return a decorator of configs whose fields had other names, which are still accepted.
+
+    Records keep the old names, so the digests of older runs stay what they were.
+
+    Parameters
+    ----------
+    **names
+        For each old name the field of today.
+
+    Examples
+    --------
+    >>> @formerly(s_g="group_size")
+    ... @dataclass(frozen=True)
+    ... class Config(NetworkConfig):
+    ...     group_size: int = 8
+    >>> Config(s_g=4), Config(group_size=4).s_g, replace(Config(), s_g=2).as_dict()
+    (Config(initial_weights='he-fan-out', group_size=4), 4, {'s_g': 2})
+
+    Book: use, use-names
+    """
+
+    def decorate(cls):
+        made = cls.__init__
+
+        @wraps(made)
+        def __init__(self, *args, **given):
+            # `replace` gives all fields, and beside them what is to be changed, under any name.
+            old = {names[k]: given.pop(k) for k in list(given) if k in names}
+            made(self, *args, **given | old)
+
+        cls.__init__, cls.old_names = __init__, names
+        for old, new in names.items():
+            setattr(cls, old, property(lambda self, new=new: getattr(self, new)))
+        return cls
+
+    return decorate
 
 
 def plain_fields(config):
@@ -172,7 +270,8 @@ def plain_fields(config):
     for f in fields(config):
         if f.metadata.get("later") and values[f.name] == f.default:
             del values[f.name]
-    return {k: _plain(v) for k, v in values.items()}
+    recorded = {new: old for old, new in getattr(config, "old_names", {}).items()}
+    return {recorded.get(k, k): _plain(v) for k, v in values.items()}
 
 
 def _plain(value):

@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+from torch.utils.flop_counter import flop_registry
 
 from ..errors import InvalidValue
 
@@ -247,7 +249,7 @@ def part_of(name, module):
 
 
 def _role(path, module):
-    if isinstance(module, nn.BatchNorm2d):
+    if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
         return "norms"
     for role in ("stem", "head", "unused"):
         if path[0] == role:
@@ -282,20 +284,66 @@ def macs_by_module(module, size, in_channels=None):
 
     Book: mgnet, tab-mgnet-applications
     """
-    training = module.training
+    names = {
+        m: name
+        for name, m in module.named_modules(remove_duplicate=False)
+        if name and not [*m.children()] and next(m.parameters(), None) is not None
+    }
+    products, training = _Products(), module.training
+    hooks = [m.register_forward_pre_hook(products.enter) for m in names]
+    hooks += [m.register_forward_hook(products.leave) for m in names]
     module.eval()  # one image has no batch statistics
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            module(_images(module, 1, size, in_channels))
+        with torch.no_grad(), products:
+            module(_zeros(_images(module, 1, size, in_channels)))
     finally:
         module.train(training)
-    counted, root = counter.get_flop_counts(), type(module).__name__
-    found = {}
-    for name, m in module.named_modules(remove_duplicate=False):
-        if name and not [*m.children()] and next(m.parameters(), None) is not None:
-            # torch counts a product and a sum
-            found[name] = sum(counted.get(f"{root}.{name}", {}).values()) // 2
-    return {**found, "": counter.get_total_flops() // 2 - sum(found.values())}
+        for hook in hooks:
+            hook.remove()
+    return {**{name: products.macs[m] for m, name in names.items()}, "": products.macs[None]}
+
+
+class _Products(TorchDispatchMode):
+    """Adds up the multiplications of operations by torch's formulas, under the module that runs.
+
+    Convolutions are executed on the ``meta`` device, which has shapes only, and the rest on
+    zeros: torch's own ``FlopCounterMode``, and most operations on ``meta``, would import torch's
+    compiler, which takes seconds.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.macs, self.running = Counter(), None
+
+    @classmethod
+    def _should_skip_dynamo(cls):
+        return False  # nothing here is compiled; if torch forgets this, counting is only slow
+
+    def enter(self, module, _):
+        self.running = module
+
+    def leave(self, *_):
+        self.running = None
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        formula = flop_registry.get(function.overloadpacket)
+        place = _shape if function is torch.ops.aten.convolution.default else _zeros
+        args, kwargs = tree_map(place, (args, kwargs or {}))
+        if formula is None:
+            with self:  # what it is made of may have one
+                out = function.decompose(*args, **kwargs)
+            return function(*args, **kwargs) if out is NotImplemented else out
+        out = function(*args, **kwargs)
+        self.macs[self.running] += formula(*args, **kwargs, out_val=out) // 2  # product and sum
+        return tree_map(_zeros, out)
+
+
+def _zeros(x):
+    return torch.zeros_like(x, device="cpu") if isinstance(x, torch.Tensor) and x.is_meta else x
+
+
+def _shape(x):
+    return x.to("meta") if isinstance(x, torch.Tensor) else x
 
 
 def _images(module, n, size, in_channels):

@@ -16,6 +16,7 @@ from .. import multigrid
 from ..errors import InvalidValue, choose
 from . import blocks, mgnet
 from .config import NetworkConfig
+from .network import LevelModule
 
 TRANSFER_NORMS = ("none", "resolution", "all")
 
@@ -59,10 +60,10 @@ class MGiaDConfig(NetworkConfig):
         They always follow :math:`\hat P`.
     unused_transfers : bool
         Whether the level-1 transfers that no forward pass uses are kept, as the published
-        counts have it for four levels.
+        counts have it for four levels; the named networks keep them.
     in_channels, num_classes : int
     stem : {"3x3", "7x7"}
-    norm : {"batch", "none"}
+    norm : {"batch", "group", "layer", "none"}
     activation : {"relu", "none"}
         Both "none" make the network linear: then it is a solver.
 
@@ -75,7 +76,7 @@ class MGiaDConfig(NetworkConfig):
     Examples
     --------
     >>> from mgtutorial.models import count_weights
-    >>> count_weights(MGiaDConfig(lam=3, group_size=4).build())
+    >>> count_weights(MGiaDConfig(lam=3, group_size=4, unused_transfers=True).build())
     1020106
     >>> MGiaDConfig(lam=3).channel_widths
     ((192, 96), (384, 192, 96), (768, 384, 192, 96), (768, 384, 192, 96))
@@ -91,7 +92,7 @@ class MGiaDConfig(NetworkConfig):
     eta_post: int = 1
     correction: str = "printed"
     transfer_norms: str = "resolution"
-    unused_transfers: bool = True
+    unused_transfers: bool = False
     in_channels: int = 3
     num_classes: int = 10
     stem: str = "3x3"
@@ -138,8 +139,8 @@ class MGiaDConfig(NetworkConfig):
         >>> config.transfer_norms, config.stem, config.num_classes
         ('all', '7x7', 1000)
         """
-        norms = BY_DATA.get(info.name, self.transfer_norms)
-        return replace(super().for_data_set(info), transfer_norms=norms)
+        fitted = super().for_data_set(info)
+        return replace(fitted, transfer_norms=BY_DATA.get(info.name, self.transfer_norms))
 
     def build(self):
         """Return the network, with fresh weights from torch's global generator."""
@@ -193,7 +194,7 @@ def _transfer(convolution, c, normed, config):
     )
 
 
-class ChannelLevel(nn.Module):
+class ChannelLevel(LevelModule):
     """The operators of one channel level, grouped; without a next one, fully coupled.
 
     Parameters
@@ -237,7 +238,7 @@ class ChannelLevel(nn.Module):
         return multigrid.Level(self.A, pre, post, **others, linear=True)
 
 
-class ResolutionLevel(nn.Module):
+class ResolutionLevel(LevelModule):
     """One resolution level: its channel levels, whose cycle is its one smoothing step.
 
     Parameters
@@ -267,7 +268,7 @@ class ResolutionLevel(nn.Module):
 
     def sic(self, s):
         """The cycle in channels: from a state to a state, as every smoothing step."""
-        return multigrid.cycle([m.level() for m in self.channel_levels], s)
+        return multigrid.cycle([m.called() for m in self.channel_levels], s)
 
     def level(self):
         # The A of a level is that of its finest channel level, so both have the same residual.
@@ -317,7 +318,7 @@ def _name(lam, c_K, g_s):
 
 
 def _config(lam, c_K, g_s, **changes):
-    return MGiaDConfig(lam=lam, coarsest=c_K, group_size=g_s, **changes)
+    return MGiaDConfig(lam=lam, coarsest=c_K, group_size=g_s, unused_transfers=True, **changes)
 
 
 NAMED = {

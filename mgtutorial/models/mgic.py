@@ -28,15 +28,16 @@ References
    on the way down restricts once too often as printed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from .. import multigrid
 from ..errors import InvalidValue, choose
 from . import blocks
-from .config import NetworkConfig
+from .config import NetworkConfig, formerly
 
 
 def halvings(c, s_c, until="<="):
@@ -68,15 +69,15 @@ def halvings(c, s_c, until="<="):
     choose("stopping rule until", until, ("<=", "<"))
     if s_c < 1 or (until == "<" and s_c < 2):
         raise InvalidValue(
-            f"s_c={s_c}: the coarsest channel level has at least one channel, so with "
+            f"coarsest={s_c}: the coarsest channel level has at least one channel, so with "
             f'until="{until}" give at least {1 if until == "<=" else 2}.'
         )
     widths = [c]
     while len(widths) < 2 or (widths[-1] > s_c if until == "<=" else widths[-1] >= s_c):
         if widths[-1] % 2:
             raise InvalidValue(
-                f"channels={c}, s_c={s_c}: {widths[-1]} channels cannot be halved; give a width "
-                f'with more factors of two, or a larger s_c (until="{until}").'
+                f"channels={c}, coarsest={s_c}: {widths[-1]} channels cannot be halved; give a "
+                f'width with more factors of two, or a larger coarsest (until="{until}").'
             )
         widths.append(widths[-1] // 2)
     return tuple(widths)
@@ -105,18 +106,18 @@ def group_numbers(widths, s_g):
     Book: mgic, eq-mgic-widths
     """
     if s_g < 1:
-        raise InvalidValue(f"s_g={s_g}: a group has at least one channel.")
+        raise InvalidValue(f"group_size={s_g}: a group has at least one channel.")
     numbers = []
     for c, coarse in pairwise(widths):
         size = min(s_g, c)
         if c % size:
             raise InvalidValue(
-                f"s_g={s_g} does not divide the {c} channels of a level: "
+                f"group_size={s_g} does not divide the {c} channels of a level: "
                 f"give a divisor of {c}, or at least {c} for one group."
             )
         if coarse % (c // size):
             raise InvalidValue(
-                f"s_g={s_g}: R halves each group of channels, so give an even group size."
+                f"group_size={s_g}: R halves each group of channels, so give an even group size."
             )
         numbers.append(c // size)
     return (*numbers, 1)
@@ -210,7 +211,6 @@ class MGIC(nn.Module):
     --------
     Around a single convolution of three by three pixels:
 
-    >>> import torch
     >>> from mgtutorial.models import count_weights
     >>> dense = lambda c, groups: blocks.conv(c, c, groups=groups)
     >>> widths = halvings(64, s_c=16)
@@ -278,6 +278,13 @@ class TransferChain(nn.Module):
             features.append(m.R(features[-1]))
         return features
 
+    def matrix(self):
+        """The map at a pixel, in float64: ``(c, c)``."""
+        first = self.channel_levels[0].R
+        unit = torch.eye(first.in_channels, dtype=first.weight.dtype)
+        with torch.no_grad():
+            return self(unit[:, :, None, None])[:, :, 0, 0].T.double()
+
     def forward(self, x):
         levels = [
             multigrid.Level(_nothing, R=_same, Pi=m.R, P=m.P, add=lambda u, e: e, difference=False)
@@ -286,7 +293,7 @@ class TransferChain(nn.Module):
         return multigrid.cycle(levels, multigrid.State(x, 0.0, 0.0)).u
 
 
-def initialise(network, law="he-fan-out"):
+def initialise(network, law="he-fan-out", means=True):
     """Initial weights of a law everywhere, then means in the transfers between channel levels.
 
     Parameters
@@ -294,6 +301,8 @@ def initialise(network, law="he-fan-out"):
     network : torch.nn.Module
     law : str
         Of :func:`mgtutorial.models.blocks.initialise`.
+    means : bool
+        False: the law in the transfers, too, as the authors' code draws them.
 
     Returns
     -------
@@ -310,36 +319,63 @@ def initialise(network, law="he-fan-out"):
     """
     blocks.initialise(network, law)
     for m in network.modules():
-        if isinstance(m, ChannelLevel):
+        if means and isinstance(m, ChannelLevel):
             m.average()
     return network
 
 
+@formerly(s_g="group_size", s_c="coarsest")
 @dataclass(frozen=True)
 class TransfersConfig(NetworkConfig):
-    """The transfers of MGIC alone, from `c` channels to `s_c` and back: Table 1 of that paper.
+    """The transfers of MGIC alone, from `c` channels to `coarsest` and back: Table 1 of that paper.
 
     Attributes
     ----------
-    s_g : int
+    group_size : int
         Channels in a group.
-    s_c, c : int
+    coarsest, c : int
         Channels of the coarsest and of the finest level.
+    start : {"means", "random rows"}
+        The first weights: equal ones, or random ones; both positive with row sums 1.
+
+    Raises
+    ------
+    InvalidValue
+        If widths and groups do not fit.
 
     Examples
     --------
-    >>> import torch
-    >>> TransfersConfig(s_g=32).build()(torch.zeros(1, 64, 4, 4)).shape
+    >>> TransfersConfig(group_size=32).build()(torch.zeros(1, 64, 4, 4)).shape
     torch.Size([1, 64, 4, 4])
+    >>> chain = TransfersConfig(group_size=4, start="random rows").build()
+    >>> rows = chain.channel_levels[0].R.weight.sum(1)
+    >>> torch.allclose(rows, torch.ones_like(rows)), bool(rows.min() > 0)
+    (True, True)
 
     Book: mgic, mgic-few-channels
     """
 
-    s_g: int
-    s_c: int = 8
+    group_size: int
+    coarsest: int = 8
     c: int = 64
+    start: str = field(default="means", metadata={"later": True})
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.check_whole(1, "group_size", "coarsest", "c")
+        choose("start of the transfers", self.start, ("means", "random rows"))
+        group_numbers(self.widths, self.group_size)
+
+    @property
+    def widths(self):
+        """Widths of the channel levels."""
+        return halvings(self.c, self.coarsest)
 
     def build(self):
         """Return the :class:`~mgtutorial.models.TransferChain`."""
-        widths = halvings(self.c, self.s_c)
-        return TransferChain(widths, group_numbers(widths, self.s_g))
+        chain = TransferChain(self.widths, group_numbers(self.widths, self.group_size))
+        if self.start == "random rows":
+            with torch.no_grad():
+                for weight in chain.parameters():
+                    weight.uniform_().div_(weight.sum(1, keepdim=True))
+        return chain

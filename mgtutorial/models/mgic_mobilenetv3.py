@@ -17,7 +17,7 @@ from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import blocks, mgic
-from .config import NetworkConfig
+from .config import NetworkConfig, formerly, is_whole
 from .mobile_blocks import (
     DepthwiseConnector,
     InvertedBottleneck,
@@ -25,6 +25,7 @@ from .mobile_blocks import (
     group_number,
     round_width,
 )
+from .network import Network
 
 # Kernel, expansion, channels, squeeze-and-excitation, stride: MobileNetV3-Large.
 LARGE = (
@@ -66,6 +67,7 @@ TABLE_6 = (
 )
 
 
+@formerly(s_g="group_size", s_c="coarsest")
 @dataclass(frozen=True)
 class MGICMobileNetV3Config(NetworkConfig):
     """What defines an MGIC-MobileNetV3.
@@ -74,10 +76,10 @@ class MGICMobileNetV3Config(NetworkConfig):
     ----------
     width : float
         Multiplies all channels, which are then rounded to multiples of 8.
-    s_g : int
+    group_size : int
         Most channels in a group.
-    s_c : int
-        Channels are halved until they are at most `s_c`, and in any case once.
+    coarsest : int
+        Channels are halved until they are at most `coarsest`, and in any case once.
     connector : {"dense", "depthwise"}
         What changes width and resolution: a dense 1x1 convolution, or the depthwise 3x3 of the
         text. In even groups the published counts are met with the dense one only.
@@ -113,8 +115,8 @@ class MGICMobileNetV3Config(NetworkConfig):
     """
 
     width: float = 1.0
-    s_g: int = 64
-    s_c: int = 64
+    group_size: int = 64
+    coarsest: int = 64
     connector: str = "dense"
     grouping: str = "size"
     squeeze_bias: bool = True
@@ -129,27 +131,17 @@ class MGICMobileNetV3Config(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        rows = tuple(tuple(row) for row in self.bottlenecks)
-        object.__setattr__(self, "bottlenecks", rows)
-        if not self.width > 0:
-            raise InvalidValue(f"width={self.width}: it must be above 0.")
-        if not rows or any(
-            len(row) != 5 or row[0] % 2 == 0 or min(row[0], row[1], row[2], row[4]) <= 0
-            for row in rows
-        ):
-            raise InvalidValue(
-                f"bottlenecks={rows}: give rows (kernel, expansion, channels, squeeze, stride) "
-                "of positive numbers, with an odd kernel."
-            )
-        self.check_whole(1, "s_g", "s_c", "stem", "features", "hidden")
+        check_bottlenecks(self)
+        rows = self.bottlenecks
+        self.check_whole(1, "group_size", "coarsest", "stem", "features", "hidden")
         self.check_images()
         choose("connector", self.connector, ("dense", "depthwise"))
         choose("grouping", self.grouping, ("size", "number"))
         widest = max(round_width(self.width * row[2]) for row in rows)
-        if self.s_c > widest:
+        if self.coarsest > widest:
             raise InvalidValue(
-                f"s_c={self.s_c}: the coarsest channel level cannot be wider than the widest "
-                f"block; give at most {widest}."
+                f"coarsest={self.coarsest}: the coarsest channel level cannot be wider than the "
+                f"widest block; give at most {widest}."
             )
         c = round_width(self.width * self.stem)
         for row in rows:
@@ -167,26 +159,63 @@ class MGICMobileNetV3Config(NetworkConfig):
             Channels that enter the connector.
         """
         c, m = round_width(self.width * row[2]), round_width(c_in * row[1])
-        channels = mgic.halvings(c, self.s_c)
+        channels = mgic.halvings(c, self.coarsest)
         hidden = [m >> j for j in range(len(channels))]
         if hidden[-1] << (len(hidden) - 1) != m:
             raise InvalidValue(
                 f"bottlenecks: {m} hidden channels cannot be halved {len(hidden) - 1} times as "
-                f"the {c} channels of their block; give another expansion or a larger s_c."
+                f"the {c} channels of their block; give another expansion or a larger coarsest."
             )
         groups = []
         for (c_j, coarse), m_j in zip(pairwise(channels), hidden, strict=False):
-            groups.append(group_number(c_j, m_j, self.s_g, self.grouping))
+            groups.append(group_number(c_j, m_j, self.group_size, self.grouping))
+            if groups[-1] > m_j:
+                raise InvalidValue(
+                    f"group_size={self.group_size}: {m_j} hidden channels in {groups[-1]} groups; "
+                    "give a larger group_size, or a larger expansion."
+                )
             if coarse % groups[-1]:
                 raise InvalidValue(
-                    f"s_g={self.s_g}: groups of {c_j // groups[-1]} channels cannot be halved; "
-                    f"give a group size that leaves an even divisor of {c_j} and {m_j}."
+                    f"group_size={self.group_size}: groups of {c_j // groups[-1]} channels cannot "
+                    f"be halved; give a group size that leaves an even divisor of {c_j} and {m_j}."
                 )
         return channels, tuple(hidden), (*groups, 1)
 
     def build(self):
         """Return the network, with fresh weights from torch's global generator."""
         return MGICMobileNetV3(self)
+
+
+def check_bottlenecks(config):
+    """Make tuples of a config's `bottlenecks`; raise if they or its `width` are out of range.
+
+    Parameters
+    ----------
+    config : MGICMobileNetV3Config
+
+    Raises
+    ------
+    InvalidValue
+
+    Book: mgic, mgic-networks
+    """
+    rows = tuple(tuple(row) if isinstance(row, list) else row for row in config.bottlenecks)
+    object.__setattr__(config, "bottlenecks", rows)
+    if not config.width > 0:
+        raise InvalidValue(f"width={config.width}: it must be above 0.")
+    if not rows or not all(_is_row(row) for row in rows):
+        raise InvalidValue(
+            f"bottlenecks={rows}: give rows (kernel, expansion, channels, squeeze, stride) "
+            "of positive numbers, with an odd kernel."
+        )
+
+
+def _is_row(row):
+    if not isinstance(row, tuple) or len(row) != 5:
+        return False
+    kernel, expansion, c, _, stride = row
+    whole = all(is_whole(v) and v > 0 for v in (kernel, c, stride))
+    return whole and kernel % 2 == 1 and isinstance(expansion, int | float) and expansion > 0
 
 
 class Bneck(nn.Module):
@@ -248,13 +277,14 @@ class MobileHead(nn.Module):
             blocks.conv(c, features, kernel=1), nn.BatchNorm2d(features), act()
         )
         self.hidden = nn.Sequential(nn.Linear(features, hidden), act())
-        self.linear = nn.Linear(hidden, num_classes)
+        self.width = hidden
+        self.linear = blocks.classifier(hidden, num_classes)
 
     def forward(self, x):
         return self.linear(self.hidden(self.features(x).mean((2, 3))))
 
 
-class MGICMobileNetV3(nn.Module):
+class MGICMobileNetV3(Network):
     """The network of an :class:`MGICMobileNetV3Config`.
 
     Examples
@@ -268,30 +298,21 @@ class MGICMobileNetV3(nn.Module):
     """
 
     def __init__(self, config):
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         c = round_width(config.width * config.stem)
         self.stem = nn.Sequential(
             blocks.conv(config.in_channels, c, stride=2), nn.BatchNorm2d(c), nn.ReLU()
         )
-        self.levels = nn.ModuleList([nn.ModuleList()])  # by resolution
+        self.levels = nn.ModuleList([nn.Sequential()])  # by resolution
         for row in config.bottlenecks:
             if row[4] > 1 and len(self.levels[-1]):
-                self.levels.append(nn.ModuleList())
+                self.levels.append(nn.Sequential())
             self.levels[-1].append(Bneck(config, row, c))
             c = self.levels[-1][-1].c
         act = nn.Hardswish if config.hard_swish else nn.ReLU
         features, hidden = (round_width(config.width * c) for c in (config.features, config.hidden))
         self.head = MobileHead(c, features, hidden, config.num_classes, act)
         mgic.initialise(self, config.initial_weights)
-
-    def forward(self, x):
-        x = blocks.check_images(x, self.config.in_channels)
-        x = blocks.check_size(self.stem(x), len(self.levels))
-        for level in self.levels:
-            for bneck in level:
-                x = bneck(x)
-        return self.head(x)
 
 
 # Table 7. The published counts were 2.3, 5.2 and 7.1 million. The first two kinds have the

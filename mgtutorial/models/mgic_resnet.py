@@ -4,17 +4,19 @@ MGIC-ResNet-56 is for CIFAR-10, MGIC-ResNet-50 for ImageNet. Where the resolutio
 width changes, a depthwise convolution leads to the next resolution level.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import blocks, mgic
-from .config import NetworkConfig
+from .config import NetworkConfig, formerly
+from .network import Network
 from .resnet import BLOCKS, ResolutionLevel
 
 
+@formerly(s_g="group_size", s_c="coarsest")
 @dataclass(frozen=True)
 class MGICResNetConfig(NetworkConfig):
     """What defines an MGIC-ResNet.
@@ -25,15 +27,22 @@ class MGICResNetConfig(NetworkConfig):
         Number of MGIC blocks on each resolution level.
     channels : tuple of int
         Width of each level; a bottleneck's features have four times as many channels.
-    s_g : int
+    group_size : int
         Channels in a group, of the width (so four times as many outside of a bottleneck).
-    s_c : int
+    coarsest : int
         Width at which channels are no longer halved.
     until : {"<=", "<"}
-        Halve until the width is at most `s_c`, or below it, and in any case once.
+        Halve until the width is at most `coarsest`, or below it, and in any case once.
     block : {"basic", "bottleneck"}
     in_channels, num_classes : int
     stem : {"3x3", "7x7"}
+    norm : {"batch", "group", "layer", "none"}
+    transfer_start : {"means", "law"}
+        How ``R`` and ``P`` start: with means, or as `initial_weights` says, which is how the
+        authors' code has it.
+    coarsest_relu : bool
+        Whether the branch of a coarsest level's bottleneck ends in a ReLU of its own, as in the
+        authors' code.
 
     Raises
     ------
@@ -43,7 +52,7 @@ class MGICResNetConfig(NetworkConfig):
     Examples
     --------
     >>> from mgtutorial.models import count_weights
-    >>> count_weights(MGICResNetConfig(s_g=16, s_c=64))
+    >>> count_weights(MGICResNetConfig(group_size=16, coarsest=64))
     534394
     >>> count_weights(NAMED["mgic-resnet50-g32"])
     9198248
@@ -53,23 +62,29 @@ class MGICResNetConfig(NetworkConfig):
 
     blocks: tuple = (9, 9, 9)
     channels: tuple = (16, 32, 64)
-    s_g: int = 8
-    s_c: int = 16
+    group_size: int = 8
+    coarsest: int = 16
     until: str = "<"
     block: str = "basic"
     in_channels: int = 3
     num_classes: int = 10
     stem: str = "3x3"
+    norm: str = field(default="batch", metadata={"later": True})
+    transfer_start: str = field(default="means", metadata={"later": True})
+    coarsest_relu: bool = field(default=False, metadata={"later": True})
 
     def __post_init__(self):
         super().__post_init__()
         self.check_levels("blocks", "channels")
-        self.check_images("stem")
+        self.check_images("stem", "norm")
         choose("block", self.block, BLOCKS)
-        if self.s_c > max(self.channels):
+        choose("transfer_start", self.transfer_start, ("means", "law"))
+        if self.coarsest_relu and self.block != "bottleneck":
+            raise InvalidValue("coarsest_relu=True is about bottlenecks: give block='bottleneck'.")
+        if self.coarsest > max(self.channels):
             raise InvalidValue(
-                f"s_c={self.s_c}: the coarsest channel level cannot be wider than the widest "
-                f"resolution level; give at most {max(self.channels)}."
+                f"coarsest={self.coarsest}: the coarsest channel level cannot be wider than the "
+                f"widest resolution level; give at most {max(self.channels)}."
             )
         for c, d in pairwise(self.channels):
             if d % c:
@@ -78,24 +93,24 @@ class MGICResNetConfig(NetworkConfig):
                     f"width must be a multiple of the one before, and {d} is no multiple of {c}."
                 )
         for c in self.channels:
-            mgic.group_numbers(self.widths(c), self.s_g)
+            mgic.group_numbers(self.widths(c), self.group_size)
 
     def widths(self, c):
         """Return the widths of the channel levels of a resolution level with width `c`."""
-        return mgic.halvings(c, self.s_c, self.until)
+        return mgic.halvings(c, self.coarsest, self.until)
 
     def build(self):
         """Return the network, with fresh weights from torch's global generator."""
         return MGICResNet(self)
 
 
-class MGICResNet(nn.Module):
+class MGICResNet(Network):
     """The network of an :class:`MGICResNetConfig`.
 
     Examples
     --------
     >>> import torch
-    >>> config = MGICResNetConfig((1, 1), (8, 16), s_g=4, s_c=8, until="<=", in_channels=1)
+    >>> config = MGICResNetConfig((1, 1), (8, 16), 4, coarsest=8, until="<=", in_channels=1)
     >>> config.build()(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 10])
 
@@ -103,8 +118,7 @@ class MGICResNet(nn.Module):
     """
 
     def __init__(self, config):
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.stem = blocks.stem(config.stem, config.in_channels, config.channels[0])
         kind, c = BLOCKS[config.block], config.channels[0]
 
@@ -114,7 +128,7 @@ class MGICResNet(nn.Module):
         self.levels = nn.ModuleList()
         for level, (n, width) in enumerate(zip(config.blocks, config.channels, strict=True)):
             widths = config.widths(width)
-            groups = mgic.group_numbers(widths, config.s_g)
+            groups = mgic.group_numbers(widths, config.group_size)
             channels = tuple(kind.expansion * w for w in widths)
             Pi = None
             if level or channels[0] != c:
@@ -127,34 +141,37 @@ class MGICResNet(nn.Module):
             self.levels.append(ResolutionLevel(members, Pi))
             c = channels[0]
         self.head = blocks.Head(c, config.num_classes)
-        mgic.initialise(self, config.initial_weights)
-
-    def forward(self, x):
-        x = blocks.check_images(x, self.config.in_channels)
-        x = blocks.check_size(self.stem(x), len(self.levels))
-        for level in self.levels:
-            x = level(x)
-        return self.head(x)
+        for m in self.modules() if config.coarsest_relu else ():
+            if isinstance(m, mgic.MGIC):
+                last = m.channel_levels[-1].block
+                last.norm3 = nn.Sequential(last.norm3, nn.ReLU())
+        mgic.initialise(self, config.initial_weights, config.transfer_start == "means")
+        blocks.exchange_norms(self, config.norm)
 
 
-def _resnet50(s_g):
+def _resnet50(s_g, until="<=", **changes):
     return MGICResNetConfig(
         blocks=(3, 4, 6, 3),
         channels=(64, 128, 256, 512),
-        s_g=s_g,
-        s_c=64,
-        until="<=",
+        group_size=s_g,
+        coarsest=64,
+        until=until,
         block="bottleneck",
         num_classes=1000,
         stem="7x7",
+        **changes,
     )
 
+
+# What the authors' code does, where the text says something else or nothing.
+_CODE = {"until": "<", "transfer_start": "law", "coarsest_relu": True}
 
 # Table 12 (with Table 3's row among them), and Table 5.
 NAMED = {
     **{
-        f"mgic-resnet56-c{s_c}-g{s_g}": MGICResNetConfig(s_g=s_g, s_c=s_c)
+        f"mgic-resnet56-c{s_c}-g{s_g}": MGICResNetConfig(group_size=s_g, coarsest=s_c)
         for s_c, s_g in ((64, 16), (32, 16), (16, 32), (16, 16), (16, 8), (16, 4))
     },
     **{f"mgic-resnet50-g{s_g}": _resnet50(s_g) for s_g in (16, 32, 64)},
+    **{f"mgic-resnet50-code-g{s_g}": _resnet50(s_g, **_CODE) for s_g in (16, 32, 64)},
 }

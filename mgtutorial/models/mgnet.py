@@ -14,7 +14,8 @@ from torch import nn
 from .. import multigrid
 from ..errors import InvalidValue, choose
 from . import blocks
-from .config import NetworkConfig
+from .config import NetworkConfig, is_whole
+from .network import LevelModule, StateNetwork
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,19 @@ class MgNetConfig(NetworkConfig):
         :math:`f' = R(f - A u)`, the form without the full approximation scheme.
     unused_transfers : bool
         The published counts hold an ``R`` and a ``Pi`` of the first level's width
-        that no forward pass uses. True keeps them, so that the counts agree.
+        that no forward pass uses. True, as in the named networks, keeps them, so that the counts
+        agree; DistributedDataParallel then waits for their gradients, and stops.
     stem : {"3x3", "7x7"}
-    norm : {"batch", "none"}
+    norm : {"batch", "group", "layer", "none"}
     activation : {"relu", "none"}
         Both "none" make the network linear: then it is a solver.
     group_size : int or None
         Channels in a group of ``A`` and ``B``; None couples all channels of a level.
     grouped : {"A and B", "B"}
         Which of the two has the groups.
+    transfers : {"depthwise", "dense"}
+        ``R`` and ``Pi``: a depthwise convolution and nothing else, as MGiaD's paper has MgNet; or
+        one that couples all channels, with norm and ReLU after it, as He and Xu's own code has it.
 
     Raises
     ------
@@ -56,10 +61,10 @@ class MgNetConfig(NetworkConfig):
     Examples
     --------
     >>> from mgtutorial.models import count_weights
-    >>> count_weights(MgNetConfig(channels=(16, 32, 64), steps=3).build())
-    101242
+    >>> count_weights(MgNetConfig((16, 32, 64), 3)), count_weights(NAMED["mgnet-20"])
+    (100954, 101242)
     >>> [count_weights(MgNetConfig(group_size=4, grouped=which)) for which in ("A and B", "B")]
-    [73418, 1412042]
+    [72266, 1410890]
 
     Book: mgnet, mgnet-algorithm
     """
@@ -70,24 +75,25 @@ class MgNetConfig(NetworkConfig):
     num_classes: int = 10
     share_B: bool = True
     fas: bool = True
-    unused_transfers: bool = True
+    unused_transfers: bool = False
     stem: str = "3x3"
     norm: str = "batch"
     activation: str = "relu"
     group_size: int | None = field(default=None, metadata={"later": True})
     grouped: str = field(default="A and B", metadata={"later": True})
+    transfers: str = field(default="depthwise", metadata={"later": True})
 
     def __post_init__(self):
         super().__post_init__()
-        object.__setattr__(self, "channels", check_widths("channels", self.channels))
-        if not isinstance(self.steps, int):
-            object.__setattr__(self, "steps", tuple(self.steps))
+        choose("transfers", self.transfers, ("depthwise", "dense"))
+        object.__setattr__(self, "channels", self._checked_widths())
+        if isinstance(self.steps, tuple):
             if len(self.steps) != len(self.channels):
                 raise InvalidValue(
                     f"steps={self.steps} for {len(self.channels)} levels: "
                     "give one number for all levels, or one for each."
                 )
-        if min(self.steps_by_level) < 1:
+        if not all(is_whole(nu) and nu >= 1 for nu in self.steps_by_level):
             raise InvalidValue(f"steps={self.steps}: each level needs at least 1.")
         self.check_images("stem", "norm", "activation")
         choose("grouped", self.grouped, ("A and B", "B"))
@@ -96,6 +102,12 @@ class MgNetConfig(NetworkConfig):
                 check_group_size(self.group_size, c)
         elif self.grouped == "B":
             raise InvalidValue('grouped="B" without groups: give their group_size as well.')
+
+    def _checked_widths(self):
+        if self.transfers == "depthwise":
+            return check_widths("channels", self.channels)
+        self.check_levels("channels")
+        return self.channels
 
     @property
     def widths(self):
@@ -138,7 +150,7 @@ def check_widths(name, widths):
     Book: mgnet, eq-mgnet-transfer
     """
     widths = tuple(widths)
-    if not widths or min(widths) < 1:
+    if not widths or not all(is_whole(c) and c >= 1 for c in widths):
         raise InvalidValue(f"{name}={widths}: give one positive width for each level.")
     for c, d in pairwise(widths):
         if d % c:
@@ -196,6 +208,8 @@ class Smoother(nn.Module):
     Book: mgnet, eq-mgnet-b
     """
 
+    followed = (("B", "norm_out"),)
+
     def __init__(self, B, c, config):
         super().__init__()
         self.norm_in = blocks.norm(config.norm, c)
@@ -207,7 +221,7 @@ class Smoother(nn.Module):
         return self.act(self.norm_out(self.B(self.act(self.norm_in(r)))))
 
 
-class ResolutionLevel(nn.Module):
+class ResolutionLevel(LevelModule):
     """The operators of one level; :meth:`level` shows them to the multigrid algorithm.
 
     Parameters
@@ -238,8 +252,8 @@ class ResolutionLevel(nn.Module):
         )
         self.R = self.Pi = None
         if c_next:
-            self.R = transfer(c, c_next)
-            self.Pi = transfer(c, c_next) if config.fas else None
+            self.R = transfer_of(config, c, c_next)
+            self.Pi = transfer_of(config, c, c_next) if config.fas else None
 
     def level(self):
         pre = [multigrid.correct(self.A, B) for B in self.smoothers]
@@ -273,7 +287,36 @@ def transfer(c, c_next):
     return blocks.conv(c, c_next, stride=2, groups=c)
 
 
-class MgNet(nn.Module):
+def transfer_of(config, c, c_next):
+    """Return an ``R`` or ``Pi`` of resolution as a config has it.
+
+    Parameters
+    ----------
+    config : MgNetConfig
+    c, c_next : int
+        Channels.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Examples
+    --------
+    >>> [type(m).__name__ for m in transfer_of(MgNetConfig(transfers="dense"), 8, 16)]
+    ['Conv2d', 'BatchNorm2d', 'ReLU']
+
+    Book: mgnet, mgnet-he-and-xu
+    """
+    if config.transfers == "depthwise":
+        return transfer(c, c_next)
+    return nn.Sequential(
+        blocks.conv(c, c_next, stride=2),
+        blocks.norm(config.norm, c_next),
+        blocks.activation(config.activation),
+    )
+
+
+class MgNet(StateNetwork):
     """The network of an :class:`MgNetConfig`.
 
     Examples
@@ -287,8 +330,7 @@ class MgNet(nn.Module):
     """
 
     def __init__(self, config):
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         widths = config.widths
         self.stem = blocks.stem(
             config.stem, config.in_channels, widths[0], config.norm, config.activation
@@ -308,17 +350,7 @@ class MgNet(nn.Module):
             yield ResolutionLevel(c, c_next, nu, config)
 
     def _transfer(self, c, config):
-        return transfer(c, c)
-
-    def features(self, f):
-        """The state on the coarsest level, from the data `f` on the finest."""
-        s = multigrid.start(f, linear=True)
-        return multigrid.backslash([m.level() for m in self.levels], s)
-
-    def forward(self, x):
-        x = blocks.check_images(x, self.config.in_channels)
-        f = blocks.check_size(self.stem(x), len(self.levels))
-        return self.head(self.features(f).u)
+        return transfer_of(config, c, c)
 
 
 def scaled(scale, **changes):
@@ -346,12 +378,20 @@ def scaled(scale, **changes):
     return MgNetConfig(channels=(b, 2 * b, 4 * b, 4 * b), **changes)
 
 
+_PUBLISHED = {"unused_transfers": True}  # as the counts of the tables have it
+
 NAMED = {
-    "mgnet": MgNetConfig(),
-    "mgnet-a": MgNetConfig(share_B=False),
-    "mgnet-20": MgNetConfig(channels=(16, 32, 64), steps=3),
+    "mgnet": MgNetConfig(**_PUBLISHED),
+    "mgnet-a": MgNetConfig(share_B=False, **_PUBLISHED),
+    "mgnet-20": MgNetConfig(channels=(16, 32, 64), steps=3, **_PUBLISHED),
     # MGiaD, Figure 7: the cheap way to fewer weights, grouping and nothing else.
-    **{f"mgnet-g{g}": MgNetConfig(group_size=g) for g in (4, 8, 16, 32, 64)},
+    **{f"mgnet-g{g}": MgNetConfig(group_size=g, **_PUBLISHED) for g in (4, 8, 16, 32, 64)},
+    # He and Xu's own code: dense transfers with norm and ReLU, one width, nothing unused.
+    "mgnet-hexu": MgNetConfig((256,) * 4, transfers="dense"),
+    "mgnet-hexu-a": MgNetConfig((256,) * 4, share_B=False, transfers="dense"),
     # Poly-MgNet: a factor 8 and a factor 2 in the weights, either way.
-    **{f"mgnet-x{scale:.2f}": scaled(scale) for scale in (8**-0.5, 2**-0.5, 2**0.5, 8**0.5)},
+    **{
+        f"mgnet-x{scale:.2f}": scaled(scale, **_PUBLISHED)
+        for scale in (8**-0.5, 2**-0.5, 2**0.5, 8**0.5)
+    },
 }

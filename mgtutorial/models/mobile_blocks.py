@@ -12,13 +12,15 @@ from ..errors import InvalidValue
 from . import blocks
 
 
-def round_width(c):
+def round_width(c, multiple=8):
     """Return the multiple of 8 nearest to `c`, at least 8 and at least 90 % of `c`.
 
     Parameters
     ----------
     c : float
         A number of channels, times a multiplier.
+    multiple : int
+        Another number than 8; GhostNet has 4.
 
     Examples
     --------
@@ -27,8 +29,8 @@ def round_width(c):
 
     Book: mgic, mgic-networks
     """
-    nearest = max(8, int(c + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * c else nearest
+    nearest = max(multiple, int(c + multiple / 2) // multiple * multiple)
+    return nearest + multiple if nearest < 0.9 * c else nearest
 
 
 def group_number(c, m, s_g, grouping="size"):
@@ -62,13 +64,13 @@ def group_number(c, m, s_g, grouping="size"):
     Book: mgic, mgic-networks
     """
     if grouping == "size":
-        return c // max(s for s in range(1, s_g + 1) if not (c % s or m % s))
+        return c // max(s for s in range(1, min(s_g, c) + 1) if not (c % s or m % s))
     for number in range(-(-c // s_g), c + 1):
         if not (c // 2 % number or c % number or m % number):
             return number
     raise InvalidValue(
-        f"s_g={s_g}: no number of groups divides {c} channels, their half and {m} hidden ones, "
-        f'and leaves so few in a group; give a larger s_g, or grouping="size".'
+        f"group_size={s_g}: no number of groups divides {c} channels, their half and {m} hidden "
+        f'ones, and leaves so few in a group; give a larger group_size, or grouping="size".'
     )
 
 
@@ -101,7 +103,7 @@ class UnevenPointwise(nn.Module):
 
     def forward(self, x):
         pieces = x.split(self.split, dim=1)
-        return torch.cat([f(v) for f, v in zip(self.parts, pieces, strict=True)], dim=1)
+        return torch.cat([f(pieces[i]) for i, f in enumerate(self.parts)], dim=1)
 
 
 def pointwise(c_in, c_out, groups):
@@ -136,6 +138,8 @@ class SqueezeExcite(nn.Module):
     c : int
     bias : bool
         Whether the two 1x1 convolutions have one; if so, the inner width is a multiple of 8.
+    multiple : int
+        Another number than this 8.
 
     Examples
     --------
@@ -145,9 +149,9 @@ class SqueezeExcite(nn.Module):
     Book: mgic, mgic-networks
     """
 
-    def __init__(self, c, bias):
+    def __init__(self, c, bias, multiple=8):
         super().__init__()
-        inner = round_width(c / 4) if bias else c // 4
+        inner = round_width(c / 4, multiple) if bias else c // 4
         self.reduce = nn.Conv2d(c, inner, 1, bias=bias)
         self.expand = nn.Conv2d(inner, c, 1, bias=bias)
 
@@ -161,7 +165,8 @@ class InvertedBottleneck(nn.Module):
     """``x + BN K3 S act BN K2 act BN K1 x``: to ``m`` channels, depthwise, and back to ``c``.
 
     ``S`` is the squeeze-and-excitation, if `squeeze` makes one. ``K1`` and its norm and
-    activation are left out if ``m = c``.
+    activation are left out if ``m = c``. The branch alone, without ``x +``, can lead to
+    another width.
 
     Parameters
     ----------
@@ -173,6 +178,8 @@ class InvertedBottleneck(nn.Module):
         Of the two pointwise ones.
     squeeze, act : callable
         Make a module: of the number of hidden channels, and of nothing. `squeeze` may be None.
+    c_out : int, optional
+        Channels of the result; default: `c`.
 
     Examples
     --------
@@ -183,19 +190,21 @@ class InvertedBottleneck(nn.Module):
     Book: mgic, mgic-networks
     """
 
-    def __init__(self, c, m, kernel, groups, squeeze, act):
+    def __init__(self, c, m, kernel, groups, squeeze, act, c_out=None):
         super().__init__()
+        c_out = c if c_out is None else c_out
+        self.shortcut = c_out == c
         parts = []
         if m != c:
             parts += [pointwise(c, m, groups), nn.BatchNorm2d(m), act()]
         parts += [blocks.conv(m, m, kernel=kernel, groups=m), nn.BatchNorm2d(m), act()]
         if squeeze is not None:
             parts.append(squeeze(m))
-        parts += [pointwise(m, c, groups), nn.BatchNorm2d(c)]
+        parts += [pointwise(m, c_out, groups), nn.BatchNorm2d(c_out)]
         self.branch = nn.Sequential(*parts)
 
     def forward(self, x):
-        return x + self.branch(x)
+        return x + self.branch(x) if self.shortcut else self.branch(x)
 
 
 class DepthwiseConnector(nn.Module):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..errors import InvalidValue
 
 #: The fields of a config that are widths, or in proportion to one.
-WIDTHS = ("channels", "width", "coarsest", "group_size", "s_g", "s_c")
+WIDTHS = ("channels", "width", "coarsest", "group_size")
 
 
 def narrowed(config, by=(4, 2)):

@@ -19,6 +19,7 @@ from ..errors import InvalidValue, choose
 from . import blocks, poly_roots, poly_steps
 from .config import NetworkConfig
 from .mgnet import check_widths, transfer
+from .network import LevelModule, StateNetwork
 
 #: The polynomials of the public code, by their degree.
 POLYNOMIALS = {
@@ -31,7 +32,7 @@ POLYNOMIALS = {
 
 @dataclass(frozen=True)
 class PolyMgNetConfig(NetworkConfig):
-    r"""What defines a Poly-MgNet; by default it is the public code's q2.
+    r"""What defines a Poly-MgNet; by default the public code's q2, without what it leaves unused.
 
     Attributes
     ----------
@@ -61,7 +62,7 @@ class PolyMgNetConfig(NetworkConfig):
     unused_transfers : bool
         As in :class:`~mgtutorial.models.MgNetConfig`.
     stem : {"3x3", "7x7"}
-    norm : {"batch", "none"}
+    norm : {"batch", "group", "layer", "none"}
     activation : {"relu", "none"}
         Both "none" make the network linear: each level multiplies its residual by `q(A)`.
 
@@ -73,8 +74,8 @@ class PolyMgNetConfig(NetworkConfig):
     Examples
     --------
     >>> from mgtutorial.models import count_weights
-    >>> count_weights(PolyMgNetConfig().build()), count_weights(PolyMgNetConfig(steps="g6").build())
-    (1386706, 1389526)
+    >>> [count_weights(NAMED[f"poly-mgnet-{name}"]) for name in ("q2", "g6")]
+    [1386706, 1389526]
 
     Book: poly_mgnet, poly-mgnet-public
     """
@@ -89,7 +90,7 @@ class PolyMgNetConfig(NetworkConfig):
     end: str = "relu"
     in_channels: int = 3
     num_classes: int = 10
-    unused_transfers: bool = True
+    unused_transfers: bool = False
     stem: str = "3x3"
     norm: str = "batch"
     activation: str = "relu"
@@ -99,7 +100,7 @@ class PolyMgNetConfig(NetworkConfig):
         steps = self.steps
         if isinstance(steps, str):
             steps = POLYNOMIALS[choose("polynomial", steps, POLYNOMIALS)]
-        object.__setattr__(self, "steps", tuple(steps))
+        object.__setattr__(self, "steps", steps)
         if not self.steps:
             raise InvalidValue("steps=(): give at least one kind of step, or a polynomial's name.")
         object.__setattr__(self, "channels", check_widths("channels", self.channels))
@@ -107,7 +108,6 @@ class PolyMgNetConfig(NetworkConfig):
         for name in ("placement", "residual"):
             value = getattr(self, name)
             if not isinstance(value, str):
-                object.__setattr__(self, name, tuple(value))
                 if len(value) != len(self.steps):
                     raise InvalidValue(
                         f"{name}={tuple(value)}: give one name for all steps or one for each of "
@@ -136,7 +136,7 @@ class PolyMgNetConfig(NetworkConfig):
         return PolyMgNet(self)
 
 
-class ResolutionLevel(nn.Module):
+class ResolutionLevel(LevelModule):
     """The operators of one level; :meth:`level` shows them to the multigrid algorithm.
 
     Parameters
@@ -190,7 +190,7 @@ class ResolutionLevel(nn.Module):
         return multigrid.Level(self.A, pre, R=self.R, Pi=self.Pi, linear=True)
 
 
-class PolyMgNet(nn.Module):
+class PolyMgNet(StateNetwork):
     """The network of a :class:`PolyMgNetConfig`.
 
     Examples
@@ -204,8 +204,7 @@ class PolyMgNet(nn.Module):
     """
 
     def __init__(self, config):
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         widths = config.channels
         self.stem = blocks.stem(
             config.stem, config.in_channels, widths[0], config.norm, config.activation
@@ -221,26 +220,17 @@ class PolyMgNet(nn.Module):
         for level in self.levels:
             level.start_roots(config)
 
-    def features(self, f):
-        """The state on the coarsest level, from the data `f` on the finest."""
-        s = multigrid.start(f, linear=True)
-        return multigrid.backslash([m.level() for m in self.levels], s)
-
-    def forward(self, x):
-        x = blocks.check_images(x, self.config.in_channels)
-        f = blocks.check_size(self.stem(x), len(self.levels))
-        return self.head(self.features(f).u)
-
 
 def _named():
-    out = {f"poly-mgnet-{name}": PolyMgNetConfig(steps=name) for name in POLYNOMIALS}
+    kept = {"unused_transfers": True}  # as the public code's counts have it
+    out = {f"poly-mgnet-{name}": PolyMgNetConfig(steps=name, **kept) for name in POLYNOMIALS}
     for name in ("g6", "g8"):  # with a true pair where the public code has a double root
         steps = (*POLYNOMIALS[name][:-1], "pair")
-        out[f"poly-mgnet-{name}-pair"] = PolyMgNetConfig(steps=steps)
+        out[f"poly-mgnet-{name}-pair"] = PolyMgNetConfig(steps=steps, **kept)
     for scale in (8**-0.5, 2**-0.5, 2**0.5, 8**0.5):
         b = int(64 * scale)
         widths = (b, 2 * b, 4 * b, 4 * b)
-        out[f"poly-mgnet-q2-x{scale:.2f}"] = PolyMgNetConfig(channels=widths)
+        out[f"poly-mgnet-q2-x{scale:.2f}"] = PolyMgNetConfig(channels=widths, **kept)
     return out
 
 

@@ -150,7 +150,7 @@ class PolyStep(nn.Module):
     def p(self, A, r):
         """Return ``p(A) r``, with the norm that a placement may put around the A-term."""
         if self.kind in DEGREES:
-            first, *middle, last = self.numbers
+            first, *middle, last = (self.numbers[i] for i in range(KINDS[self.kind]))
             term = -last * r
             for number in reversed(middle):  # Horner's rule
                 term = A(term) - number * r

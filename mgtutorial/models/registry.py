@@ -20,6 +20,8 @@ ARCHITECTURES = (
     "poly_mgnet",
     "mgic_resnet",
     "mgic_mobilenetv3",
+    "mgic_mobilenetv3_code",
+    "ghostnet",
 )
 
 CONFIGS = Names(
@@ -38,13 +40,16 @@ _KINDS = Names(
 )
 
 
-def named(name, **changes):
+def named(name, *, data=None, **changes):
     """Return the config of a named network, with some of its fields changed.
 
     Parameters
     ----------
     name : str
         One of ``CONFIGS``.
+    data : object, optional
+        What the network is for, as :meth:`mgtutorial.models.NetworkConfig.for_data_set` takes it:
+        it chooses channels, classes, stem and norms, before the changes.
     **changes
         Fields, by name, and their new values.
 
@@ -52,18 +57,31 @@ def named(name, **changes):
     ------
     UnknownName
         If there is no such network, or no such field.
+    InvalidValue
+        If `data` says too little.
 
     Examples
     --------
     >>> named("resnet20", num_classes=100).num_classes
     100
+    >>> from mgtutorial.data import info
+    >>> config = named("mgiad-lam1-c64-g8", data=info("imagenet"), num_classes=100)
+    >>> config.stem, config.transfer_norms, config.num_classes
+    ('7x7', 'all', 100)
 
     Book: reproduction, reproduction-statements
     """
     config = CONFIGS[name]
+    if data is not None:
+        config = config.for_data_set(data)
     for key in changes:
-        choose(f"field of {type(config).__name__}", key, [f.name for f in fields(config)])
+        choose(f"field of {type(config).__name__}", key, _names(config))
     return replace(config, **changes)
+
+
+def _names(config):
+    """The names of a config's fields, those of older versions among them."""
+    return [*(f.name for f in fields(config)), *getattr(config, "old_names", ())]
 
 
 def from_dict(d):
@@ -91,7 +109,7 @@ def from_dict(d):
     """
     d = dict(d)
     kind = _KINDS[d.pop("kind", None)]
-    unknown = set(d) - {f.name for f in fields(kind)}
+    unknown = set(d) - {*_names(kind)}
     if unknown:
         raise InvalidValue(f"{kind.__name__} has no field {', '.join(sorted(unknown))}.")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})

@@ -8,6 +8,7 @@ from torch import nn
 from ..errors import InvalidValue, choose
 from . import blocks
 from .config import NetworkConfig
+from .network import Network
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class ResNetConfig(NetworkConfig):
     block : {"basic", "bottleneck"}
         Two 3x3 convolutions of the level's width; or 1x1, 3x3, 1x1, the last of which
         makes four times the level's width (ResNet50).
+    norm : {"batch", "group", "layer", "none"}
 
     Raises
     ------
@@ -53,11 +55,12 @@ class ResNetConfig(NetworkConfig):
     num_classes: int = 10
     stem: str = "3x3"
     block: str = field(default="basic", metadata={"later": True})
+    norm: str = field(default="batch", metadata={"later": True})
 
     def __post_init__(self):
         super().__post_init__()
         self.check_levels("blocks", "channels")
-        self.check_images("stem")
+        self.check_images("stem", "norm")
         choose("block", self.block, BLOCKS)
         choose("shortcut", self.shortcut, ("projection", "padding"))
         if self.shortcut == "padding" and list(self.channels) != sorted(self.channels):
@@ -130,6 +133,7 @@ class BasicBlock(nn.Module):
     """
 
     expansion = 1
+    followed = (("conv1", "norm1"), ("conv2", "norm2"))
 
     def __init__(self, c_in, width, stride=1, shortcut="projection", groups=1):
         super().__init__()
@@ -161,6 +165,7 @@ class Bottleneck(nn.Module):
     """
 
     expansion = 4
+    followed = (*BasicBlock.followed, ("conv3", "norm3"))
 
     def __init__(self, c_in, width, stride=1, shortcut="projection", groups=1):
         super().__init__()
@@ -210,7 +215,7 @@ class ResolutionLevel(nn.Module):
         return self.blocks(x if self.Pi is None else self.Pi(x))
 
 
-class ResNet(nn.Module):
+class ResNet(Network):
     """The network of a :class:`ResNetConfig`.
 
     Examples
@@ -224,8 +229,7 @@ class ResNet(nn.Module):
     """
 
     def __init__(self, config):
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.stem = blocks.stem(config.stem, config.in_channels, config.channels[0])
         kind, c = BLOCKS[config.block], config.channels[0]
         self.levels = nn.ModuleList()
@@ -238,13 +242,7 @@ class ResNet(nn.Module):
             self.levels.append(ResolutionLevel(members))
         self.head = blocks.Head(c, config.num_classes)
         blocks.initialise(self, config.initial_weights)
-
-    def forward(self, x):
-        x = blocks.check_images(x, self.config.in_channels)
-        x = blocks.check_size(self.stem(x), len(self.levels))
-        for level in self.levels:
-            x = level(x)
-        return self.head(x)
+        blocks.exchange_norms(self, config.norm)
 
 
 def scaled(scale, **changes):

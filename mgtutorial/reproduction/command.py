@@ -1,6 +1,7 @@
 """What ``mgtutorial reproduce`` does: plan, train what is missing, execute, show."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from .. import _paths, _text
@@ -83,8 +84,12 @@ def reproduce(request, say=print):
         costs={run: cost.epoch for run, cost in costs.items()}, names=names,
     )  # fmt: skip
     found = dict(zip(map(name_of, every), done, strict=True))
-    for name, those in configs.items():
-        _show(request, name, planned.get(name), [found[name_of(c)] for c in those], say)
+    own = {name: [found[name_of(c)] for c in those] for name, those in configs.items()}
+    with ThreadPoolExecutor(request.workers or 1) as pool:  # the work is done by their kernels
+        executed = {name: pool.submit(_execute, request, name, own[name]) for name in own}
+        for name, (path, now) in ((name, job.result()) for name, job in executed.items()):
+            _show(request, name, planned.get(name), own[name], path, say)
+            say(f"executed notebook: {path}" + ("" if now else " (nothing has changed since)"))
 
 
 def _chosen(request, say):
@@ -180,30 +185,30 @@ def _worker(request):
     return "GPU" if device.type == "cuda" else "process"
 
 
-def _show(request, name, rows, found, say):
+def _execute(request, name, found):
+    """Execute a table's notebook if something is new; return its path, and whether it was."""
     at, place = request.workspace, notebooks.folder(request.workspace)
     if at.progress is not False:
         print(f"{name}: its notebook, unless nothing has changed ...", file=sys.stderr)
     if name in MADE_BY_NOTEBOOK:
-        path, now = notebooks.run_if_changed(name, {"budget": request.budget}, [], place)
-        say(notebooks.table_of(path))
-        say(_where(path, now))
-        return
+        return notebooks.run_if_changed(name, {"budget": request.budget}, [], place)
     given = {"budget": request.budget, "seeds": list(request.seeds), "data": request.data,
-             "rows": list(request.rows) if request.rows else None}  # fmt: skip
-    if given["rows"]:
-        given["rows"] = [r for r in given["rows"] if r in TABLES[name].rows]
+             "rows": _rows_of(request, name)}  # fmt: skip
     places = {k: str(_paths.given(v).absolute()) for k in ("runs", "root") if (v := getattr(at, k))}
     given = {k: v for k, v in given.items() if v is not None} | places
     if at.device != "auto":
         given["device"] = at.device
-    path, now = notebooks.run_if_changed(name, given, found, place)
-    if request.budget == "smoke":
+    return notebooks.run_if_changed(name, given, found, place)
+
+
+def _rows_of(request, name):
+    return [r for r in request.rows if r in TABLES[name].rows] if request.rows else None
+
+
+def _show(request, name, rows, found, path, say):
+    if name in MADE_BY_NOTEBOOK:
+        say(notebooks.table_of(path))
+    elif request.budget == "smoke":
         say(rendering.trials(comparison.trains(rows, found)))
     else:
-        say(rendering.text(comparison.compare(name, found, given.get("rows"))))
-    say(_where(path, now))
-
-
-def _where(path, now):
-    return f"executed notebook: {path}" + ("" if now else " (nothing has changed since)")
+        say(rendering.text(comparison.compare(name, found, _rows_of(request, name))))

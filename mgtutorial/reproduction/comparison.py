@@ -90,7 +90,7 @@ class Line:
         source, device = (str(x).replace("`", "'") for x in (first.data.source, first.device))
         parts = [f"{c.data} ({source}{images})", f"{first.epochs} epochs"]
         parts += [f"weights at rest from epoch {first.at_rest}"] * bool(first.at_rest)
-        parts += ["compiled"] * c.compile + [device]
+        parts += ["compiled"] * c.compile + ["lean"] * (c.memory == "lean") + [device]
         if self.comparable:
             return "; ".join([*parts, "the protocol"])
         others = [name for name in self.deviations if name not in ("budget", "images")]

@@ -11,6 +11,8 @@ from . import published, verdicts
 from .papers.catalogue import PRINTED
 
 FORMATS = ("table", "json", "csv")
+#: Above these the numbers of a forward pass leave what torch counts with.
+MOST_PIXELS, MOST_IMAGES = 16_384, 1_000_000
 
 
 def of_tables(table=None, rows=None, form="table"):
@@ -126,8 +128,14 @@ def of_network(name, data=None, size=None, batch_size=128, form="table"):
     if data is not None:
         config = config.for_data_set(info)
     size = info.size if size is None else size
-    if not isinstance(size, int) or size < 1:
-        raise InvalidValue(f"size={size!r}: give the pixels of a side, a whole number above 0.")
+    if not isinstance(size, int) or not 1 <= size <= MOST_PIXELS:
+        raise InvalidValue(
+            f"size={size!r}: give the pixels of a side, a whole number from 1 to {MOST_PIXELS:,}."
+        )
+    if not isinstance(batch_size, int) or batch_size > MOST_IMAGES:
+        raise InvalidValue(
+            f"batch_size={batch_size!r}: give a whole number of images, at most {MOST_IMAGES:,}."
+        )
     weights, macs = counting.weights_by_part(config), counting.macs_by_part(config, size)
     held = counting.activations_held(config, batch_size, size)
     try:

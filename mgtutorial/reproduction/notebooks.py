@@ -1,11 +1,11 @@
 """The notebooks of published tables: executed with papermill, and only if something is new."""
 
-import contextlib
 import hashlib
 import json
 import os
 import sys
 import tempfile
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -91,6 +91,60 @@ def check_notebook(table, output=None):
             ) from error
 
 
+class _Kernels:
+    """While one is inside: kernels that are this Python, in which no slider moves.
+
+    Any ``python3`` may be somebody else's. Several threads can be inside at once.
+    """
+
+    name = "mgtutorial-python"
+
+    def __init__(self):
+        self.lock, self.inside = threading.Lock(), 0
+
+    def __enter__(self):
+        with self.lock:
+            if not self.inside:
+                self._change()
+            self.inside += 1
+        return self.name
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                self._restore()
+
+    def _change(self):
+        self.place = tempfile.TemporaryDirectory()
+        spec = Path(self.place.name) / "kernels" / self.name
+        spec.mkdir(parents=True)
+        described = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "Python 3",
+            "language": "python",
+        }
+        (spec / "kernel.json").write_text(json.dumps(described), encoding="utf-8")
+        found = os.environ.get("JUPYTER_PATH")
+        changed = {
+            "MGTUTORIAL_STATIC": "1",
+            "JUPYTER_PATH": os.pathsep.join(filter(None, (self.place.name, found))),
+        }
+        self.before = {key: os.environ.get(key) for key in changed}
+        os.environ.update(changed)
+
+    def _restore(self):
+        for key, value in self.before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+        self.place.cleanup()
+
+
+_kernels = _Kernels()
+
+
 def run(table, parameters, output=None):
     """Execute a table's notebook with papermill; return the path of the executed notebook.
 
@@ -112,9 +166,10 @@ def run(table, parameters, output=None):
     output = Path(output or folder()) / source.name
     check_notebook(table, output.parent)
     import papermill
+    from jupyter_core.utils import ensure_event_loop
 
     try:
-        with _this_python() as kernel:
+        with _kernels as kernel:
             papermill.execute_notebook(
                 _literal(source), _literal(output), parameters, progress_bar=False,
                 kernel_name=kernel,
@@ -130,43 +185,15 @@ def run(table, parameters, output=None):
             f"the kernel of the notebook of {table} did not live ({error}): is there memory, and "
             "does python -m ipykernel start? The records are kept."
         ) from error
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            ensure_event_loop().close()  # its thread's own, which would be left open
     return output
 
 
 def _literal(path):
     """Return a path as papermill, which fills parameters into braces, leaves it alone."""
     return str(path).replace("{", "{{").replace("}", "}}")
-
-
-@contextlib.contextmanager
-def _this_python():
-    """Yield the name of a kernel that is this Python: any ``python3`` may be somebody else's."""
-    name = "mgtutorial-python"
-    with tempfile.TemporaryDirectory() as place:
-        spec = Path(place) / "kernels" / name
-        spec.mkdir(parents=True)
-        described = {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            "display_name": "Python 3",
-            "language": "python",
-        }
-        (spec / "kernel.json").write_text(json.dumps(described), encoding="utf-8")
-        found = os.environ.get("JUPYTER_PATH")
-        # nobody moves a slider in papermill
-        changed = {
-            "MGTUTORIAL_STATIC": "1",
-            "JUPYTER_PATH": os.pathsep.join(filter(None, (place, found))),
-        }
-        before = {key: os.environ.get(key) for key in changed}
-        os.environ.update(changed)
-        try:
-            yield name
-        finally:
-            for key, value in before.items():
-                if value is None:
-                    del os.environ[key]
-                else:
-                    os.environ[key] = value
 
 
 def run_if_changed(table, parameters, found, output=None):

@@ -15,6 +15,7 @@ from .layers import (
     fold_norm,
     input_grids,
 )
+from .moments import error_of, principal_components, second_moments
 from .nonnormality import (
     Normality,
     NumericalRange,
@@ -22,6 +23,7 @@ from .nonnormality import (
     numerical_range,
     power_norms,
     pseudospectrum,
+    smoothing_damping,
 )
 from .planning import Plan, Task, planned
 from .report import LayerSpectrum, frequencies, spectra, table
@@ -51,6 +53,7 @@ __all__ = [
     "convolutions_in",
     "draw",
     "eigenvalues",
+    "error_of",
     "extremal_eigenvalues",
     "extremal_singular_values",
     "fold_norm",
@@ -61,9 +64,12 @@ __all__ = [
     "operator_norm",
     "planned",
     "power_norms",
+    "principal_components",
     "propagation_symbol",
     "pseudospectrum",
+    "second_moments",
     "singular_values",
+    "smoothing_damping",
     "smoothing_symbol",
     "spectra",
     "symbol",

@@ -2,7 +2,7 @@
 
 Weight norm, spectral norm and pruning make a weight anew in each forward pass, some by hooks, some
 by parametrisations; subclasses do it in ``forward``. So a layer that is more than torch's own is
-run on two small random inputs, in evaluation mode, and the convolution that it calls is watched.
+run on small random inputs, in evaluation mode, and the convolution that it calls is watched.
 """
 
 import sys
@@ -34,7 +34,8 @@ def is_convolution(layer):
 
 def is_quantised(layer):
     """Whether a module is a convolution whose weight is packed as whole numbers."""
-    return hasattr(layer, "kernel_size") and callable(getattr(layer, "weight", None))
+    # asked of the class: to ask a layer for its weight may make one, and move what it is made of
+    return hasattr(layer, "kernel_size") and callable(getattr(type(layer), "weight", None))
 
 
 def used(layer):
@@ -68,7 +69,8 @@ def used(layer):
                 "its weight is neither a parameter nor a buffer: something outside of the layer "
                 "makes it, so run the network and give the weight itself."
             )
-    first, second = _watched(layer, 0), _watched(layer, 1)
+    _watched(layer, 0)  # one of several hooks may show its effect a pass later
+    first, second = _watched(layer, 1), _watched(layer, 2)
     if not sys.modules["torch"].equal(first.weight, second.weight):
         raise InvalidValue("its weight depends on the input, so that it is not linear.")
     return first

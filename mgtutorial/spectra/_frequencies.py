@@ -57,7 +57,8 @@ class Frequencies:
             suffice, which = np.unique(np.minimum(own, opposite), return_inverse=True)
             self.index, flipped = self.index[suffice], own > opposite
         self._which, self._flipped = (
-            np.broadcast_to(v.reshape(varies), self.grid).ravel() for v in (which, flipped)
+            np.array(np.broadcast_to(v.reshape(varies), self.grid)).ravel()
+            for v in (which, flipped)
         )
 
     @property

@@ -59,13 +59,17 @@ class Squares:
 
     def __call__(self, index):
         """Return the squares of the singular values at frequencies, descending, (M, groups, -1)."""
+        groups, n = self.rows
+        if not self.lags.any():  # a kernel of one entry: the squares are real, and constant
+            return np.linalg.eigvalsh(np.broadcast_to(
+                self.even.reshape(1, groups, n, n), (len(index), groups, n, n)
+            ))[..., ::-1]  # fmt: skip
         phases = 1
-        for axis, n in enumerate(self.grid):
-            phases = phases * waves(n)[index[:, axis, None] * self.lags[:, axis] % n]
+        for axis, points in enumerate(self.grid):
+            phases = phases * waves(points)[index[:, axis, None] * self.lags[:, axis] % points]
         blocks = np.empty((len(index), self.even.shape[1]), complex)
         blocks.real = phases.real.copy() @ self.even  # a product of strided arrays avoids BLAS
         blocks.imag = phases.imag.copy() @ self.odd
-        groups, n = self.rows
         return np.linalg.eigvalsh(blocks.reshape(-1, groups, n, n))[..., ::-1]
 
 

@@ -21,6 +21,17 @@ class Convolutions(dict):
         Why a layer, or a tensor of a file, has no operator here: a sentence.
     weights : str
         Where the weights come from.
+
+    Examples
+    --------
+    >>> import torch
+    >>> found = Convolutions()
+    >>> found.add("a", lambda: Convolution(torch.ones(1, 1, 3)))
+    >>> found.add("b", lambda: Convolution(torch.ones(3)))
+    >>> list(found), list(found.passed_over)
+    (['a'], ['b'])
+
+    Book: spectra, spectra-own
     """
 
     def __init__(self, items=(), weights=""):
@@ -55,6 +66,16 @@ class Transposed:
     adjoint : Convolution
         It has the same singular values and, with stride 1, the conjugate eigenvalues. Its input is
         the output of this.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = torch.nn.Sequential(torch.nn.ConvTranspose2d(8, 4, 2, stride=2))
+    >>> A = convolutions_in(net, transposed=True)["0"]
+    >>> A.c_in, A.c_out, A.adjoint.c_in
+    (8, 4, 4)
+
+    Book: spectra, spectra-own
     """
 
     adjoint: Convolution
@@ -173,7 +194,8 @@ def _detached(layer):
             return replace(A, kernel=A.kernel.detach())
         weight, *how = used(layer)
         # the transposed operator is the adjoint of that with the conjugate kernel
-        return Transposed(Convolution(weight.detach().conj().resolve_conj(), *how))
+        weight = weight.detach().conj().resolve_conj()
+        return Transposed(Convolution(weight, *how, layer.padding))
 
 
 def input_grids(module, x):

@@ -7,6 +7,8 @@ References
 ----------
 .. [1] L. N. Trefethen, M. Embree, Spectra and Pseudospectra, 2005.
 .. [2] A. van Betteray, M. Rottmann, K. Kahl, Poly-MgNet, ICPRAM 2025.
+.. [3] A. Reusken, On maximum norm convergence of multigrid methods for elliptic boundary value
+   problems, SIAM J. Numer. Anal. 31 (1994).
 """
 
 from typing import NamedTuple
@@ -220,6 +222,51 @@ def normality(matrices):
         float(np.linalg.norm(above) / size),
         float(np.linalg.norm(stack - adjoint) / (2 * size)),
     )
+
+
+def smoothing_damping(matrices):
+    r"""Return the greatest :math:`\omega` with :math:`\|I - 2 \omega A\|_2 \le 1`, or zero if none.
+
+    That is the condition of Reusken's lemma [3]_, under which Richardson's iteration with this
+    damping smooths, symmetric or not. It says :math:`\frac12 (A + A^*) \ge \omega A^* A`; for an
+    invertible `A` the greatest such number is the least eigenvalue of the Hermitian part of
+    :math:`A^{-1}`.
+
+    Parameters
+    ----------
+    matrices : array or tensor, shape (..., n, n)
+        The symbol of a convolution: the condition holds for the convolution on a periodic grid if
+        it does at each frequency.
+
+    Returns
+    -------
+    float
+        0 if no positive damping will do; infinite for a zero operator.
+
+    Examples
+    --------
+    >>> smoothing_damping(np.diag([1.0, 4.0]))  # 1 / the greatest eigenvalue
+    0.25
+    >>> upwind = 1 - np.exp(-1j * np.linspace(0.1, 3, 8))
+    >>> round(smoothing_damping(upwind[:, None, None]), 12)
+    0.5
+
+    Book: symbols, symbols-smoothing-test
+    """
+    best, stack = np.inf, _square(matrices)
+    zero = 1e-12 * np.abs(stack).max()
+    for block in stack:
+        left, values, right = np.linalg.svd(block)
+        rank = int(np.count_nonzero(values > zero))
+        if rank == 0:
+            continue
+        row, column = right[:rank].conj().T, left[:, :rank]
+        # what A maps to zero must not be reached by A either: else v*Av has both signs
+        if np.linalg.norm(row - column @ (column.conj().T @ row)) > 1e-8:
+            return 0.0
+        inverse = np.linalg.inv(row.conj().T @ block @ row)
+        best = min(best, float(np.linalg.eigvalsh((inverse + inverse.conj().T) / 2)[0]))
+    return max(best, 0.0)
 
 
 def _square(matrices):

@@ -13,7 +13,7 @@ from ..errors import InvalidValue, choose
 from ._frequencies import output_grid
 from .layers import Transposed, convolutions_in
 
-#: Points of a side of the default grid, for layers of up to so many channels (of a group).
+#: Points of a side of the default grid, for layers of up to so many channels.
 SIDES = ((64, 16), (256, 8), (math.inf, 4))
 #: By default eigenvalues are left out above so many multiplications (half a second of one core)...
 _EIGENVALUES = 1.5e8
@@ -36,6 +36,15 @@ class Task(NamedTuple):
         On one core, roughly.
     lines : int
         Of the CSV.
+
+    Examples
+    --------
+    >>> import torch
+    >>> (task,) = planned(torch.nn.Conv2d(3, 8, 3), size=8).tasks
+    >>> task.shape, task.eigenvalues
+    ((8, 8), False)
+
+    Book: spectra, spectra-own
     """
 
     name: str
@@ -58,6 +67,14 @@ class Plan(NamedTuple):
     without_eigenvalues : list of str
         Layers whose eigenvalues the default leaves out.
     weights : str
+
+    Examples
+    --------
+    >>> import torch
+    >>> planned(torch.nn.Conv2d(3, 8, 3), size=8).lines
+    99
+
+    Book: spectra, spectra-own
     """
 
     tasks: list
@@ -175,7 +192,7 @@ def _is_square(A):
 
 def _grid(B):
     """The default grid of a convolution."""
-    width = max(B.c_out // B.groups, B.kernel.shape[1])
+    width = max(B.c_out, B.c_in)
     side = next(side for most, side in SIDES if width <= most)
     return tuple(
         s * -(-max(side, reach + 1) // s) if k > 1 else s

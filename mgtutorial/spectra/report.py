@@ -127,6 +127,8 @@ def spectrum_of(task, weights=""):
     Returns
     -------
     LayerSpectrum
+
+    Book: spectra, spectra-own
     """
     from .symbols import eigenvalues, singular_values
 

@@ -72,6 +72,8 @@ def read(path):
     ...     torch.save({"net": torch.nn.Conv1d(1, 1, 3).state_dict()}, f"{folder}/a.pt")
     ...     [list(state) for _, state in states(read(f"{folder}/a.pt"))]
     [['weight', 'bias']]
+
+    Book: spectra, spectra-own
     """
     import torch
 
@@ -84,10 +86,11 @@ def read(path):
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one sentence says what is wrong
-            with _allowed(_harmless()):
-                content = torch.load(path, map_location="cpu", weights_only=True)
+            # opened here, as torch takes a path's suffix for its format
+            with _allowed(_harmless()), open(path, "rb") as file:
+                content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # both raise many types for a file that they cannot read
-        held = re.search(r"(?:GLOBAL|global:?) [`']?([\w.]+)", str(error))
+        held = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f": it holds {held[1]}" if held else ""
         raise InvalidValue(
             f"{path} is no file of weights that torch loads safely ({type(error).__name__}{what}): "
@@ -113,11 +116,13 @@ def _harmless():
     import argparse
 
     import numpy as np
+    import torch
 
     kinds = {type(np.dtype(code)) for code in "?bhilqBHILQefdFDU"}
     scalar = np.float64(0).__reduce__()[0]
     array = np.zeros(0).__reduce__()[0]
-    return [argparse.Namespace, np.ndarray, np.dtype, scalar, array, *kinds]
+    lazy = (torch.nn.parameter.UninitializedParameter, torch.nn.parameter.UninitializedBuffer)
+    return [argparse.Namespace, np.ndarray, np.dtype, scalar, array, *kinds, *lazy]
 
 
 def states(content, path=()):
@@ -132,9 +137,11 @@ def states(content, path=()):
     list of (str, dict of str to tensor)
         The key (with points, where it lies deeper; "" for the content itself) and the state, its
         names without what wrappers add.
+
+    Book: spectra, spectra-own
     """
     own = {key: v for key, v in content.items() if _is_tensor(v)}
-    if any(v.ndim >= 2 for v in own.values()):
+    if any(v.ndim >= 2 or _is_lazy(v) for v in own.values()):
         return [(".".join(path), _bare(own))]
     found = []
     for key, value in content.items():
@@ -149,6 +156,12 @@ def _is_tensor(value):
     import torch
 
     return isinstance(value, torch.Tensor)
+
+
+def _is_lazy(value):
+    import torch
+
+    return torch.nn.parameter.is_lazy(value)
 
 
 def _bare(state):
@@ -172,6 +185,8 @@ def numbers(value):
     ------
     InvalidValue
         If it holds no numbers, or more than anybody's kernel does.
+
+    Book: spectra, spectra-own
     """
     import torch
 
@@ -215,6 +230,8 @@ def convolutions_alone(state):
     >>> found = convolutions_alone(state)
     >>> list(found), found.passed_over
     (['a'], {'mask': "its name does not end in 'weight': it may be anything."})
+
+    Book: spectra, spectra-own
     """
     found, layers, others = Convolutions(), {}, {}
     for name, value in state.items():
@@ -227,7 +244,10 @@ def convolutions_alone(state):
     for layer, parts in layers.items():
         name, bias = layer or "weight", state.get(f"{layer}.bias" if layer else "bias")
         main = max(parts.values(), key=lambda v: v.ndim)
-        if not 3 <= main.ndim <= 5 or (bias is not None and bias.shape == main.shape):
+        lazy = any(map(_is_lazy, parts.values()))
+        if not (lazy or 3 <= main.ndim <= 5) or (
+            bias is not None and not lazy and bias.shape == main.shape
+        ):
             continue  # a matrix, a vector, or a layer norm over images
         if any(layer in (base, f"{base}.base_layer") or layer.startswith(f"{base}.lora_")
                for base in low_rank):  # fmt: skip
@@ -326,6 +346,8 @@ def fill(module, state, path, name):
     ------
     InvalidValue
         If the network has parameters that the state lacks, or of another shape or kind.
+
+    Book: spectra, spectra-own
     """
     mine = module.state_dict()
     state = max(_variants(state), key=lambda some: len(mine.keys() & some.keys()))

@@ -94,7 +94,7 @@ def _key(config):
     """Return what two runs share that cost the same for each image, on one device."""
     law = NetworkConfig.initial_weights  # where weights start costs nothing
     model = as_dict(replace(config.model, initial_weights=law))
-    return records.digest([model, config.data, config.precision, config.compile])
+    return records.digest([model, config.data, config.precision, config.compile, config.memory])
 
 
 def _measured(past, device):

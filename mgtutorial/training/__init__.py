@@ -5,13 +5,15 @@
 4
 """
 
+from .coarse_channels import CoarseConfig
 from .devices import pick_device
-from .flower import FlowerConfig
 from .loop import evaluate, train
+from .plane import PlaneConfig
 from .progress import Board
-from .protocols import TrainConfig, configure, learning_rate, settings
+from .protocols import TrainConfig, configure, settings
 from .record import Epoch, Metric, Record, Samples
 from .records import all_runs, digest
+from .schedules import learning_rate
 from .snapshots import Snapshots
 from .tasks import Classification, Task
 from .time_limits import TimeLimit
@@ -21,9 +23,10 @@ from .workspace import Workspace
 __all__ = [
     "Board",
     "Classification",
+    "CoarseConfig",
     "Epoch",
-    "FlowerConfig",
     "Metric",
+    "PlaneConfig",
     "Record",
     "Samples",
     "Snapshots",

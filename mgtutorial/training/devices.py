@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shutil
+import sys
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -9,6 +11,7 @@ import torch
 
 from .._numbers import whole
 from ..errors import DeviceUnavailable, InvalidValue
+from ..models.lean import Lean
 
 
 def pick_device(device):
@@ -45,7 +48,11 @@ def dtype_of(config):
 
 @dataclass(frozen=True)
 class Device:
-    """What a run was computed on: ``"cuda"`` with the GPU's name, ``"cpu"`` with its threads."""
+    """What a run was computed on: ``"cuda"`` with the GPU's name, ``"cpu"`` with its threads.
+
+    The layout is the order of features in memory (:func:`mgtutorial.models.blocks.check_images`):
+    sums are in another order, so the last digits differ. None stands for channels first.
+    """
 
     type: str
     name: str | None = None
@@ -53,6 +60,7 @@ class Device:
     cuda: str | None = None
     cudnn: int | None = None
     tf32: dict | None = None
+    layout: str | None = None
 
     def __str__(self):
         return self.name or f"CPU, {self.threads} thread(s)"
@@ -118,7 +126,7 @@ def describe(device):
             "cuda", name=torch.cuda.get_device_name(device), cuda=torch.version.cuda,
             cudnn=torch.backends.cudnn.version(), tf32=tf32(),
         )  # fmt: skip
-    return Device(device.type, threads=torch.get_num_threads())
+    return Device(device.type, threads=torch.get_num_threads(), layout="channels last")
 
 
 def autocast(config, device):
@@ -126,6 +134,48 @@ def autocast(config, device):
     if config.precision in ("float32", "float64"):
         return contextlib.nullcontext()
     return torch.autocast(device.type, getattr(torch, config.precision))
+
+
+def executed(network, config, device):
+    """Return what computes the network in a run: it as it is, lean, or compiled.
+
+    Raises
+    ------
+    DeviceUnavailable
+        If it is to be compiled, and torch cannot.
+
+    Examples
+    --------
+    >>> from mgtutorial.training import protocols
+    >>> config = protocols.configure("mgnet-20", "digits", "smoke", memory="lean")
+    >>> type(executed(config.model.build(), config, "cpu")).__name__
+    'Lean'
+    """
+    if config.memory == "lean":
+        return Lean(network)
+    return compiled(network, device) if config.compile else network
+
+
+def compiled(network, device, **options):
+    """Return ``torch.compile(network)`` for one size of a batch at a time.
+
+    Raises
+    ------
+    DeviceUnavailable
+        If torch cannot: for this Python, or on a CPU without a C++ compiler.
+    """
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    if torch.device(device).type == "cpu" and shutil.which(compiler) is None:
+        raise DeviceUnavailable(
+            f"compile: torch needs a C++ compiler on a CPU, and {compiler!r} is not there: install "
+            "one, name it in the variable CXX, or leave compile out."
+        )
+    try:
+        return torch.compile(network, dynamic=False, **options)
+    except RuntimeError as error:  # a Python or a system that it does not know
+        raise DeviceUnavailable(
+            f"compile: torch cannot here ({error}): leave compile out."
+        ) from error
 
 
 def shared(devices=1, nodes=1):

@@ -1,18 +1,22 @@
 """The runs of MGIC's Figure 4: networks that learn a function of the plane, and their records."""
 
 import contextlib
+import csv
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from .. import _paths
 from ..errors import choose
 from . import loop, records
-from .flower import BUDGETS, FlowerConfig
+from .plane import BUDGETS, PAPER_RATE, RATES, PlaneConfig
 from .workspace import Workspace
 
 _FILE = "implicit_function.jsonl"
+_SURFACES = "implicit_function_surfaces.npz"
+_SETTLED = "implicit_function_settled.csv"
 
 
 def recorded():
@@ -27,8 +31,74 @@ def recorded():
     return [r for file in files for r in records.read(file)]
 
 
-def configure(model, budget="smoke", seed=0, *, lr=None, epochs=None, held_out=False):
-    """Return the :class:`mgtutorial.training.FlowerConfig` of a budget.
+def surfaces():
+    """Return what some of the recorded networks have learned: their values at a grid.
+
+    Returns
+    -------
+    dict
+        Digest of a run -> values (n, n) in float32 at the midpoints of ``n x n`` cells of the unit
+        square, the first axis along x.
+
+    Examples
+    --------
+    >>> {values.shape for values in surfaces().values()}
+    {(100, 100)}
+    """
+    with np.load(_paths.packaged_results() / _SURFACES) as file:
+        return {digest: file[digest].astype(np.float32) for digest in file.files}
+
+
+def settle(network, at):
+    """Give the norms of a network the statistics of all points, in place of running means.
+
+    At a constant rate the running means of the last batches are noise, which an error in
+    evaluation mode contains.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    at : torch.Tensor
+        (n, 2), the points that it was trained on.
+
+    Returns
+    -------
+    torch.nn.Module
+        `network`, in evaluation mode.
+
+    Examples
+    --------
+    >>> from mgtutorial.models import ImplicitConfig
+    >>> network, at = ImplicitConfig().build(), torch.rand(500, 2)
+    >>> ours = network.train()(at).detach()
+    >>> bool((settle(network, at)(at) - ours).abs().max() < 0.01)
+    True
+    """
+    for m in network.modules():
+        if isinstance(m, torch.nn.BatchNorm2d):
+            m.reset_running_stats()
+            m.momentum = None  # of a single batch: its own statistics
+    with torch.no_grad():
+        network.train()(at)
+    return network.eval()
+
+
+def settled():
+    """Return the errors of recorded networks whose norms were settled: digest -> float.
+
+    Examples
+    --------
+    >>> 0 < min(settled().values()) < 1
+    True
+    """
+    with open(_paths.packaged_results() / _SETTLED, newline="", encoding="utf-8") as file:
+        return {row["digest"]: float(row["mse"]) for row in csv.DictReader(file)}
+
+
+def configure(
+    model, budget="smoke", seed=0, *, function="cos-sin", lr=None, epochs=None, held_out=False
+):
+    """Return the :class:`mgtutorial.training.PlaneConfig` of a budget.
 
     Parameters
     ----------
@@ -36,6 +106,8 @@ def configure(model, budget="smoke", seed=0, *, lr=None, epochs=None, held_out=F
     budget : {"smoke", "demo", "short", "paper"}
     seed : int
         Of the weights, the points and their order.
+    function : str
+        A key of :data:`mgtutorial.data.plane_functions.FUNCTIONS`.
     lr, epochs : optional
         Instead of the budget's.
     held_out : bool
@@ -44,17 +116,19 @@ def configure(model, budget="smoke", seed=0, *, lr=None, epochs=None, held_out=F
     Raises
     ------
     UnknownName
-        If there is no such budget.
+        If there is no such budget, or no such function.
     """
-    n, usual_epochs, usual_lr = BUDGETS[choose("budget", budget, BUDGETS)]
-    return FlowerConfig(
-        model, budget, n, epochs or usual_epochs, lr or usual_lr, seed=seed,
+    n, usual_epochs = BUDGETS[choose("budget", budget, BUDGETS)]
+    usual_lr = PAPER_RATE if budget == "paper" else RATES[choose("function", function, RATES)]
+    return PlaneConfig(
+        model, function, budget, n,
+        usual_epochs if epochs is None else epochs, usual_lr if lr is None else lr, seed=seed,
         on="held-out points" if held_out else "test points",
     )  # fmt: skip
 
 
 def fit(model, budget="smoke", seed=0, *, progress=None, **changes):
-    """Train a network on the flower and return the record.
+    """Train a network on a function and return the record.
 
     A run that is recorded is not repeated, and one that was stopped goes on from its last
     epoch; runs of the budget ``smoke`` leave nothing behind.
@@ -82,7 +156,7 @@ def fit(model, budget="smoke", seed=0, *, progress=None, **changes):
     Examples
     --------
     >>> from mgtutorial.models import ImplicitConfig
-    >>> record = fit(ImplicitConfig(0.6, "dense"))
+    >>> record = fit(ImplicitConfig(0.6, "mobilenetv3"))
     >>> record.curve[0].loss > record.curve[-1].loss
     True
     """

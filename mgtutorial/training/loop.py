@@ -15,10 +15,10 @@ import torch
 from ..errors import InvalidValue
 from ..models.counting import count_weights
 from . import doors, progress, records, timing
-from .devices import SingleProcess, autocast, describe, exact
-from .protocols import falls, learning_rate
+from .devices import SingleProcess, autocast, describe, exact, executed
 from .recipe import Recipe
 from .record import Epoch, Metric, Record, Samples, written
+from .schedules import falls, learning_rate
 from .workspace import Kept, Workspace
 
 
@@ -98,7 +98,7 @@ def _train(config, task, samples, kept, bar, limit, team):
         parts["average"] = average
     curve = kept.resume(parts, order)
     doors.check_smallest_batch(model, task, samples, config.batch_size, team.size)
-    network = torch.compile(model) if config.compile else model
+    network = executed(model, config, task.device)
     tested = network if average is None else average.module
     forward = team.parallel(network, task.example(1, samples.size)[0])
     # A rate that only falls comes below the resolution of the weights: then nothing more changes.

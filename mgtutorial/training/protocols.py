@@ -15,9 +15,9 @@ from ..models import registry
 from ..models.config import as_dict, plain_fields
 from .recipe import Recipe
 from .recipes import recipe_of
+from .schedules import SCHEDULES
 from .tasks import Classification
 
-SCHEDULES = ("cosine", "step", "one-cycle", "constant")
 PRECISIONS = ("float32", "bfloat16", "float16", "float64")
 
 BUDGETS = {
@@ -102,8 +102,8 @@ _PAPERS = {
 }
 #: The data sets of each paper's protocol.
 PROTOCOLS = {name: tuple(d for d in paper if d) for name, paper in _PAPERS.items()}
-#: What may differ in a run under a protocol: the seed, and how its program is compiled.
-FREE = ("seed", "compile")
+#: What may differ in a run under a protocol: the seed, and how its program is executed.
+FREE = ("seed", "compile", "memory")
 # What differs for some networks on top: a field of the config, its value, the changes.
 _NETWORKS = {("mgiad", "imagenet"): ("lam", 3, {"batch_size": 256})}  # for want of memory
 
@@ -145,6 +145,9 @@ class TrainConfig:
         The two of 16 bits are mixed: weights stay in float32.
     compile : bool
         Whether ``torch.compile`` is used.
+    memory : {"fast", "lean"}
+        ``"lean"`` keeps less for the backward pass and computes it again: see
+        :class:`mgtutorial.models.Lean`. Not with `compile`.
     norm_parts : int
         Batch norm takes its statistics over so many equal parts of a batch: 1, or the
         number of processes whose statistics are their own (:mod:`mgtutorial.training.distributed`).
@@ -178,6 +181,7 @@ class TrainConfig:
     protocol: str = _later("mgiad")
     normalisation: tuple | None = _later(None)
     recipe: object = _later(None)  # Recipe or None
+    memory: str = _later("fast")
 
     def __post_init__(self):
         choose("data set", self.data, catalogue.NAMES)
@@ -200,6 +204,12 @@ class TrainConfig:
         plain["compile"] = bool(self.compile)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
+        choose("memory", self.memory, ("fast", "lean"))
+        if self.compile and self.memory == "lean":
+            raise InvalidValue(
+                "memory='lean' and compile: torch's compiler decides itself what it keeps for the "
+                "backward pass; give one of the two."
+            )
         if self.normalisation is not None:
             mean, std = self.normalisation
             given = (
@@ -375,39 +385,3 @@ def for_network(model, data_name, protocol):
     """Return what a protocol changes for some networks on a data set."""
     name, value, differing = _NETWORKS.get((protocol, data_name), ("", None, {}))
     return differing if getattr(model, name, None) == value else {}
-
-
-def falls(config):
-    """Return whether the rate of a config only falls, from the first epoch to the last."""
-    return config.schedule in ("step", "cosine")
-
-
-def learning_rate(config, epoch, fraction):
-    r"""Return the rate in epoch `epoch` (from 0) at `fraction` in [0, 1) of it.
-
-    ``cosine`` and ``step`` change between epochs, as the papers' code does;
-    ``one-cycle`` changes at every step: linearly up to the peak over the first quarter
-    of the run, or the recipe's ``warm_up``, then along a cosine to zero [1]_.
-
-    References
-    ----------
-    .. [1] L. N. Smith and N. Topin, Super-convergence (2018).
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace as C
-    >>> config = C(lr=0.1, epochs=4, schedule="one-cycle")
-    >>> [round(learning_rate(config, e, 0.0), 3) for e in range(4)]
-    [0.0, 0.1, 0.075, 0.025]
-    """
-    if config.schedule == "constant":
-        return config.lr
-    if config.schedule == "step":
-        return config.lr * 0.1 ** (epoch // config.step_epochs)
-    if config.schedule == "cosine":
-        return config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
-    recipe = getattr(config, "recipe", None)
-    t, peak = (epoch + fraction) / config.epochs, recipe.warm_up if recipe else 0.25
-    if t < peak:
-        return config.lr * t / peak
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (t - peak) / (1 - peak)))

@@ -10,8 +10,9 @@ from functools import cached_property
 
 from .._numbers import real, whole
 from ..errors import InvalidValue
+from .coarse_channels import CoarseConfig
 from .devices import Device
-from .flower import FlowerConfig
+from .plane import PlaneConfig
 from .protocols import TrainConfig
 
 SCHEMA = 2
@@ -171,7 +172,8 @@ class Record:
         UnknownName, InvalidValue
             If the choices are those of another version.
         """
-        kind = FlowerConfig if "function" in self.choices else TrainConfig
+        named_by = {"function": PlaneConfig, "filters": CoarseConfig}
+        kind = next((kind for key, kind in named_by.items() if key in self.choices), TrainConfig)
         return kind.from_dict(self.choices)
 
     @property
@@ -312,18 +314,18 @@ def _plain(value):
 def _lifted(old):
     """Return the plain data of schema 1 as those of schema 2."""
     if "function" in old:
-        return _lifted_flower(old)
+        return _lifted_plane(old)
     on = old["evaluated_on"]
     split = on["split"]
     metric = {"name": "accuracy", "value": old[f"{split}_accuracy"], "split": split}
     return {**old, "choices": old["config"], "metric": metric}
 
 
-def _lifted_flower(old):
+def _lifted_plane(old):
     """As :func:`_lifted`, for functions of the plane, whose choices lay among the fields."""
     names = ("network", "function", "budget", "n", "epochs", "lr", "batch_size", "momentum",
              "seed", "on")  # fmt: skip
-    config = FlowerConfig.from_dict({name: old[name] for name in names})
+    config = PlaneConfig.from_dict({name: old[name] for name in names})
     split = "val" if config.split == "fit" else "test"
     rows = enumerate(old["curve"], 1)
     return {

@@ -127,7 +127,7 @@ class Snapshots:
             torch.manual_seed(self.about["config"]["seed"])
             network = self.config.build()
         for name, size in self.about["start"].items():
-            ours = float((network.state_dict()[name].double() ** 2).sum())
+            ours = float((network.get_parameter(name).detach().double() ** 2).sum())
             if abs(ours - size) > 1e-5 * size:
                 raise InvalidValue(
                     f"the start of this training cannot be made again: torch {torch.__version__} "

@@ -71,6 +71,12 @@ def test_table_has_the_rows_that_are_asked_for_and_follows_the_file(build):
     assert "46 %" in html and "12 %" not in html
 
 
+def test_a_list_inside_names_and_a_value_with_spaces_are_found(module, tmp_path):
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps({"a": {"b": [{"case": "x = 1", "n": 1}, {"case": "y", "n": 2}]}}))
+    assert [row["n"] for row in module.rows(file, "a.b", 'case="x = 1"')] == [1]
+
+
 @pytest.mark.parametrize(
     ("old", "new"), [("when=end", "when=never"), ("some\n", "others\n"), ("{mu", "{nu")]
 )

@@ -65,6 +65,11 @@ def mgnet(x, state, channels, nu, training, fas=True, group_size=None, grouped="
     return u.mean((2, 3)) @ state["head.linear.weight"].T + state["head.linear.bias"]
 
 
+def tensors(net):
+    """Each parameter and each buffer under all of its names; a state_dict has a shared B once."""
+    return {**dict(net.named_parameters(remove_duplicate=False)), **dict(net.named_buffers())}
+
+
 def hold_against(net, transcription, x, training, idle=None):
     """Assert that `net` computes what ``transcription(x, state, training)`` does, in float64.
 

@@ -13,7 +13,7 @@ from mgtutorial.models import counting
 from mgtutorial.models.applications import literal_macs
 from mgtutorial.models.counting import Part, count_macs, count_weights
 
-from .literal import mgnet
+from .literal import mgnet, tensors
 from .literal_mgiad import mgiad
 
 # One of each kind, and of each way to name its modules.
@@ -122,7 +122,7 @@ def test_multiplications_as_written_and_as_executed(name):
     ],
 )
 def test_the_literal_count_is_what_a_literal_program_executes(config):
-    state = {k: v.detach() for k, v in config.build().state_dict().items()}
+    state = {k: v.detach() for k, v in tensors(config.build()).items()}
     x, unread = torch.zeros(1, 3, 12, 10), 0
     with FlopCounterMode(display=False) as counter:
         if isinstance(config, models.MGiaDConfig):
@@ -217,5 +217,5 @@ def test_what_a_carried_residual_does_to_the_memory(name, carried, given):
         return multigrid.backslash(levels, multigrid.start(f))
 
     assert round(counting.activations_held(net, 128, 32).bytes / 2**20) == carried
-    net.features = with_data
+    net.descend = with_data
     assert round(counting.activations_held(net, 128, 32).bytes / 2**20) == given

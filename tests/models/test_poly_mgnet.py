@@ -55,13 +55,13 @@ def test_the_chapters_formula_is_the_count(name):
 
 @pytest.mark.parametrize("steps", [("p2",), ("p3",), ("p3", "linear"), ("p8", "p2")])
 def test_the_chapters_formula_counts_coefficients_too(steps):
-    config = PolyMgNetConfig(steps=steps)
+    config = models.named("poly-mgnet-q2", steps=steps)
     assert count_weights(config) == formula(config.channels, steps)
 
 
 def test_one_step_of_degree_three_saves_three_pairs_of_norms():
-    one = count_weights(PolyMgNetConfig(steps=("p3",)))
-    four = count_weights(PolyMgNetConfig(steps=("linear",) * 4))
+    one = count_weights(models.named("poly-mgnet-q2", steps=("p3",)))
+    four = count_weights(models.named("poly-mgnet-q2", steps=("linear",) * 4))
     assert one == 1_383_898 and four - one == 4 * 3 * 704  # as many numbers
 
 

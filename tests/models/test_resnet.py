@@ -79,7 +79,7 @@ def test_records_of_basic_blocks_are_what_they_were():
 def test_bad_configurations_are_sentences():
     with pytest.raises(UnknownName, match="unknown block 'deep'"):
         ResNetConfig(block="deep")
-    with pytest.raises(InvalidValue, match="num_classes=0"):
-        ResNetConfig(num_classes=0)
+    with pytest.raises(InvalidValue, match="num_classes=-1"):
+        ResNetConfig(num_classes=-1)
     with pytest.raises(InvalidValue, match="4 levels on a finest grid of 2 x 2"):
         ResNetConfig().build()(torch.zeros(1, 3, 2, 2))

@@ -29,8 +29,10 @@ NO_PAGE = {
     "linalg/roots.py: points": "as an array of finite complex numbers",
     "models/blocks.py: check_images": "is it a batch of images?",
     "spectra/convolutions.py: double": "as an array in double precision",
-    "spectra/report.py: choose_format": "is it a format of pictures?",
-    "spectra/report.py: stem_of": "a name for a file",
+    "spectra/weight_files.py: is_path": "is it a path or a name?",
+    "spectra/written.py: check_folder": "can it be written to?",
+    "spectra/written.py: choose_format": "is it a format of pictures?",
+    "spectra/written.py: stem_of": "a name for a file",
 }
 
 

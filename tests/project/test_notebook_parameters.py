@@ -32,6 +32,15 @@ CASES = {
         {"n": 16, "peclet": 4.0, "seed": 1},
         {"n": 128, "peclet": 1.0, "seed": 2},
     ],
+    "cycle_polynomials": [
+        {"n": 32, "peclet": 3.0, "seed": 1},
+        {"n": 128, "peclet": 1.0, "seed": 2},
+    ],
+    "two_grid_theory": [{"n": 16, "seed": 1}],
+    "transposes": [
+        {"n": 16, "channels": 2, "seed": 1},
+        {"n": 64, "channels": 3, "seed": 2},
+    ],
     "from_multigrid_to_networks": [
         {"n": 32, "depth": 2, "nu": 1, "omega": 0.5, "seed": 1},
         {"n": 128, "depth": 4, "nu": 4, "omega": 0.9, "seed": 2},

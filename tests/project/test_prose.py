@@ -184,7 +184,8 @@ def claim(quantity, **about):
 
 def test_poly_mgnet_weights_by_coefficients_and_by_roots():
     one, four = (
-        count_weights(models.PolyMgNetConfig(steps=steps)) for steps in (("p3",), ("linear",) * 4)
+        count_weights(models.named("poly-mgnet-q2", steps=steps))
+        for steps in (("p3",), ("linear",) * 4)
     )
     says("poly_mgnet", f"`p3` has {one:,} weights and four linear steps {four:,}, {four - one} for")
 
@@ -317,9 +318,8 @@ def test_poly_mgnet_memory_of_the_carried_residual():
         with torch.device("meta"):
             net = models.named(name).build()
         if not linear:
-            net.features = lambda f: multigrid.backslash(
-                [replace(m.level(), linear=False) for m in net.levels], multigrid.start(f)
-            )
+            levels = [replace(m.level(), linear=False) for m in net.levels]
+            net.descend = lambda f: multigrid.backslash(levels, multigrid.start(f))
         return activations_held(net, 128, 32).bytes / 2**20
 
     assert [round(held("poly-mgnet-q2", linear)) for linear in (True, False)] == [668, 580]

@@ -23,7 +23,7 @@ from mgtutorial.reproduction import expected_counts, published
 from mgtutorial.reproduction.papers.catalogue import PAPERS
 from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.reproduction.published import rounds_to
-from mgtutorial.training import protocols
+from mgtutorial.training import protocols, schedules
 
 
 def claim(quantity, value, **about):
@@ -133,7 +133,7 @@ def test_mgiad_fas_changes_lines_5_and_6():
     torch.manual_seed(0)
     net = models.MgNetConfig(channels=(4, 8), steps=2).build().eval()
     f = torch.randn(2, 4, 8, 8)
-    ours = net.features(f).u
+    ours = net.descend(f).u
     torch.testing.assert_close(literal_mgnet((5, 6), net, f), ours)
     assert (literal_mgnet((4, 5), net, f) == 0).all() and ours.abs().max() > 0.1
 
@@ -378,7 +378,7 @@ def test_mgiad_step_schedule_stands_still_after_150_epochs():
         models.named("mgnet"), **protocols.settings("paper", "fashion-mnist")
     )
     assert (config.epochs, config.lr, config.step_epochs) == (400, 0.05, 25)
-    rates = [protocols.learning_rate(config, epoch, 0.0) for epoch in (149, 150, 399)]
+    rates = [schedules.learning_rate(config, epoch, 0.0) for epoch in (149, 150, 399)]
     assert rates[0] > 1e-7 > rates[1] > rates[2] > 0
 
 

@@ -12,7 +12,7 @@ from mgtutorial import models
 from mgtutorial.data import augmentation, autoaugment, catalogue
 from mgtutorial.errors import InvalidValue
 from mgtutorial.reproduction.papers.printed_table import read_table
-from mgtutorial.training import departures, flower, protocols
+from mgtutorial.training import departures, plane, protocols
 
 LINES = read_table("protocols.csv")
 KNOWN = {  # name in the file: (protocol, data set)
@@ -150,7 +150,7 @@ def test_a_run_under_the_protocol_departs_in_nothing_and_each_change_is_named(na
             assert field == "data" or departures.deviation(changed) == (field,)
     other = replace(config.model, initial_weights="he-fan-in-grouped")
     assert departures.deviation(replace(config, model=other)) == ("initial_weights",)
-    free = replace(config, seed=17, compile=True)
+    free = replace(config, seed=17, memory="lean")
     assert departures.deviation(free) == ()
 
 
@@ -198,12 +198,12 @@ def test_a_network_given_as_a_config_gets_the_start_of_the_protocol(protocol):
 
 def test_the_function_of_the_plane_is_trained_as_its_lines_say():
     said = of("mgic-function")
-    n, epochs, lr = flower.BUDGETS["paper"]
+    n, epochs = plane.BUDGETS["paper"]
     ours = {
         "n_train": n,
         "epochs": epochs,
-        "batch_size": flower.FlowerConfig.batch_size,
+        "batch_size": plane.PlaneConfig.batch_size,
         "momentum": 0.9,
     }
     assert {field: said[field]["value"] for field in ours} == {f: str(v) for f, v in ours.items()}
-    assert float(said["lr"]["value"]) == lr and flower.FlowerConfig.momentum == 0.9
+    assert float(said["lr"]["value"]) == plane.PAPER_RATE and plane.PlaneConfig.momentum == 0.9

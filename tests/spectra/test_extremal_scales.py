@@ -116,3 +116,15 @@ def test_axes_on_which_the_symbol_is_constant(sizes, stride, groups):
         for power in (1, 2, 3):  # the traces of powers know the eigenvalues
             matrix = np.linalg.matrix_power(A.sparse((6, 4)).toarray(), power)
             assert (z**power).sum() == pytest.approx(np.trace(matrix), abs=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (3, 3), (1, 3)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_squares_are_right_on_grids_of_few_points(sizes, stride):
+    """64 channels, so that the squares are taken; 4 points and fewer, so that none is asked."""
+    rng = np.random.default_rng(2)
+    w = rng.standard_normal((64, 80, *sizes)) / 20
+    A = Convolution(w, stride=stride, padding_mode="circular")
+    plain = singular_values(A, (4, 4), fast=False)
+    np.testing.assert_allclose(singular_values(A, (4, 4)), plain, atol=1e-11)
+    assert operator_norm(A, (4, 4)) == pytest.approx(plain.max(), rel=1e-12)

@@ -23,6 +23,7 @@ from mgtutorial.spectra.nonnormality import (
     numerical_range,
     power_norms,
     pseudospectrum,
+    smoothing_damping,
 )
 from mgtutorial.spectra.symbols import eigenvalues, operator_norm, singular_values, symbol
 
@@ -318,3 +319,49 @@ def test_bad_input_is_one_sentence():
         extremal_eigenvalues(operator, k=1, which="SM")
     with pytest.raises(InvalidValue, match="give 1 positive"):
         extremal_eigenvalues(np.ones((1, 1, 3)), (5, 5))
+
+
+# ------------------------------------------------------------------ Reusken's condition
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000), st.floats(0.3, 4))
+def test_smoothing_damping_is_the_greatest_that_the_lemma_allows(seed, shift):
+    """Against the norm itself, just below and just above; Proposition 5 of Symbols."""
+    rng = np.random.default_rng(seed)
+    stack = rng.standard_normal((3, 4, 4)) + 1j * rng.standard_normal((3, 4, 4))
+    stack = stack / np.linalg.norm(stack, 2, axis=(-2, -1)).max() + shift * np.eye(4)
+    omega = smoothing_damping(stack)
+
+    def norm(w):
+        return np.linalg.norm(np.eye(4) - 2 * w * stack, 2, axis=(-2, -1)).max()
+
+    if omega == 0:
+        assert norm(1e-6) > 1
+        return
+    assert norm(omega * (1 - 1e-9)) <= 1 + 1e-9 and norm(omega * 1.001) > 1
+    if shift > 1:
+        assert omega >= (1 - 1e-9) / (1 + shift)
+    for nu in (1, 5, 20):
+        power = np.linalg.matrix_power(np.eye(4) - omega * stack, nu)
+        left = np.linalg.norm(stack @ power, 2, axis=(-2, -1)).max()
+        assert left <= np.sqrt(2 / (np.pi * nu)) / omega
+
+
+def test_smoothing_damping_of_the_tables_operators():
+    theta = np.linspace(-np.pi, np.pi, 401)
+    scalars = {
+        "upwind": (1 - np.exp(-1j * theta), 0.5),
+        "Poisson": (4 * np.sin(theta / 2) ** 2, 0.25),
+        "little wind": (1 - np.cos(theta) + 0.5j * np.sin(theta), 0.5),
+        "strong wind": (1 - np.cos(theta) + 2j * np.sin(theta), 1 / 8),
+    }
+    for name, (values, expected) in scalars.items():
+        found = smoothing_damping(values[:, None, None])
+        assert found == pytest.approx(expected, rel=1e-3), name  # of samples near zero
+    M = np.random.default_rng(0).standard_normal((6, 6))
+    expected = 1 / np.linalg.norm(M, 2) ** 2
+    assert smoothing_damping(M.T @ M) == pytest.approx(expected, rel=1e-9)
+    assert smoothing_damping(np.zeros((2, 2))) == np.inf
+    assert smoothing_damping([[0.0, 1.0], [0.0, 0.0]]) == 0  # v*Av has both signs
+    assert smoothing_damping(np.diag([0.0, 2.0])) == 0.5  # a constant that stays

@@ -14,8 +14,9 @@ from mgtutorial.cli import main
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.figures import images
 from mgtutorial.spectra.layers import as_convolution
-from mgtutorial.spectra.report import draw, frequencies, spectra, table, write_csv
+from mgtutorial.spectra.report import frequencies, spectra, table
 from mgtutorial.spectra.symbols import eigenvalues
+from mgtutorial.spectra.written import draw, write_csv
 from mgtutorial.training import loop, protocols
 from mgtutorial.training.weights import convolutions_of
 from mgtutorial.training.workspace import Workspace
@@ -164,7 +165,7 @@ def files(tmp_path):
 
 MISTAKES = [
     (["linear.pt"], "contains no convolution"),
-    (["nan.pt"], "2.weight has entries that are NaN"),
+    (["nan.pt", "--layer", "2"], "layer 2: the kernel has entries that are NaN"),
     (["good.pt", "--size", "2"], "layer 0: a kernel of sizes (3, 3)"),
     (["good.pt", "--size", "0"], "layer 0"),
     (["good.pt", "--layer", "levels.*"], "unknown layer 'levels.*'"),

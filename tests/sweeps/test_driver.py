@@ -157,15 +157,14 @@ def test_without_dask_it_is_one_sentence(tmp_path, monkeypatch):
 def test_the_command_trains_on_workers(tmp_path, capsys, monkeypatch, scheduler):
     from mgtutorial.reproduction import command as jobs
 
-    monkeypatch.setattr(
-        jobs, "_show", lambda job, name, rows, found, say: say(f"{len(found)} found")
-    )
+    monkeypatch.setattr(jobs, "_execute", lambda job, name, found: (f"{len(found)} found", True))
+    monkeypatch.setattr(jobs, "_show", lambda *all: None)
     arguments = ["reproduce", "mgiad-table2", "--rows", "mgiad-20-g4,mgnet-20", "--seeds", "0,1",
                  "--runs", str(tmp_path / "runs"), "--scheduler", scheduler, "--quiet"]  # fmt: skip
     pytest.importorskip("papermill", reason="papermill is in the extra 'book'")
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "4 runs, 4 to do" in said and "4 found" in said
+    assert "4 runs, 4 to do" in said and "executed notebook: 4 found" in said
     assert len(records.read(tmp_path / "runs")) == 4
 
 

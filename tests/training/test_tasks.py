@@ -10,7 +10,7 @@ from torch import nn
 
 from mgtutorial.data import images as data
 from mgtutorial.models.config import NetworkConfig
-from mgtutorial.training import flower, loop, records, time_limits
+from mgtutorial.training import loop, plane, records, time_limits
 from mgtutorial.training.protocols import TrainConfig
 from mgtutorial.training.record import written
 from mgtutorial.training.tasks import Task
@@ -153,7 +153,7 @@ def test_it_goes_on_bit_for_bit_where_it_was_stopped(whole, tmp_path):
 
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_the_error_on_the_plane_is_the_mean_over_all_points(split):
-    config = flower.FlowerConfig(flower.ImplicitConfig(0.6, "grouped"), seed=3)
+    config = plane.PlaneConfig(plane.ImplicitConfig(0.6, "grouped"), seed=3)
     task = config.task()
     samples = task.evaluation(split)
     torch.manual_seed(0)
@@ -166,7 +166,7 @@ def test_the_error_on_the_plane_is_the_mean_over_all_points(split):
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, flower.FlowerConfig(flower.ImplicitConfig(0.6, "grouped"), n=640, epochs=1)],
+    [CONFIG, plane.PlaneConfig(plane.ImplicitConfig(0.6, "grouped"), n=640, epochs=1)],
     ids=["pixels", "plane"],
 )
 def test_under_a_time_limit_an_epoch_of_each_task_is_estimated(config, tmp_path):

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from ...models import registry
+from ...models.ghostnet import GhostNetConfig
 from ...models.mgic import TransfersConfig
 from ...models.mgic_mobilenetv3 import MGICMobileNetV3Config
 from ...models.mgic_resnet import MGICResNetConfig
@@ -91,10 +92,11 @@ PAPER = Paper(
     families=(
         Family("MGIC", "green", "D", MGICResNetConfig),
         Family("MGIC", "green", "D", MGICMobileNetV3Config),
+        Family("GhostNet", "blue", "s", GhostNetConfig),
     ),
     made_by_notebook={
-        "mgic-table1": "MGIC, Table 1: weights of the transfers alone",
-        "mgic-table2": "MGIC, Table 2 and Figure 4: a function of the plane",
+        "mgic-table1": "MGIC, Table 1 and Figure 3: coarse channels",
+        "mgic-table2": "MGIC, Table 2 and Figure 4: functions of the plane",
         "mgic-table8": "MGIC, Table 8: inference times",
     },
 )  # fmt: skip

@@ -1,0 +1,247 @@
+"""What every network for images does beside its mathematics: the habits of torch.
+
+A stem, levels of resolution and a head; features before the head and on every level; another head;
+a state_dict that says which network it belongs to.
+"""
+
+import warnings
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import nn
+
+from .. import multigrid
+from ..errors import InvalidValue
+from . import blocks
+from .counting import activations_held
+
+#: Fields of configs that change neither what a network's weights are nor what it does with them.
+STARTS = ("initial_weights", "roots", "train_roots", "transfer_start")
+
+#: Images with at least this many pixels along both axes are too large for the stem "3x3".
+LARGE = 128
+
+
+class Network(nn.Module):
+    """Base of the networks for images: ``stem``, ``levels`` and ``head``, and a ``config``.
+
+    Its ``state_dict`` carries the config in its metadata, which ``torch.save`` keeps; so weights
+    of a network that would do something else with them are refused.
+
+    Parameters
+    ----------
+    config : config of a network
+
+    Examples
+    --------
+    >>> from mgtutorial.models import named
+    >>> net = named("resnet20").build().eval()
+    >>> x = torch.zeros(2, 3, 32, 32)
+    >>> net(x).shape, net.forward_features(x).shape
+    (torch.Size([2, 10]), torch.Size([2, 64, 8, 8]))
+    >>> [u.shape[1] for u in net.forward_levels(x)]
+    [16, 32, 64]
+    >>> net.reset_classifier(7)(x).shape
+    torch.Size([2, 7])
+
+    Book: use, use-features
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self._warned = False
+        self._register_state_dict_hook(_write_config)
+        self._register_load_state_dict_pre_hook(_check_config, with_module=True)
+
+    def data(self, x):
+        """The data ``f`` on the finest level, from images ``(n, in_channels, height, width)``."""
+        x = blocks.check_images(x, self.config.in_channels)
+        self._warn_of_stem(x)
+        return blocks.check_size(self.stem(x), len(self.levels))
+
+    def forward_features(self, x):
+        """The features on the coarsest level, ``(n, c, height, width)``, from images."""
+        x = self.data(x)
+        for level in self.levels:
+            x = level(x)
+        return x
+
+    def forward_levels(self, x):
+        """The features of every level, from fine to coarse, for predictions at each pixel."""
+        x, features = self.data(x), []
+        for level in self.levels:
+            x = level(x)
+            features.append(x)
+        return features
+
+    def forward(self, x):
+        return self.head(self.forward_features(x))
+
+    def reset_classifier(self, num_classes):
+        """Give the network a new last layer, with fresh weights; return the network.
+
+        Parameters
+        ----------
+        num_classes : int
+            0: none, so that the network returns the pooled features.
+
+        Raises
+        ------
+        InvalidValue
+        """
+        self.config = replace(self.config, num_classes=num_classes)
+        device = next(self.parameters())
+        self.head.linear = blocks.classifier(self.head.width, num_classes).to(device)
+        return self
+
+    def _warn_of_stem(self, x):
+        looks = isinstance(x, torch.Tensor) and not x.is_meta and not torch.jit.is_tracing()
+        if self._warned or not looks or torch.compiler.is_compiling():
+            return
+        if getattr(self.config, "stem", None) != "3x3" or min(x.shape[-2:]) < LARGE:
+            return
+        self._warned = True
+        size = tuple(x.shape[-2:])
+        now, then = (_held(replace(self.config, stem=stem), size) for stem in ("3x3", "7x7"))
+        warnings.warn(
+            f"images of {size[0]} x {size[1]} with stem='3x3', which keeps their size: training "
+            f"holds {now:.0f} MiB of activations an image, and {then:.0f} MiB with stem='7x7', "
+            "which quarters it; named(name, data=...) chooses the stem for a data set.",
+            stacklevel=3,
+        )
+
+
+def _held(config, size):
+    """MiB of activations an image, in training, counted without computing."""
+    return activations_held(config, 2, size).bytes / 2 / 2**20
+
+
+def _write_config(module, state_dict, prefix, local_metadata):
+    local_metadata["config"] = {"kind": type(module.config).__name__, **module.config.as_dict()}
+
+
+def _check_config(module, state_dict, prefix, local_metadata, *_):
+    """Refuse weights that fit in their shapes, but belong to a network that does another thing."""
+    theirs, config = local_metadata.get("config"), module.config
+    if theirs is None:  # saved by an older version, or as a plain dictionary
+        return
+    ours = {"kind": type(config).__name__, **config.as_dict()}
+    own = {prefix + name: v.shape for name, v in module.state_dict().items()}
+    given = {name: getattr(v, "shape", None) for name, v in state_dict.items()}
+    if any(given.get(name) != shape for name, shape in own.items()):
+        return  # torch itself says what does not fit
+    both = ours.keys() | theirs.keys()
+    differ = sorted(k for k in both - {*STARTS} if ours.get(k) != theirs.get(k))
+    if differ:
+        said = ", ".join(
+            f"{k}={_field(theirs, k)!r} where this one has {_field(ours, k)!r}" for k in differ
+        )
+        raise InvalidValue(
+            f"the weights belong to a network with {said}, so it would compute something else: "
+            "build the network of that config; dict(state_dict) forgets it, if you mean it."
+        )
+
+
+def _field(d, name):
+    return d.get(name, "the default")
+
+
+def _aliases(module):
+    """Each other name of a shared weight, and its first one."""
+    first = {}
+    for name, p in module.named_parameters(remove_duplicate=False):
+        known = first.setdefault(p, name)
+        if known != name:
+            yield name, known
+
+
+def _write_once(module, state_dict, prefix, local_metadata):
+    for name, _ in _aliases(module):
+        state_dict.pop(prefix + name, None)  # a level inside this one may have done it
+
+
+def _read_once(module, state_dict, prefix, *_):
+    for name, first in _aliases(module):
+        if prefix + first in state_dict:
+            state_dict.setdefault(prefix + name, state_dict[prefix + first])
+
+
+class LevelModule(nn.Module):
+    """A level of :mod:`mgtutorial.multigrid` as a module, so that hooks on it fire.
+
+    What its steps share stands once in its ``state_dict``, under the first name; one that has it
+    several times loads as well.
+
+    A derived class has ``level()``, which shows its operators to the algorithm. Its smoothing
+    steps run when the module is called, from a :class:`~mgtutorial.multigrid.State` to a state.
+
+    Examples
+    --------
+    >>> from mgtutorial.models import named
+    >>> net, seen = named("mgnet-20").build(), []
+    >>> _ = net.levels[1].register_forward_hook(lambda m, s, out: seen.append(out.u.shape[1]))
+    >>> _ = net(torch.zeros(2, 3, 32, 32))
+    >>> seen
+    [32]
+
+    Book: use, use-features
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._register_state_dict_hook(_write_once)
+        self._register_load_state_dict_pre_hook(_read_once, with_module=True)
+
+    def forward(self, s, post=False):
+        level = self.level()
+        return multigrid.relax(level.post if post else level.pre, s)
+
+    def called(self):
+        """The level, with steps that are calls of this module."""
+        level = self.level()
+        post = (partial(self, post=True),) if level.post else ()
+        return replace(level, pre=(self,), post=post)
+
+
+class StateNetwork(Network):
+    """A network that goes down the levels with states, not with features alone.
+
+    Examples
+    --------
+    >>> from mgtutorial.models import named
+    >>> net = named("mgnet-20").build().eval()
+    >>> [tuple(s.u.shape[1:]) for s in net.states(torch.zeros(1, 3, 32, 32))]
+    [(16, 32, 32), (32, 16, 16), (64, 8, 8)]
+
+    Book: use, use-features
+    """
+
+    def descend(self, f, visit=None):
+        """The state on the coarsest level, from the data ``f`` on the finest.
+
+        Parameters
+        ----------
+        f : tensor
+            What the stem makes of images: ``data(x)``.
+        visit : callable, optional
+            As in :func:`mgtutorial.multigrid.backslash`.
+        """
+        s = multigrid.start(f, linear=True)
+        return multigrid.backslash([m.called() for m in self.levels], s, visit)
+
+    def forward_features(self, x):
+        return self.descend(self.data(x)).u
+
+    def states(self, x):
+        """The state ``(u, r)`` of each level when it is left, from images.
+
+        The coarsest one is left to nowhere, so nobody has asked for its residual: it is None.
+        """
+        states = []
+        self.descend(self.data(x), states.append)
+        return [*states[:-1], multigrid.State(states[-1].u, None)]
+
+    def forward_levels(self, x):
+        return [s.u for s in self.states(x)]

@@ -1,0 +1,110 @@
+"""Weights and their config in one file, which runs no code when it is read.
+
+The format is safetensors; the config stands in the file's metadata, so that :func:`load` can build
+the network.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+
+from .. import __version__, _atomic
+from ..errors import InvalidValue, MgtutorialError
+from .config import as_dict
+from .network import Network
+from .registry import from_dict
+
+
+def save(path, network, weights=None):
+    """Write a network's weights and config to a file.
+
+    Parameters
+    ----------
+    path : path
+        Usually with the suffix ``.safetensors``.
+    network : Network or config
+    weights : dict of str to tensor, optional
+        A ``state_dict``; by default the network's own. A config needs one.
+
+    Raises
+    ------
+    InvalidValue
+        If a config comes without weights, or the network is none of this package.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mgtutorial.models import named
+    >>> net = named("mgnet-20").build().eval()
+    >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> save(path, net)
+    >>> load(path).config == net.config
+    True
+
+    Book: use, use-saving
+    """
+    from safetensors.torch import save as tensors_as_bytes
+
+    module = isinstance(network, Network)
+    config = network.config if module else network
+    if not hasattr(config, "as_dict") or (weights is None and not module):
+        raise InvalidValue(
+            f"save() was given a {type(network).__name__}: give a network that a config has built, "
+            "or a config and its weights."
+        )
+    weights = network.state_dict() if weights is None else weights
+    tensors = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
+    metadata = {"config": json.dumps(as_dict(config)), "mgtutorial": __version__, "format": "pt"}
+    _atomic.replace(Path(path), tensors_as_bytes(tensors, metadata))
+
+
+def load(path, device="cpu"):
+    """Return the network that :func:`save` wrote, in evaluation mode.
+
+    Parameters
+    ----------
+    path : path
+    device : str or torch.device
+
+    Returns
+    -------
+    Network
+        With ``reset_classifier`` for other classes, and ``train()`` to go on with.
+
+    Raises
+    ------
+    InvalidValue
+        If there is no such file, it was not written by :func:`save`, or weights and config do not
+        belong together.
+
+    Book: use, use-saving
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise InvalidValue(f"there is no file {path}: give the path of a network that was saved.")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            config = (file.metadata() or {}).get("config")
+            state = {name: file.get_tensor(name) for name in file.keys()}
+        config = from_dict(json.loads(config)) if config else None
+    except (SafetensorError, ValueError, TypeError) as error:
+        said = error if isinstance(error, MgtutorialError) else type(error).__name__
+        raise InvalidValue(
+            f"{path} is no network that this version reads ({said}): give a file that save() wrote."
+        ) from error
+    if config is None:
+        raise InvalidValue(
+            f"{path} has weights but no config: build their network yourself and give it these "
+            "weights with load_state_dict; save() then writes both."
+        )
+    with torch.random.fork_rng(devices=[]):  # the weights to be thrown away cost no draws
+        network = config.build().to(device)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise InvalidValue(
+            f"the weights of {path} do not fit its config: {str(error).splitlines()[-1].strip()}"
+        ) from error
+    return network.eval()

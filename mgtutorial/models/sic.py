@@ -1,0 +1,68 @@
+"""SiC as a layer: the cycle in channels, for one's own network.
+
+In MGiaD it smooths on each level of resolution (:mod:`mgtutorial.models.mgiad`). Here it stands
+alone, from features to features of the same shape.
+"""
+
+import torch
+from torch import nn
+
+from .. import multigrid
+from ..errors import InvalidValue
+from .mgiad import MGiaDConfig, ResolutionLevel
+
+
+class SiC(nn.Module):
+    r"""Smoothing in channels, as a layer: a V-cycle over channel levels for :math:`A u = f`.
+
+    It couples `c` channels at about :math:`g_s c` weights a pixel of the stencil, where a
+    convolution takes :math:`c^2`.
+
+    Parameters
+    ----------
+    c : int
+        Channels of ``f`` and of ``u``.
+    coarsest, group_size, eta_pre, eta_post, correction, norm, activation
+        As in :class:`~mgtutorial.models.MGiaDConfig`; but `correction` is ``"fas"`` unless
+        something else is asked for, and `coarsest` at most 64.
+    transfer_norms : bool
+        Whether norm and activation follow the restrictions in channels, too.
+
+    Raises
+    ------
+    InvalidValue
+        As :class:`~mgtutorial.models.MGiaDConfig`, and for features of another number of channels.
+
+    Examples
+    --------
+    >>> layer = SiC(64, coarsest=16, group_size=8)
+    >>> f = torch.zeros(2, 64, 14, 14)
+    >>> layer(f).shape, layer(f, u=torch.ones_like(f)).shape
+    (torch.Size([2, 64, 14, 14]), torch.Size([2, 64, 14, 14]))
+    >>> layer.widths
+    (64, 32, 16)
+
+    Book: use, use-layer
+    """
+
+    def __init__(self, c, coarsest=None, group_size=4, *, transfer_norms=True, **changes):
+        super().__init__()
+        changes = {"correction": "fas", **changes}
+        self.config = MGiaDConfig(
+            channels=(c,),
+            coarsest=min(c, 64) if coarsest is None else coarsest,
+            group_size=group_size,
+            transfer_norms="all" if transfer_norms else "none",
+            **changes,
+        )
+        (self.widths,) = self.config.channel_widths
+        self.level = ResolutionLevel(self.widths, None, self.config)
+
+    def forward(self, f, u=None):
+        """Return ``u`` after a cycle; it starts from zero, or from the `u` that is given."""
+        c = self.widths[0]
+        if isinstance(f, torch.Tensor) and not torch.jit.is_tracing() and f.shape[1] != c:
+            raise InvalidValue(
+                f"SiC for {c} channels was given {f.shape[1]}: make it SiC({f.shape[1]})."
+            )
+        return self.level(multigrid.start(f, u, linear=True)).u

@@ -1,0 +1,152 @@
+"""Roots from GMRES against least squares, and K-cycles against the cycles that they contain."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mgtutorial.errors import InvalidValue
+from mgtutorial.linalg.approximation import minimax
+from mgtutorial.linalg.krylov import accelerated, arnoldi, harmonic_ritz, k_cycle
+from mgtutorial.linalg.polynomials import propagation, q
+from mgtutorial.linalg.problems import convection_diffusion
+from mgtutorial.linalg.roots import extremes
+from mgtutorial.linalg.solvers import poisson_levels
+from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
+from mgtutorial.multigrid import cycle, start
+
+from ..project.prose import says
+
+
+def matrix(seed, size=12, shift=4.0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((size, size)) + shift * np.eye(size), rng.standard_normal(size)
+
+
+def test_arnoldi_is_a_factorisation_with_orthonormal_columns():
+    M, r = matrix(0)
+    V, H = arnoldi(lambda u: M @ u, r, 6)
+    np.testing.assert_allclose(V @ V.T, np.eye(7), atol=1e-14)
+    np.testing.assert_allclose(M @ V[:-1].T, V.T @ H, atol=1e-12)
+    np.testing.assert_allclose(np.tril(H, -2), 0)
+
+
+def test_arnoldi_stops_at_an_invariant_space():
+    V, H = arnoldi(lambda u: np.array([1.0, 2.0, 2.0, 2.0]) * u, np.ones(4), 4)
+    assert H.shape == (3, 2) and V.shape == (3, 4) and not V[-1].any()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000), st.integers(1, 8))
+def test_the_polynomial_of_the_roots_leaves_the_least_residual(seed, degree):
+    """Proposition 5, against a least squares problem in a basis of powers."""
+    M, r = matrix(seed)
+    roots = harmonic_ritz(lambda u: M @ u, r, degree)
+    powers = [M @ r]
+    while len(powers) < degree:
+        powers.append(M @ powers[-1] / np.linalg.norm(powers[-1]))
+    Q = np.linalg.qr(np.array(powers).T)[0]
+    best = r - Q @ (Q.T @ r)
+    got = propagation(lambda u: M @ u, roots)(r)
+    assert np.linalg.norm(got - best) < 1e-8 * np.linalg.norm(r)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000))
+def test_one_root_is_a_ratio_between_the_ends_of_a_symmetric_spectrum(seed):
+    """Exercise 3 of the chapter; a skew operator stagnates."""
+    M, r = matrix(seed)
+    S = M @ M.T
+    (root,) = harmonic_ritz(lambda u: S @ u, r, 1)
+    assert root == pytest.approx(np.dot(S @ r, S @ r) / np.dot(r, S @ r), rel=1e-9)
+    ends = np.linalg.eigvalsh(S)
+    assert ends[0] <= root <= ends[-1] and np.dot(r, S @ r) / np.dot(r, r) <= root
+    with pytest.raises(InvalidValue, match="stagnates"):
+        harmonic_ritz(lambda u: np.array([u[1], -u[0]]), np.array([1.0, 0.0]), 1)
+
+
+def test_roots_are_found_on_grids_and_for_complex_operators():
+    A = convection_diffusion(8, [3.0, 1.0], boundary="periodic").A
+    r = np.random.default_rng(0).standard_normal((8, 8))
+    assert harmonic_ritz(A, r, 4).shape == (4,)
+    M, r = matrix(3)
+    M, r = M + 1j * matrix(4)[0], r + 0j
+    roots = harmonic_ritz(lambda u: M @ u, r, 3)
+    left = r
+    for x in roots:
+        left = left - M @ left / x
+    K = np.array([M @ r, M @ M @ r, M @ M @ M @ r]).T
+    best = r - K @ np.linalg.lstsq(K, r, rcond=None)[0]
+    np.testing.assert_allclose(left, best, atol=1e-9 * np.linalg.norm(r))
+
+
+def test_what_roots_from_gmres_leave_of_the_half_ellipse():
+    n, peclet = 64, 2.0
+    wind = convection_diffusion(n, [2 * peclet * n], scheme="central", boundary="periodic").A
+    t = np.linspace(0, np.pi / 2, 101)
+    half = 1 + np.cos(t) + 1j * peclet * np.sin(t)
+    R, P = full_weighting(1, "periodic"), linear_interpolation(1, "periodic")
+    found = []
+    for seed in range(3):
+        r = np.random.default_rng(seed).standard_normal(n)
+        for given_ in (r, r - P(R(r))):
+            roots = harmonic_ritz(lambda u: wind(u) / wind.diagonal, given_, 4)
+            found.append(np.abs(q(half, roots)).max())
+    random, rough = sorted(found[::2]), sorted(found[1::2])
+    says(
+        "cycle_polynomials",
+        f"| {np.abs(q(half, extremes(half))).max():.2f} | {random[0]:.2f} to {random[-1]:.2f} | "
+        f"{rough[0]:.2f} to {rough[-1]:.2f} | {minimax(half, 4).maximum:.2f} |",
+    )
+
+
+@pytest.mark.parametrize("bad", [np.zeros(3), np.array([1.0, np.nan])])
+def test_a_start_that_says_nothing_is_refused(bad):
+    with pytest.raises(InvalidValue, match="another"):
+        arnoldi(lambda u: u, bad, 1)
+
+
+# ------------------------------------------------------------------------------- K-cycles
+
+
+def test_flexible_conjugate_gradients_are_those_of_the_textbook_and_end():
+    """With B = I: the error is A-orthogonal to the Krylov space; n steps solve."""
+    M, r = matrix(5, size=8)
+    S = M @ M.T
+    u = accelerated(lambda v: S @ v, lambda v: v, 3)(r)
+    K = np.array([r, S @ r, S @ S @ r]).T
+    np.testing.assert_allclose(K.T @ (r - S @ u), 0, atol=1e-8 * np.linalg.norm(S @ S @ r))
+    solved = accelerated(lambda v: S @ v, lambda v: v, 8)(r)
+    np.testing.assert_allclose(S @ solved, r, atol=1e-8)
+    assert not accelerated(lambda v: S @ v, lambda v: v, 3)(0 * r).any()
+
+
+def noisy(rng, r):
+    return np.tanh(r) + rng.standard_normal(8)
+
+
+def test_accelerating_never_makes_the_energy_of_the_error_greater_whatever_the_preconditioner():
+    M, r = matrix(6, size=8)
+    S = M @ M.T
+    exact, last = np.linalg.solve(S, r), np.inf
+    for count in (1, 2, 3, 5):
+        rng = np.random.default_rng(0)  # the same nonsense each time
+        u = accelerated(lambda v: S @ v, partial(noisy, rng), count)(r)
+        energy = (exact - u) @ S @ (exact - u)
+        assert energy <= last * (1 + 1e-12)
+        last = energy
+
+
+def test_a_k_cycle_is_a_v_cycle_on_two_levels_and_better_than_a_w_cycle_on_many():
+    levels = poisson_levels(32, d=1)
+    f = np.random.default_rng(0).standard_normal(31)
+    two = poisson_levels(32, d=1, depth=2)
+    np.testing.assert_array_equal(k_cycle(two, start(f)).u, cycle(two, start(f)).u)
+
+    def energy(u):
+        e = np.linalg.solve(levels[0].A.sparse((31,)).toarray(), f) - u
+        return float(e @ levels[0].A(e))
+
+    assert energy(k_cycle(levels, start(f)).u) < 1.05 * energy(cycle(levels, start(f), gamma=2).u)

@@ -1,0 +1,95 @@
+"""What the page on speed says in numbers: computed from the file of benchmarks."""
+
+import pytest
+
+from benchmarks import rows
+from mgtutorial import models
+from mgtutorial.models.counting import count_macs, count_weights
+
+from .prose import ROOT, says
+
+
+@pytest.fixture(scope="module")
+def subjects():
+    return rows.read(ROOT / "results" / "benchmarks.json")
+
+
+@pytest.fixture(scope="module")
+def networks(subjects):
+    """Return a function from the beginning of a case to {network: its row}."""
+
+    def of(case):
+        found = subjects["networks"]["rows"]
+        return {r["side"]: r for r in found if r["case"].startswith(case)}
+
+    return of
+
+
+def test_counts_of_the_file_are_those_of_the_networks(networks):
+    found = networks("forward")
+    for side, row in found.items():
+        who, name = side.split()
+        if who == "mgtutorial":
+            config = models.named(name, in_channels=1)
+            assert row["facts"]["weights"] == count_weights(config)
+            assert row["facts"]["macs"] == count_macs(config, 28)
+    assert len(found) == 8
+
+
+def test_what_groups_take_away(networks):
+    found = networks("forward")
+    ours, whole = (found[f"mgtutorial {n}"]["facts"] for n in ("mgiad-20-g4", "mgnet-20"))
+    weights, macs, moved = (round(100 * ours[k] / whole[k]) for k in ("weights", "macs", "bytes"))
+    says(
+        "performance",
+        f"has {weights} per cent of MgNet's weights and {macs} per cent of its multiplications, "
+        f"and moves {moved} per cent of its bytes",
+    )
+
+
+def test_both_networks_are_left_of_the_corner(subjects, networks):
+    peaks = {r["case"]: r["median"] for r in subjects["peaks"]["rows"]}
+    corner = peaks["product of matrices"] / peaks["copy"]
+    found = networks("forward")
+    whole, ours = (
+        2 * found[f"mgtutorial {n}"]["facts"]["macs"] / found[f"mgtutorial {n}"]["facts"]["bytes"]
+        for n in ("mgnet-20", "mgiad-20-g4")
+    )
+    assert ours < whole < corner
+    says(
+        "performance",
+        f"MgNet-20 has {whole:.1f} operations for each byte, this MGiaD {ours:.1f}. The corner of "
+        f"this machine is at {corner:.0f}",
+    )
+
+
+def test_time_falls_less_than_the_counts(networks):
+    names = ("mgtutorial mgiad-20-g4", "mgtutorial mgnet-20")
+    forward, step = (
+        found[names[0]]["median"] / found[names[1]]["median"]
+        for found in (networks("forward"), networks("training step"))
+    )
+    macs = networks("forward")[names[0]]["facts"]["macs"] / 30_990_592
+    assert macs < forward and macs < step
+    says("performance", f"takes {forward:.2f} of MgNet's time, a training step {step:.2f}")
+
+
+def test_the_solver_is_faster_than_pyamg_and_slower_than_the_sine_transform(subjects):
+    for case in ("solve", "set up and solve"):
+        found = {
+            r["side"]: r["median"]
+            for r in subjects["poisson"]["rows"]
+            if r["case"] == f"1025 x 1025: {case}"
+        }
+        amg = min(t for side, t in found.items() if side.startswith("PyAMG"))
+        assert found["SciPy, sine transform"] < found["mgtutorial"] < amg / 3
+    says("performance", "several times faster than an algebraic one")
+
+
+def test_exercises_are_right():
+    point = 9 * 64 * 64
+    assert (point, 2 * point) == (36_864, 73_728) and 2 * point / 512 == 144
+    assert 9 * 4 * 64 * 2 == 4_608 and 4_608 / 512 == 9
+    assert 2 * point / (3 * 512) == 48 and 4_608 / (3 * 512) == 3
+    assert 64 * 32 * 32 == 65_536 and 64 * 8 * 8 == 4_096
+    says("performance", "36,864", "73,728", "144 operations a byte", "4,608")

@@ -1,0 +1,177 @@
+"""What the page on MGIC beside its neighbours says in numbers."""
+
+from statistics import mean
+
+import pytest
+import torch
+
+from mgtutorial import models
+from mgtutorial.data import plane_functions
+from mgtutorial.models import ImplicitConfig, TransfersConfig, count_weights
+from mgtutorial.models.ghostnet import GhostModule
+from mgtutorial.models.implicit_function import PRINTED_BLOCKS
+from mgtutorial.reproduction.papers.printed_table import read_table
+from mgtutorial.spectra import error_of, principal_components
+from mgtutorial.training import coarse_channels, implicit_function, plane, transfers_alone
+
+from .prose import ROOT
+
+PAGE = (ROOT / "book/mgic_worlds.md").read_text(encoding="utf-8")
+ALPHAS = (0.6, 0.8, 1.2)
+
+
+def rows_of(label):
+    """The cells of a list-table, row by row."""
+    body = PAGE.split(f":name: {label}\n")[1].split("```")[0]
+    rows = body.strip().split("\n* - ")
+    return [[cell.removeprefix("* - ").strip() for cell in r.split("\n  - ")] for r in rows]
+
+
+def network(alpha, block, s=8):
+    return ImplicitConfig(alpha, block, s_g=s, s_c=s)
+
+
+def test_worlds_table_of_ghostnet():
+    header, *rows = rows_of("tab-worlds-ghostnet")
+    assert len(header) == 5 and len(rows) == 3
+    quoted = {r["model"]: r for r in read_table("mgic_table7_lightweight_imagenet.csv")
+              if r["paper_version"] == "sisc"}  # fmt: skip
+    for width, weights, millions, macs, flops in rows:
+        net = models.named(f"ghostnet-{width}x")
+        assert weights == f"{count_weights(net):,}"
+        assert macs == f"{models.count_macs(net, 224):,}"
+        line = quoted[f"ghostnet_{width}x"]
+        assert (millions, flops) == (line["params_m"], line["flops_m"])
+
+
+@pytest.mark.parametrize("c, to, k", [(16, 48, 3), (40, 120, 1), (96, 192, 5)])
+def test_worlds_weights_of_a_ghost_module(c, to, k):
+    ghost = GhostModule(c, to, k, torch.nn.ReLU)
+    own = sum(p.numel() for p in ghost.parameters() if p.ndim == 4)
+    assert 2 * own == c * to + k * k * to
+
+
+def test_worlds_table_of_the_network_of_table_2():
+    _, *rows = rows_of("tab-worlds-functions")
+    counts = {b: [count_weights(network(a, b)) for a in ALPHAS] for b in PRINTED_BLOCKS}
+    assert [[int(n.replace(",", "")) for n in row[1:]] for row in rows] == list(counts.values())
+    growth = [f"{last / first:.1f}" for first, _, last in counts.values()]
+    assert growth == ["3.5", "3.2", "2.0"]
+    assert "costs 3.5, 3.2 and 2.0 times the weights" in PAGE
+    assert all(min(column) == column[2] for column in zip(*counts.values(), strict=True))
+    wider = count_weights(network(0.6, "mgic-bneck", 16))
+    assert f"it would have {wider:,}" in PAGE and wider > counts["ghostnet"][0]
+    assert counts["mgic-bneck"][2] / counts["mobilenetv3"][2] == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_worlds_bound_of_the_principal_components_and_the_best_chains():
+    """The losses of the page are reached; that nothing is better is known for the first two."""
+    training, test = coarse_channels.packaged_moments()
+    bound = error_of(principal_components(training, 8), test)
+    assert f"{bound:.3f}" == "0.108" and "principal components: 0.108 of the mean" in PAGE
+    _, *rows = rows_of("tab-worlds-channels")
+    printed = {r["s_g"]: r for r in read_table("mgic_table1_coarse_channels.csv")}
+    for s_g, weights, best, theirs in rows:
+        config = TransfersConfig(int(s_g))
+        assert weights == f"{count_weights(config):,}"
+        lost = error_of(descended(config, training), test)
+        assert best == f"{lost:.3f} ({lost / bound:.1f})".replace("(1.0)", best.split()[1])
+        mse = printed[s_g]["mse_1e_3"]
+        assert theirs == f"{mse} ({float(mse) / 11:.1f})".replace("(1.0)", "(1)")
+
+
+def descended(config, moments):
+    """The matrix of a chain after L-BFGS, from the components of each group."""
+    chain, own = config.build().double(), moments
+    with torch.no_grad():
+        for level in chain.channel_levels[:-1]:
+            n = level.R.weight.shape[1]
+            R = torch.zeros(len(own) // 2, len(own), dtype=torch.float64)
+            for g in range(level.R.groups):
+                a, b = slice(g * n, (g + 1) * n), slice(g * n // 2, (g + 1) * n // 2)
+                R[b, a] = torch.linalg.eigh(own[a, a])[1][:, n // 2 :].T
+                level.R.weight[b, :, 0, 0] = R[b, a]
+                level.P.weight[a, :, 0, 0] = R[b, a].T
+            own = R @ own @ R.T
+    unit = torch.eye(64, dtype=torch.float64)[:, :, None, None]
+    optimiser = torch.optim.LBFGS(
+        chain.parameters(), max_iter=300, history_size=50, line_search_fn="strong_wolfe"
+    )
+
+    def closure():
+        optimiser.zero_grad()
+        rest = unit[:, :, 0, 0] - chain(unit)[:, :, 0, 0].T
+        loss = ((rest @ moments) * rest).sum() / 64
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return chain.matrix()
+
+
+def finished():
+    """Runs of the printed blocks on the paper's function, by block, width and seed."""
+    return {
+        (r.config.model.block, r.config.model.alpha, r.seed): r
+        for r in implicit_function.recorded()
+        if (r.config.function, r.config.model.end, r.budget) == ("cos-sin", "linear", "short")
+        and r.metric.split == "test"
+    }
+
+
+def test_worlds_training_errors_are_several_times_those_in_evaluation_mode():
+    ratios = [r.curve[-1].train / r.metric.value for r in finished().values()]
+    assert len(ratios) >= 9 and min(ratios) > 1.3 and mean(ratios) > 3
+
+
+def test_worlds_settled_norms_change_errors_by_up_to_a_factor_of_two_and_bring_blocks_closer():
+    settled, runs = implicit_function.settled(), finished()
+    change = [r.metric.value / settled[r.digest] for r in runs.values()]
+    assert 1.8 < max(change) < 2.5 and min(change) > 0.9
+    before = [runs[b, a, 0].metric.value for b in PRINTED_BLOCKS for a in ALPHAS]
+    after = [settled[runs[b, a, 0].digest] for b in PRINTED_BLOCKS for a in ALPHAS]
+    assert max(before) / min(before) > 2 > 1.5 > max(after) / min(after)
+
+
+def test_worlds_table_of_errors():
+    _, *rows = rows_of("tab-worlds-errors")
+    settled, runs = implicit_function.settled(), finished()
+    assert [row[0] for row in rows] == ["MobileNetV3", "GhostNet", "MGIC"]
+    errors = {}
+    for block, row in zip(PRINTED_BLOCKS, rows, strict=True):
+        for alpha, cell in zip(ALPHAS, row[1:], strict=True):
+            r = runs[block, alpha, 0]
+            errors[block, alpha] = r.metric.value
+            assert cell == f"{100 * r.metric.value:.2f} ({100 * settled[r.digest]:.2f})"
+    greatest = [max(PRINTED_BLOCKS, key=lambda b: errors[b, a]) for a in ALPHAS]
+    assert greatest.count("mgic-bneck") == 2
+    values = sorted(settled[runs[b, a, 0].digest] for b in PRINTED_BLOCKS for a in ALPHAS)
+    mine = [settled[runs["mgic-bneck", a, 0].digest] for a in ALPHAS]
+    assert values[0] < min(mine)
+    square = plane_functions.cos_sin(plane.grid()).square().mean()
+    assert f"{square:.2f}" == "0.36"
+
+
+def test_worlds_time_of_an_epoch():
+    """The least of the epochs: others share the machine."""
+    least = {b: min(row.seconds for (block, a, _), r in finished().items() if block == b
+                    and a == 0.6 for row in r.curve) for b in PRINTED_BLOCKS}  # fmt: skip
+    for other in ("mobilenetv3", "ghostnet"):
+        assert 2 <= least["mgic-bneck"] / least[other] <= 3.5
+
+
+def test_worlds_a_chain_learns_in_stairs():
+    """From random rows it stands at the errors of 1, 2, 4, 5 and 6 principal components."""
+    runs = {(r.config.model.s_g, r.seed): r for r in transfers_alone.recorded()
+            if (r.config.model.start, r.metric.split) == ("random rows", "test")}  # fmt: skip
+    convolution = coarse_channels.packaged_convolution()
+    assert {r.config.filters for r in runs.values()} == {coarse_channels.remember(convolution)}
+    training, test = coarse_channels.packaged_moments()
+    curve = [row.train for row in runs[32, 0].curve]
+    for k in (1, 2, 4, 5, 6):
+        step = error_of(principal_components(training, k), training)
+        standing = sum(abs(value / step - 1) < 0.01 for value in curve)
+        assert standing >= (20 if k == 4 else 2), k
+    bound = error_of(principal_components(test, 8), test)
+    assert all(r.metric.value > bound for r in runs.values())
+    assert runs[16, 0].metric.value < 1.01 * bound < 1.4 * bound < runs[32, 0].metric.value

@@ -1,0 +1,40 @@
+"""The page on using the networks: every block of code runs, and its table is what is tested."""
+
+import re
+import warnings
+
+from mgtutorial import _paths
+
+from ..models.test_habits import KINDS, WAYS
+
+PAGE = (_paths.checkout() / "book/use.md").read_text(encoding="utf-8")
+
+
+def test_every_block_of_code_runs_in_its_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 15 and "```{code" not in PAGE
+    place = {"__name__": "page"}
+    for block in blocks:
+        # A line of the page is the line of an error, were it to be traced back.
+        above = "\n" * PAGE[: PAGE.index(block)].count("\n")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            exec(compile(above + block, "book/use.md", "exec"), place)
+    assert sum(block.count("assert") + block.count("testing") for block in blocks) >= 20
+
+
+def test_the_table_has_every_way_and_every_kind_that_is_tested():
+    head, _, *rows = (
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in PAGE.splitlines()
+        if line.startswith("|")
+    )
+    rows = [[re.sub("[` ]", "", cell) for cell in row] for row in rows]
+    assert {row[0] for row in rows} == {re.sub(" ", "", way) for way in WAYS} | {
+        "DistributedDataParallel"
+    }
+    assert all(cell == "yes" for row in rows for cell in row[1:])
+    kinds = {type(config).__name__ for config in KINDS.values()}
+    named = {name.replace("-", "") + "Config" for name in head[1:]}
+    assert named == {kind.replace("Code", "") for kind in kinds}

@@ -1,0 +1,521 @@
+"""Spectra of anybody's checkpoint: the weights that the network uses, or a sentence by name."""
+
+import argparse
+import csv
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, parametrize, prune
+
+from mgtutorial.cli import main
+from mgtutorial.errors import InvalidValue
+from mgtutorial.spectra.layers import Transposed, as_convolution, convolutions_in
+from mgtutorial.spectra.report import spectra
+from mgtutorial.spectra.symbols import operator_norm
+from mgtutorial.training.weights import convolutions_of
+
+with warnings.catch_warnings():  # torch's older hooks are what older checkpoints were made with
+    warnings.simplefilter("ignore")
+    from torch.nn.utils import spectral_norm, weight_norm
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated:FutureWarning")
+
+
+class Small(nn.Module):
+    """Three convolutions and a head."""
+
+    def __init__(self, change=lambda layer: layer):
+        super().__init__()
+        self.first = nn.Conv2d(2, 4, 3, padding=1)
+        self.second = change(nn.Conv2d(4, 4, 3, padding=1, groups=1))
+        self.norm = nn.BatchNorm2d(4)
+        self.last = nn.Conv2d(4, 6, 1)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = self.second(self.first(x).relu())
+        return self.head(self.last(self.norm(x)).mean((2, 3)))
+
+
+class Standardised(nn.Conv2d):
+    """A layer that computes its weight in its own forward pass."""
+
+    def forward(self, x):
+        w = self.weight
+        w = (w - w.mean((1, 2, 3), keepdim=True)) / w.std((1, 2, 3), keepdim=True)
+        return self._conv_forward(x, w, self.bias)
+
+
+class Symmetric(nn.Module):
+    """A parametrisation without a state."""
+
+    def forward(self, w):
+        return (w + w.flip(2, 3)) / 2
+
+
+def symmetric(layer):
+    parametrize.register_parametrization(layer, "weight", Symmetric())
+    return layer
+
+
+def standardised(layer):
+    return Standardised(4, 4, 3, padding=1)
+
+
+def halves(layer):
+    def before(module, inputs):
+        module.weight = module.raw / 2
+
+    layer.raw = nn.Parameter(layer.weight.detach().clone())
+    del layer.weight
+    layer.weight = layer.raw.detach()
+    layer.register_forward_pre_hook(before)
+    return layer
+
+
+def pruned_and_normed(layer):
+    return prune.l1_unstructured(weight_norm(layer), "weight_v", 0.25)
+
+
+# name -> (what is done to the layer, whether the file alone says the weight)
+CHANGES = {
+    "nothing": (lambda layer: layer, True),
+    "weight norm": (weight_norm, True),
+    "weight norm, second axis": (lambda layer: weight_norm(layer, dim=1), True),
+    "weight norm, of all": (lambda layer: weight_norm(layer, dim=None), True),
+    "parametrised weight norm": (parametrizations.weight_norm, True),
+    "parametrised weight norm, second axis": (
+        lambda layer: parametrizations.weight_norm(layer, dim=1),
+        True,
+    ),
+    "spectral norm": (spectral_norm, True),
+    "spectral norm, second axis": (lambda layer: spectral_norm(layer, dim=1), True),
+    "parametrised spectral norm": (parametrizations.spectral_norm, True),
+    "pruned": (lambda layer: prune.l1_unstructured(layer, "weight", 0.5), True),
+    "pruned channels": (lambda layer: prune.ln_structured(layer, "weight", 0.5, 2, 0), True),
+    "orthogonal": (parametrizations.orthogonal, False),
+    "symmetric": (symmetric, False),
+    "standardised": (standardised, None),  # the file looks like a plain weight
+    "a hook of one's own": (halves, None),
+    "pruned weight norm": (pruned_and_normed, False),
+}
+
+
+def worked(change):
+    """A network that has been trained a little, and the weight with which it computes."""
+    torch.manual_seed(3)
+    net = Small(change).train()
+    steps = torch.optim.SGD(net.parameters(), lr=0.3)
+    for _ in range(8):
+        steps.zero_grad()
+        net(torch.randn(2, 2, 6, 6)).square().sum().backward()
+        steps.step()
+    net.eval()
+    seen = {}
+
+    class Watch(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            if function is torch.conv2d and args[1].shape == (4, 4, 3, 3):
+                seen["weight"] = args[1].detach().clone()
+            return function(*args, **(kwargs or {}))
+
+    with Watch(), torch.no_grad():
+        for _ in range(2):  # a hook on a hook's weight shows its effect a pass later
+            net(torch.randn(1, 2, 6, 6))
+    return net, seen["weight"]
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_the_weight_is_the_one_that_the_network_uses(what, tmp_path, monkeypatch):
+    change, alone = CHANGES[what]
+    net, weight = worked(change)
+    true = float(operator_norm(weight, (6, 6)))
+    # in the network
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    modes = [m.training for m in net.modules()]
+    found = convolutions_in(net)
+    torch.testing.assert_close(found["second"].kernel, weight)
+    assert float(operator_norm(net.second, (6, 6)).detach()) == pytest.approx(true, rel=1e-5)
+    assert [m.training for m in net.modules()] == modes
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    # in a file, loaded into a fresh network
+    torch.save(net.state_dict(), tmp_path / "w.pt")
+    monkeypatch.setitem(sys.modules, "anybodys", argparse.Namespace(net=lambda: Small(change)))
+    again = convolutions_of(tmp_path / "w.pt", "anybodys:net")
+    torch.testing.assert_close(again["second"].kernel, weight)
+    # in the file alone
+    if alone is None:
+        return
+    bare = convolutions_of(tmp_path / "w.pt")
+    assert {"first", "last"} <= bare.keys() <= {"first", "second", "last"}
+    assert not any("mask" in name or name.endswith(("_g", "_v", "_u")) for name in bare)
+    if alone:
+        kernel = torch.as_tensor(bare["second"].kernel, dtype=weight.dtype)
+        torch.testing.assert_close(kernel, weight, rtol=1e-4, atol=1e-5)
+    elif "second" not in bare:
+        assert "second" in bare.passed_over
+    else:
+        assert what == "symmetric"  # a parametrisation without a state leaves no trace
+
+
+def test_training_mode_is_no_matter_and_moves_nothing():
+    net, weight = worked(parametrizations.spectral_norm)
+    net.train()
+    before = net.second.parametrizations.weight[0]._u.clone()
+    torch.testing.assert_close(convolutions_in(net)["second"].kernel, weight)
+    assert torch.equal(net.second.parametrizations.weight[0]._u, before) and net.second.training
+
+
+def test_a_gradient_flows_through_what_makes_the_weight():
+    for make in (weight_norm, parametrizations.weight_norm):
+        layer = make(nn.Conv2d(2, 2, 3))
+        operator_norm(layer, (4, 4)).backward()
+        grads = [p.grad for name, p in layer.named_parameters() if "bias" not in name]
+        assert len(grads) == 2 and all(g is not None and g.isfinite().all() for g in grads)
+
+
+class DependsOnInput(nn.Conv2d):
+    def forward(self, x):
+        return self._conv_forward(x, self.weight * x.mean(), self.bias)
+
+
+class TwoConvolutions(nn.Conv2d):
+    def forward(self, x):
+        return super().forward(x) + super().forward(2 * x)
+
+
+class NoConvolution(nn.Conv2d):
+    def forward(self, x):
+        return x.mean((1, 2, 3))
+
+
+class Broken(nn.Conv2d):
+    def forward(self, x):
+        raise KeyError("time")
+
+
+def set_from_outside():
+    layer = nn.Conv2d(4, 4, 3)
+    del layer.weight
+    layer.weight = torch.ones(4, 4, 3, 3)
+    return layer
+
+
+class OwnOperator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.ones(4, 4, 3, 3))
+
+
+def poisoned():
+    layer = nn.Conv2d(4, 4, 3)
+    nn.init.constant_(layer.weight, float("inf"))
+    return layer
+
+
+CANNOT = {
+    "depends on the input": lambda: DependsOnInput(4, 4, 3),
+    "calls 2 convolutions": lambda: TwoConvolutions(4, 4, 3),
+    "calls no convolutions": lambda: NoConvolution(4, 4, 3),
+    "could not be computed": lambda: Broken(4, 4, 3),
+    "outside of the layer": set_from_outside,
+    "not initialised": lambda: nn.LazyConv2d(4, 3),
+    "device meta": lambda: nn.Conv2d(4, 4, 3, device="meta"),
+    "belongs to a OwnOperator": OwnOperator,
+    "NaN or infinite": poisoned,
+}
+
+
+@pytest.mark.parametrize("why", CANNOT)
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_what_cannot_be_told_is_named_and_the_others_are_done(why, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    net = nn.ModuleDict({"good": nn.Conv2d(4, 4, 3), "odd": CANNOT[why]()})
+    monkeypatch.setitem(sys.modules, "anybodys", argparse.Namespace(net=net))
+    assert main(["spectrum", "anybodys:net", "--size", "4"]) == 0
+    said = capsys.readouterr()
+    assert "left out: odd" in said.err and why in said.err and "good" in said.out
+    assert said.err.index("left out") < said.err.index("done")
+    alone = nn.ModuleDict({"odd": CANNOT[why]()})
+    with pytest.raises(InvalidValue, match=why):
+        convolutions_in(alone)
+
+
+def test_transposed_layers_are_listed_with_their_true_norm(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    net = nn.ModuleDict({
+        "plain": nn.Conv2d(2, 4, 3),
+        "up": nn.ConvTranspose2d(4, 2, 4, stride=2, padding=1),
+        "same": nn.ConvTranspose1d(4, 4, 3, padding=1),
+        "grouped": nn.ConvTranspose2d(4, 8, 3, stride=3, groups=2, dilation=2, output_padding=1),
+        "turned": nn.ConvTranspose1d(2, 2, 3, dtype=torch.complex64),
+        "normed": parametrizations.spectral_norm(nn.ConvTranspose2d(4, 2, 3)),
+    })  # fmt: skip
+    found = {s.name: s for s in spectra(net, size=6)}
+    assert list(found) == list(net) and list(convolutions_in(net)) == ["plain"]
+    for name, s in found.items():
+        if name == "plain":
+            continue
+        layer = net[name].eval()
+        assert isinstance(s.A, Transposed) and s.shape == (6,) * s.A.d
+        matrix = periodic_matrix(layer, 6)
+        values = np.linalg.svd(matrix, compute_uv=False)
+        mine = np.sort(s.singular_values.ravel())[::-1]
+        np.testing.assert_allclose(mine, values[: len(mine)], atol=2e-5)
+        if name in ("same", "turned"):
+            powers = [np.trace(np.linalg.matrix_power(matrix, k)) for k in (1, 2, 3)]
+            np.testing.assert_allclose(
+                [(s.eigenvalues.astype(complex) ** k).sum() for k in (1, 2, 3)], powers, atol=1e-3
+            )
+    monkeypatch.setitem(sys.modules, "anybodys", argparse.Namespace(net=net))
+    assert main(["spectrum", "anybodys:net", "--size", "6"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("transposed" in line for line in lines) == 5
+    with pytest.raises(InvalidValue, match="transposed"):
+        as_convolution(net["up"])
+
+
+def periodic_matrix(layer, n):
+    """The matrix of a transposed layer on a periodic grid of n points, by unit vectors."""
+    d, c = len(layer.kernel_size), layer.in_channels
+    eye = torch.eye(c * n**d, dtype=layer.weight.dtype).reshape(-1, c, *[n] * d)
+    convolve = (nn.functional.conv_transpose1d, nn.functional.conv_transpose2d)[d - 1]
+    with torch.no_grad():
+        y = convolve(eye, layer.weight, None, layer.stride, 0, 0, layer.groups, layer.dilation)
+    for axis, s in zip(range(2, 2 + d), layer.stride, strict=True):  # wrap the border around
+        m, size = n * s, y.shape[axis]
+        y = torch.cat([y, y.new_zeros(*y.shape[:axis], -size % m, *y.shape[axis + 1 :])], axis)
+        y = y.unflatten(axis, (-1, m)).sum(axis)
+        y = y.roll(-1, axis) if max(layer.stride) == 1 else y  # the middle of 3 is the point itself
+    return y.reshape(len(eye), -1).T.numpy()
+
+
+# ------------------------------------------------------------------ how files wrap weights
+def lightning(state):
+    return {"epoch": 3, "state_dict": {f"model.{k}": v for k, v in state.items()},
+            "optimizer_states": [{"state": {}}], "hyper_parameters": {"lr": 0.1}}  # fmt: skip
+
+
+def prefixed(*prefixes):
+    def wrap(state):
+        return {"".join(prefixes) + k: v for k, v in state.items()}
+
+    return wrap
+
+
+def under(key):
+    return lambda state: {key: state, "epoch": 3, "loss": torch.tensor(0.1)}
+
+
+KEYS = (
+    "net",
+    "model_state_dict",
+    "params",
+    "model",
+    "network",
+    "state_dict",
+    "weights",
+    "generator",
+)
+WRAPPED = {
+    **{key: under(key) for key in (*KEYS, "ema", "generator")},
+    "two levels": lambda state: {"checkpoint": {"model": state, "step": 1}},
+    "optimizer first": lambda state: {"optimizer": {"m": torch.ones(4, 4, 3, 3)}, "net": state},
+    "Namespace": lambda state: {"model": state, "args": argparse.Namespace(lr=0.1)},
+    "numpy accuracy": lambda state: {"net": state, "acc": np.float64(91.2), "best": np.float32(1)},
+    "DataParallel": prefixed("module."),
+    "compiled": prefixed("_orig_mod."),
+    "both": prefixed("module.", "_orig_mod."),
+    "inside": lambda state: {k.replace("first", "first._orig_mod"): v for k, v in state.items()},
+    "averaged": lambda state: {"n_averaged": torch.tensor(3)} | prefixed("module.")(state),
+    "wrapped and prefixed": lambda state: {"net": prefixed("module.")(state), "acc": 0.9},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+def test_wrappers_and_prefixes(how, tmp_path, monkeypatch):
+    net = Small()
+    path = tmp_path / "w.pth"
+    torch.save(WRAPPED[how](net.state_dict()), path)
+    alone = convolutions_of(path)
+    assert list(alone) == ["first", "second", "last"]
+    monkeypatch.setitem(sys.modules, "anybodys", argparse.Namespace(Net=Small))
+    filled = convolutions_of(path, "anybodys:Net")
+    for name in alone:
+        assert torch.equal(filled[name].kernel, net.get_submodule(name).weight.detach())
+    assert str(path) in alone.weights
+
+
+def test_a_prefix_that_the_network_does_not_have(tmp_path, monkeypatch):
+    net = Small()
+    torch.save(lightning(net.state_dict()), tmp_path / "l.ckpt")
+    monkeypatch.setitem(sys.modules, "anybodys", argparse.Namespace(Net=Small))
+    found = convolutions_of(tmp_path / "l.ckpt", "anybodys:Net")
+    assert torch.equal(found["second"].kernel, net.second.weight.detach())
+    assert "model.second" in convolutions_of(tmp_path / "l.ckpt")
+    compiled = argparse.Namespace(net=nn.DataParallel(Small()))
+    monkeypatch.setitem(sys.modules, "anybodys", compiled)
+    found = convolutions_of(tmp_path / "l.ckpt", "anybodys:net")
+    assert list(found) == ["first", "second", "last"]
+
+
+def test_two_networks_in_one_file(tmp_path):
+    one, other = Small(), nn.Sequential(nn.Conv2d(3, 5, 3))
+    torch.save({"G": one.state_dict(), "D": other.state_dict()}, tmp_path / "gan.pt")
+    assert list(convolutions_of(tmp_path / "gan.pt")) == [
+        "G.first", "G.second", "G.last", "D.0",
+    ]  # fmt: skip
+    torch.save({"ema": other.state_dict(), "model": one.state_dict()}, tmp_path / "ema.pt")
+    found = convolutions_of(tmp_path / "ema.pt")
+    assert list(found) == ["first", "second", "last"] and "ema" in found.passed_over
+
+
+# ------------------------------------------------------------------ what tensors may be
+def tensors(w):
+    with warnings.catch_warnings():  # a kind of file that torch no longer likes to make
+        warnings.simplefilter("ignore")
+        quantised = torch.quantize_per_tensor(w, 0.05, 0, torch.qint8)
+    few = w.clone()
+    few[few.abs() < 0.1] = 0
+    return {
+        "parameter": (nn.Parameter(w), w),
+        "half": (w.half(), w.half()),
+        "bfloat16": (w.bfloat16(), w.bfloat16()),
+        "double": (w.double(), w),
+        "float8": (w.to(torch.float8_e4m3fn), w.to(torch.float8_e4m3fn).float()),
+        "float8 e5m2": (w.to(torch.float8_e5m2), w.to(torch.float8_e5m2).float()),
+        "complex": (w + 1j * w.flip(0), w + 1j * w.flip(0)),
+        "sparse": (few.to_sparse(), few),
+        "quantised": (quantised, quantised.dequantize()),
+        "strided": (w.permute(1, 0, 2, 3), w.permute(1, 0, 2, 3)),
+        "expanded": (w[:1].expand(4, 4, 3, 3), w[:1].expand(4, 4, 3, 3)),
+        "channels last": (w.contiguous(memory_format=torch.channels_last), w),
+    }
+
+
+TENSORS = list(tensors(torch.ones(4, 4, 3, 3)))
+
+
+@pytest.mark.parametrize("kind", TENSORS)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, on sparse and quantised files
+def test_tensors_of_every_kind(kind, tmp_path):
+    value, same = tensors(torch.randn(4, 4, 3, 3, generator=torch.Generator().manual_seed(0)))[kind]
+    torch.save({"a.weight": value}, tmp_path / "w.pt")
+    kernel = torch.as_tensor(convolutions_of(tmp_path / "w.pt")["a"].kernel)
+    torch.testing.assert_close(kernel.to(torch.complex128), same.to(torch.complex128))
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (torch.ones(4, 4, 3, 3, device="meta"), "meta"),
+        (torch.ones(4, 4, 3, 3, dtype=torch.int8), "whole numbers"),
+        (torch.ones(4, 4, 3, 3, dtype=torch.bool), "whole numbers"),
+        (nn.UninitializedParameter(), "initialised"),
+        (torch.ones(()).expand(40000, 40000, 3, 3), "entries"),
+        (torch.full((4, 4, 3, 3), float("nan")), "NaN"),
+    ],
+    ids=["meta", "int8", "bool", "lazy", "expanded", "nan"],
+)
+def test_tensors_that_are_no_weights_are_named(value, why, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a.weight": value, "b.weight": torch.ones(2, 2, 3, 3)}, "w.pt")
+    assert main(["spectrum", "w.pt", "--size", "4"]) == 0
+    said = capsys.readouterr()
+    assert "left out: a" in said.err and why in said.err and "b" in said.out
+    torch.save({"a.weight": value}, "alone.pt")
+    assert main(["spectrum", "alone.pt", "--size", "4"]) == 2
+
+
+def test_what_is_no_convolution_is_not_listed(tmp_path):
+    net = nn.ModuleDict({
+        "conv": nn.Conv2d(2, 2, 3), "line": nn.Conv1d(2, 2, 3), "solid": nn.Conv3d(1, 1, 3),
+        "norm": nn.LayerNorm((2, 4, 4)), "attention": nn.MultiheadAttention(4, 2),
+    })  # fmt: skip
+    state = net.state_dict() | {
+        "attn_mask": torch.full((1, 1, 4, 4), float("-inf")),
+        "pos_embed": torch.randn(1, 5, 4),
+        "grid": torch.zeros(1, 2, 2, 2),
+        "total_ops": torch.zeros(1),
+        "net._extra_state": {"anything": 1},
+    }
+    torch.save(state, tmp_path / "w.pt")
+    found = convolutions_of(tmp_path / "w.pt")
+    assert list(found) == ["conv", "line", "solid"]
+    assert list(found.passed_over) == ["attn_mask", "grid"]
+
+
+@pytest.mark.parametrize("key", [0, ("c2", "weight"), 3.5, None, b"weight"])
+def test_keys_that_are_no_words(key, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({key: torch.ones(2, 2, 3, 3), str(key): torch.ones(2, 2, 3, 3)}, "x.pth")
+    assert main(["spectrum", "x.pth", "--size", "4"]) == 0, capsys.readouterr().err
+
+
+def test_a_complex_file_is_not_cut_to_a_real_network(tmp_path, monkeypatch):
+    state = {k: v + 1j if v.is_floating_point() else v for k, v in Small().state_dict().items()}
+    torch.save(state, tmp_path / "c.pt")
+    monkeypatch.setitem(sys.modules, "anybodys", argparse.Namespace(Net=Small))
+    with pytest.raises(InvalidValue, match="complex there, real here"):
+        convolutions_of(tmp_path / "c.pt", "anybodys:Net")
+
+
+def test_extra_state_and_extra_weights_are_no_reason_to_refuse(tmp_path, monkeypatch):
+    class Extra(Small):
+        def get_extra_state(self):
+            return {"steps": 3}
+
+        def set_extra_state(self, state):
+            self.steps = state["steps"]
+
+    state = Extra().state_dict() | {"total_ops": torch.zeros(1), "aux.weight": torch.ones(2, 2)}
+    torch.save(state, tmp_path / "e.pt")
+    monkeypatch.setitem(sys.modules, "anybodys", argparse.Namespace(Net=Extra))
+    found = convolutions_of(tmp_path / "e.pt", "anybodys:Net")
+    assert list(found) == ["first", "second", "last"]
+    assert any("aux.weight" in name for name in found.passed_over)
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pt", "no suffix"])
+def test_safetensors(name, tmp_path, monkeypatch):
+    net = Small()
+    safetensors.torch.save_file(prefixed("module.")(net.state_dict()), tmp_path / name)
+    found = convolutions_of(tmp_path / name)
+    assert torch.equal(torch.as_tensor(found["second"].kernel), net.second.weight.detach())
+    monkeypatch.setitem(sys.modules, "anybodys", argparse.Namespace(Net=Small))
+    assert list(convolutions_of(tmp_path / name, "anybodys:Net")) == ["first", "second", "last"]
+    whole = (tmp_path / name).read_bytes()
+    for damaged in (whole[:40], whole[:-7], b"\xff" * 8 + whole[8:]):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(InvalidValue, match="no file of weights"):
+            convolutions_of(tmp_path / name)
+
+
+def test_a_file_that_would_run_something_is_named(tmp_path):
+    torch.save({"model": Small()}, tmp_path / "whole.pt")
+    with pytest.raises(InvalidValue, match=r"it holds .*Small"):
+        convolutions_of(tmp_path / "whole.pt")
+
+
+def test_every_value_of_the_csv_says_where_its_weights_are_from(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    numbers = []
+    for _ in range(2):
+        assert main(["spectrum", "mgnet-20", "--layer", "stem.0", "--size", "4"]) == 0
+        out = capsys.readouterr().out
+        assert "untrained, seed 0" in out
+        numbers.append(out.split("weights")[1].split("written")[0])
+    assert numbers[0] == numbers[1]
+    for path in ("mgnet-20-spectrum.csv", "mgnet-20-2-spectrum.csv"):
+        rows = list(csv.DictReader((tmp_path / path).read_text().splitlines()))
+        assert rows and {row["weights"] for row in rows} == {"untrained, seed 0"}
+    before = torch.random.get_rng_state()
+    convolutions_of("mgnet-20")
+    assert torch.equal(torch.random.get_rng_state(), before)
