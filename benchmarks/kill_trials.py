@@ -87,12 +87,20 @@ def plain(folder):
     for file in sorted(folder.glob("*.jsonl")):
         for line in file.read_text().splitlines():
             record = json.loads(line)
-            for name in ("seconds", "finished"):
+            for name in ("seconds", "finished", "commit"):  # the code may be at work on meanwhile
                 record.pop(name)
             for row in record["curve"]:
                 row.pop("seconds")
             found.setdefault(record["digest"], []).append(record)
     return found
+
+
+def difference(ours, theirs):
+    """The fields in which the records of a run differ."""
+    if not ours or not theirs or len(ours) != 1 or len(theirs) != 1:
+        return f"{len(ours or ())} and {len(theirs or ())} records"
+    (a,), (b,) = ours, theirs
+    return {k: (a.get(k), b.get(k)) for k in a.keys() | b.keys() if a.get(k) != b.get(k)}
 
 
 def main():
@@ -121,6 +129,9 @@ def main():
             good = ours == theirs and single
             print(f"{name:10} {hits:3} kills, {len(theirs)} runs: "
                   f"{'equal' if good else 'NOT EQUAL'}", flush=True)  # fmt: skip
+            if not good:
+                for run in ours.keys() | theirs.keys():
+                    print(f"  {run}: {difference(ours.get(run), theirs.get(run))}")
             if not good or hits < kills:
                 faults.append(f"{name}: {hits} of {kills} kills, equal: {good}")
     if faults:

@@ -131,7 +131,7 @@ def compare(table, runs, rows=None):
         if run.tests_accuracy and run.budget in ORDER and run.config.data == described.data:
             own[_bare(run.config.model)].append(run)
     found = []
-    for row in listed(rows, "rows") or described.rows:
+    for row in described.rows if rows is None else listed(rows, "rows"):
         printed = described.entry(row).printed
         common = {"row": row, "printed": printed, "weights": described.weights(row)}
         common["macs"] = expected_counts.counts(table, row)[1]
