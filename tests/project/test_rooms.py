@@ -16,9 +16,9 @@ ROOMS = {
     "MGiaD forward and back": 5,
     "Poly-MgNet forward and back": 6,
     "MGIC-ResNet-56 forward and back": 5,
-    "training": 22,
-    "number": 8,
-    "dry-run": 14,
+    "training": 28,
+    "number": 9,
+    "dry-run": 17,
 }
 
 
