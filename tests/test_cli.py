@@ -65,8 +65,8 @@ MISTAKES = [
     (["count", "--size", "7"], "belong to a network"),
     (["count", "--table", "mgiad-table1", "--data", "digits"], "belong to a network"),
     (["count", "--batch-size", "0", "--write"], "belong to a network"),
-    (["count", "--table", "mgiad-table1", "--rows", ""], "names with commas"),
-    (["count", "--table", "mgiad-table1", "--rows", "mgnet,"], "names with commas"),
+    (["count", "--table", "mgiad-table1", "--rows", ""], "with commas between"),
+    (["count", "--table", "mgiad-table1", "--rows", "mgnet,"], "with commas between"),
 ]
 
 
@@ -164,7 +164,7 @@ def executed(tmp_path, monkeypatch):
     pytest.importorskip("papermill", reason="papermill is in the extra 'book'")
     from mgtutorial.reproduction import notebooks
 
-    monkeypatch.setattr(notebooks, "folder", lambda: tmp_path / "executed")
+    monkeypatch.setattr(notebooks, "folder", lambda *_: tmp_path / "executed")
     return tmp_path / "executed"
 
 

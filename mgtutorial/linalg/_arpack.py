@@ -5,8 +5,7 @@ it is, and a zero one stops it with a code. Operators are brought to a size abou
 """
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue
 

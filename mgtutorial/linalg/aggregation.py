@@ -17,8 +17,7 @@ References
 """
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 from ..errors import InvalidValue
 from ..multigrid import Level, correct

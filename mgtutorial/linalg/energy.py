@@ -17,7 +17,7 @@ References
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
+import scipy
 
 from ..errors import InvalidValue
 
