@@ -321,7 +321,7 @@ def test_it_learns_the_digits(model, tmp_path):
         (lambda: MGICResNetConfig(blocks=(9, 9)), "one number for each level"),
         (lambda: MGICResNetConfig(channels=()), "channels=()"),
         (lambda: MGICResNetConfig(channels=(16, 24, 48)), "24 is no multiple of 16"),
-        (lambda: MGICResNetConfig(num_classes=-1), "num_classes=0"),
+        (lambda: MGICResNetConfig(num_classes=-1), "num_classes=-1"),
         (lambda: MGIC(dense, (16,), (1,)), "at least two levels"),
         (lambda: MGIC(dense, (16, 8), (4, 2, 1)), "one number of each"),
         (lambda: MGIC(dense, (16, 8), (3, 1)), "groups=3 does not divide"),
