@@ -7,6 +7,7 @@ from ...models import registry
 from ...models.ghostnet import GhostNetConfig
 from ...models.mgic import TransfersConfig
 from ...models.mgic_mobilenetv3 import MGICMobileNetV3Config
+from ...models.mgic_mobilenetv3_code import MGICMobileNetV3CodeConfig
 from ...models.mgic_resnet import MGICResNetConfig
 from .paper import Family, Paper
 from .printed_table import Printed
@@ -92,6 +93,7 @@ PAPER = Paper(
     families=(
         Family("MGIC", "green", "D", MGICResNetConfig),
         Family("MGIC", "green", "D", MGICMobileNetV3Config),
+        Family("MGIC", "green", "D", MGICMobileNetV3CodeConfig),
         Family("GhostNet", "blue", "s", GhostNetConfig),
     ),
     made_by_notebook={
