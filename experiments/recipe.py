@@ -3,7 +3,7 @@
     python experiments/recipe.py mgiad-20-g4 [--seeds 0,1,2] [--images 20000] [--only base,coarse]
 
 Each rung is a run of the split "fit", recorded in results/runs/fast.jsonl; those that have a
-record are not repeated. The page ``book/recipe`` reads what is there.
+record are not repeated.
 """
 
 import argparse
@@ -25,7 +25,7 @@ RUNGS = {
     "averaged": {"average": 0.99},
     "short warm-up": {"warm_up": 0.1},
     "batches that grow": {"batches": ((0, 64), (4, 128), (6, 256))},
-    "coarse, orthogonal": {"sides": ((0, 14), (3, 20), (5, 28)), "orthogonal_lr": 0.03},
+    "coarse and orthogonal": {"sides": ((0, 14), (3, 20), (5, 28)), "orthogonal_lr": 0.03},
 }
 
 

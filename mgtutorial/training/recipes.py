@@ -1,6 +1,8 @@
-"""The budget ``fast``: for each kind of network, on a data set, what was found to train it fast.
+"""The budget ``fast``: for each kind of network, on a data set, how it is trained in few minutes.
 
-Every number was chosen on validation images, one change at a time; ``book/recipe`` has the ladder.
+The search has only begun. ``experiments/recipe.py`` has its rungs, one change at a time, judged on
+validation images; none of those that were run (``results/runs/fast.jsonl``) was worth its change.
+So a recipe is one short cycle of the rate so far, without any of the ideas of :mod:`.recipe`.
 """
 
 from ..errors import InvalidValue
