@@ -211,18 +211,17 @@ class TrainConfig:
                 "backward pass; give one of the two."
             )
         if self.normalisation is not None:
-            mean, std = self.normalisation
-            given = (
-                tuple(real("mean", v, least=-math.inf) for v in mean),
-                tuple(real("deviation", v) for v in std),
-            )
-            object.__setattr__(self, "normalisation", given)
-            c = catalogue.info(self.data).channels
+            c, given = catalogue.info(self.data).channels, tuple(map(tuple, self.normalisation))
             if list(map(len, given)) != [c, c] or not min(given[1]) > 0:
                 raise InvalidValue(
                     f"normalisation={given}: give a mean and a positive deviation for each of the "
                     f"{c} channels of {self.data}."
                 )
+            mean = tuple(real("mean", v, least=-math.inf) for v in given[0])
+            std = tuple(real("deviation", v) for v in given[1])
+            object.__setattr__(self, "normalisation", (mean, std))
+        if self.recipe is not None and not isinstance(self.recipe, Recipe):
+            raise InvalidValue(f"recipe={self.recipe!r}: give a Recipe, or None.")
 
     def as_dict(self):
         """Return the config as plain data."""
