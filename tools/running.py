@@ -76,7 +76,12 @@ def run(*command, **changes):
     try:
         return process.wait()
     finally:
-        process.wait()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:  # it ignores the signal, as what nohup starts does SIGINT
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
         for number, handler in before.items():
             signal.signal(number, handler)
 
