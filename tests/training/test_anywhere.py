@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from mgtutorial.training.flower import FlowerConfig
+from mgtutorial.training.plane import PlaneConfig
 
 from mgtutorial import _locks, _paths, models
 from mgtutorial.errors import (
@@ -48,7 +48,7 @@ def test_what_is_no_finite_number_is_refused(name, value):
         configure(**{name: value})
     if name != "weight_decay":
         with pytest.raises(InvalidValue, match=f"{name}="):
-            FlowerConfig(models.ImplicitConfig(), **{name: value})
+            PlaneConfig(models.ImplicitConfig(), **{name: value})
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "seed", "n_train", "step_epochs"])
@@ -269,7 +269,7 @@ def test_a_wait_for_a_lock_ends_when_the_time_is_up_or_an_end_is_asked_for(tmp_p
 def test_results_side_by_side_share_no_checkpoint(tmp_path):
     folders = ["a", "b", "runs", "c/runs", "a/b"]
     places = {Workspace(tmp_path / f).checkpoint_of("0123") for f in folders}
-    files = {FlowerConfig(models.ImplicitConfig()).results_in(tmp_path / f) for f in folders}
+    files = {PlaneConfig(models.ImplicitConfig()).results_in(tmp_path / f) for f in folders}
     assert len(places) == len(files) == len(folders)
 
 
