@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from mgtutorial.training.plane import PlaneConfig
 
 from mgtutorial import _locks, _paths, models
 from mgtutorial.errors import (
@@ -24,6 +23,7 @@ from mgtutorial.errors import (
     Unfinished,
 )
 from mgtutorial.training import devices, distributed, doors, loop, protocols, records
+from mgtutorial.training.plane import PlaneConfig
 from mgtutorial.training.time_limits import TimeLimit
 from mgtutorial.training.workspace import Workspace, load_checkpoint, save_checkpoint
 
