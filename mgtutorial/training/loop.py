@@ -97,7 +97,8 @@ def _train(config, task, samples, kept, bar, limit, team):
     if average is not None:
         parts["average"] = average
     curve = kept.resume(parts, order)
-    doors.check_smallest_batch(model, task, samples, config.batch_size, team.size)
+    for batch_size in {recipe.batch_size(e, config.batch_size) for e in range(config.epochs)}:
+        doors.check_smallest_batch(model, task, samples, batch_size, team.size)
     network = executed(model, config, task.device)
     tested = network if average is None else average.module
     forward = team.parallel(network, task.example(1, samples.size)[0])
@@ -111,7 +112,9 @@ def _train(config, task, samples, kept, bar, limit, team):
             batch_size, side = recipe.batch_size(epoch, config.batch_size), recipe.side(epoch)
             own = team.share(samples, batch_size)
             steps = -(-samples.n // batch_size)
-            before = [p.detach().clone() for p in model.parameters()] if falls(config) else []
+            # A scaler leaves out steps that overflow: then standing still means nothing.
+            watched = falls(config) and not scaler.is_enabled()
+            before = [p.detach().clone() for p in model.parameters()] if watched else []
             model.train()
             for step, (x, y) in enumerate(task.batches(own, order, batch_size)):
                 rate = learning_rate(config, epoch, step / steps)

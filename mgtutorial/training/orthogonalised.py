@@ -65,11 +65,16 @@ class OrthogonalisedSGD(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """Take one step; `closure`, which torch's interface has, is not supported."""
+        """Take one step; return what `closure` returns, which computes the gradients anew."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
                     self._move(p, group)
+        return loss
 
     def _move(self, p, group):
         g = p.grad.add(p, alpha=group["weight_decay"])
