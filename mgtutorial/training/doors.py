@@ -10,7 +10,7 @@ import torch
 from ..errors import InvalidValue, MgtutorialError
 
 
-def check_smallest_batch(model, task, samples, batch_size, parts=1):
+def check_smallest_batch(model, task, samples, batch_size, parts=1, side=None):
     """Raise if batch norm would meet a part of a batch in which a channel has one value.
 
     Parameters
@@ -23,6 +23,8 @@ def check_smallest_batch(model, task, samples, batch_size, parts=1):
     batch_size : int
     parts : int
         Processes that share each batch.
+    side : int, optional
+        Of the images, where they are coarsened; default: the samples'.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def check_smallest_batch(model, task, samples, batch_size, parts=1):
     twin = copy.deepcopy(model).train()  # so that no statistics stay
     try:
         with torch.no_grad():
-            twin(task.example(1, samples.size)[0])
+            twin(task.example(1, side or samples.size)[0])
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise

@@ -97,8 +97,8 @@ def _train(config, task, samples, kept, bar, limit, team):
     if average is not None:
         parts["average"] = average
     curve = kept.resume(parts, order)
-    for batch_size in {recipe.batch_size(e, config.batch_size) for e in range(config.epochs)}:
-        doors.check_smallest_batch(model, task, samples, batch_size, team.size)
+    for batch_size, side in recipe.stages(config):
+        doors.check_smallest_batch(model, task, samples, batch_size, team.size, side)
     network = executed(model, config, task.device)
     tested = network if average is None else average.module
     forward = team.parallel(network, task.example(1, samples.size)[0])

@@ -98,6 +98,11 @@ class Recipe:
         """Return the batch size in an epoch; `usual` is the config's."""
         return _at(self.batches, epoch, usual)
 
+    def stages(self, config):
+        """Return each pair of (batch size, side of the images) that a run has, once."""
+        epochs = range(config.epochs)
+        return {(self.batch_size(e, config.batch_size), self.side(e)) for e in epochs}
+
     def optimiser(self, model, config):
         """Return the optimiser of a network's parameters.
 

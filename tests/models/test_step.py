@@ -92,9 +92,11 @@ class _Forward(nn.Module):
 @pytest.mark.parametrize("name", ["mgnet", "mgnet-a", "mgiad", "mgiad-all"])
 @pytest.mark.parametrize("training", [True, False])
 def test_in_single_precision_gradients_can_be_the_transcriptions_to_1e_5(name, training):
-    """For these images, which were chosen for it. With others an argument of an activation lies within
-    rounding of its kink, and single entries differ by up to some hundredths of the largest: in
-    single precision this is no property of the network. In double precision it is, see above.
+    """For these images, which were chosen for it.
+
+    With others an argument of an activation lies within rounding of its kink, and single entries
+    differ by up to some hundredths of the largest: in single precision this is no property of the
+    network. In double precision it is, see above.
     """
     net, x = network(name, torch.float32).train(training), images(torch.float32, seed=8)
     leaves = {id(p): p.detach().clone().requires_grad_() for p in net.parameters()}

@@ -191,6 +191,28 @@ def test_without_kernels_to_orthogonalise_the_step_is_torchs_nesterov():
     torch.testing.assert_close(p, q, rtol=1e-13, atol=0)
 
 
+def test_a_closure_is_called_with_gradients_and_its_value_returned():
+    p = torch.nn.Parameter(torch.ones(3))
+    optimiser = OrthogonalisedSGD([{"params": [p]}], 0.1, 0.0)
+
+    def closure():
+        optimiser.zero_grad()
+        loss = p.square().sum()
+        loss.backward()
+        return loss
+
+    assert optimiser.step(closure).item() == 3.0
+    torch.testing.assert_close(p.detach(), torch.full((3,), 0.8))
+
+
+def test_a_last_batch_of_one_is_said_before_the_first_epoch_of_any_stage(tmp_path):
+    # Two points a side are one on the second of the two levels; whole images leave it 16.
+    recipe = Recipe(batches=((1, 63),), sides=((0, 8), (1, 2)))
+    config = configure(recipe, batch_size=32, n_train=64)
+    with pytest.raises(InvalidValue, match="batch"):
+        train(config, Workspace(tmp_path / "runs"))
+
+
 def test_dense_kernels_take_orthogonal_steps_of_their_own_rate_group_by_group():
     model = models.named("mgiad-20-g4", in_channels=1).build()
     config = configure(None, lr=0.2)
