@@ -1,22 +1,19 @@
 """Inference against the literal transcription in evaluation mode, fused and compiled.
 
-    python -m benchmarks.inference              # a minute on an idle machine
-    python -m benchmarks.inference --compile    # and compiled: a minute more for each line
-
-Processor time of one thread for a pass without gradients. The sides take turns. "difference" is the
-largest of the outputs, in units of the largest output.
+Processor time of one thread for a pass without gradients. ``difference`` is the largest of the
+outputs, in units of the largest output; ``first`` the wall time of the first pass, in which a side
+is compiled or its weights are put in order.
 """
 
-import argparse
 import copy
-import statistics
 import time
 
 import torch
 
-from benchmarks.literal import case
-from benchmarks.side_by_side import circumstances, timed
 from mgtutorial.models import fuse
+
+from .literal import case
+from .side_by_side import alternate
 
 NAMES = ("mgnet-20", "mgiad-20-g4", "mgnet", "mgiad-lam1-c64-g4")
 BATCHES = (1, 128)
@@ -30,71 +27,42 @@ def passes(network, x, times):
     return out
 
 
-def measure(names=NAMES, batches=BATCHES, repetitions=5, compile=False):
-    """Yield a row for each network, batch and side.
+def measure(names=NAMES, batches=BATCHES, repeat=5, compiled=True):
+    """Yield a row for each network, batch and side."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for name in names:
+            for batch in batches:
+                yield from _measure(case(name, batch), repeat, compiled)
+    finally:
+        torch.set_num_threads(threads)
 
-    Keys: `benchmark`, `case`, `side`, `seconds` (of one pass, the least processor time), `median`,
-    `worst`, `n`, `ratio` (the literal's least time by this one), `difference` and `first` (wall
-    time of the first pass, what is compiled or reordered with it).
-    """
-    for name in names:
-        for batch in batches:
-            yield from _measure(name, batch, repetitions, compile)
 
-
-def _measure(name, batch, repetitions, compile):
-    c = case(name, batch)
+def _measure(c, repeat, compiled):
     passes(c.network.train(), torch.randn(16, *c.x.shape[1:]), 3)  # statistics that are not trivial
     c.literal.own |= {n: b.clone() for n, b in c.network.named_buffers()}
-    found = {"literal": c.literal.eval(), "eager": c.network.eval(), "fused": fuse(c.network)}
-    if compile:
-        own = copy.deepcopy(found["fused"].network)
-        found["fused, compiled"] = torch.compile(own, dynamic=False, options={"freezing": True})
-    times, first, out = {}, {}, {}
+    found = {
+        "literal": c.literal.eval(),
+        "mgtutorial": c.network.eval(),
+        "mgtutorial, fused": fuse(c.network),
+    }
+    if compiled:
+        own = copy.deepcopy(found["mgtutorial, fused"].network)
+        found["mgtutorial, fused and compiled"] = torch.compile(
+            own, dynamic=False, options={"freezing": True}
+        )
+    first = {}
     for side, net in found.items():
         begun = time.perf_counter()
-        out[side] = passes(net, c.x, 1)
+        passes(net, c.x, 1)
         first[side] = time.perf_counter() - begun
-    each = 20 if batch == 1 else 1
-    for _ in range(repetitions):
-        for side, net in found.items():
-            times.setdefault(side, []).append(timed(passes, net, c.x, each)[2] / each)
-    for side, of in times.items():
+    each = 20 if len(c.x) == 1 else 1
+    calls = {side: lambda net=net: passes(net, c.x, each) for side, net in found.items()}
+    out, seconds = alternate(calls, repeat, processor=True)
+    for side, values in seconds.items():
+        apart = (out[side] - out["literal"]).abs().max() / out["literal"].abs().max()
         yield {
-            "benchmark": "inference",
-            "case": str(c),
-            "side": side,
-            "seconds": min(of),
-            "median": statistics.median(of),
-            "worst": max(of),
-            "n": len(of),
-            "ratio": min(times["literal"]) / min(of),
-            "difference": float(
-                (out[side] - out["literal"]).abs().max() / out["literal"].abs().max()
-            ),
-            "first": first[side],
-        }
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=NAMES)
-    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
-    parser.add_argument("--compile", action="store_true", help="also compiled")
-    parser.add_argument("--repetitions", type=int, default=5)
-    a = parser.parse_args()
-    torch.set_num_threads(1)
-    print(f"{circumstances(torch)}, one thread\n")
-    print("| case | side | ms | median | worst | n | ratio | difference | first (s) |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
-    for r in measure(a.names, a.batches, a.repetitions, a.compile):
-        print(
-            f"| {r['case']} | {r['side']} | {1e3 * r['seconds']:.2f} | {1e3 * r['median']:.2f} | "
-            f"{1e3 * r['worst']:.2f} | {r['n']} | {r['ratio']:.2f} | {r['difference']:.0e} | "
-            f"{r['first']:.1f} |",
-            flush=True,
-        )
-
-
-if __name__ == "__main__":
-    main()
+            "case": str(c), "side": side, "unit": "s", "values": [v / each for v in values],
+            "facts": {"difference": float(apart), "first": first[side]},
+        }  # fmt: skip

@@ -1,19 +1,17 @@
 """The memory of a training step against the literal transcription, counted tensor by tensor.
 
-    python -m benchmarks.memory            # a minute; no numbers are computed
-
 Forward and backward pass on torch's device without values: what is alive at the worst moment,
 images, activations and gradients, and beside it the weights. No allocator, no optimiser; momentum
 adds the weights once more. "batch in 24 GB" is the largest that fits by this count, momentum in it.
 """
 
-import argparse
 from dataclasses import replace
 
 import torch
 
-from benchmarks.literal import CASES, Literal
 from mgtutorial.models import CONFIGS, Lean, activations_in_training
+
+from .literal import CASES, Literal
 
 NAMES = tuple(CASES)
 GB = 1e9
@@ -26,9 +24,9 @@ def network(name, size, in_channels, **changes):
 
 
 def sides(net):
-    """Literal, fast and lean, on the same weights."""
+    """All sides, on the same weights."""
     with torch.device("meta"):
-        return {"literal": Literal(net), "fast": net, "lean": Lean(net)}
+        return {"literal": Literal(net), "mgtutorial": net, "mgtutorial, lean": Lean(net)}
 
 
 def fixed(net):
@@ -44,60 +42,24 @@ def largest_batch(net, size, in_channels, memory):
     return int((memory - fixed(net) - (two - 2 * each)) // each)
 
 
-def measure(names=NAMES):
-    """Yield a row for each network and side.
-
-    Keys: `benchmark`, `case`, `side`, `kept` and `peak` (bytes), `ratio` (of the peak, to the
-    literal's), `batch_24GB`.
-    """
+def measure(names=NAMES, imagenet=True):
+    """Yield a row for each network and side; counted once, as the count is exact."""
     for name in names:
         size, channels, n = CASES[name]
-        net, literal = network(name, size, channels), None
+        net = network(name, size, channels)
         for side, of in sides(net).items():
-            kept, peak = activations_in_training(of, n, size, channels)
-            literal = literal or peak
-            yield {
-                "benchmark": "memory",
-                "case": f"{name}, {size}x{size}, batch {n}",
-                "side": side,
-                "kept": kept,
-                "peak": peak,
-                "ratio": peak / literal,
-                "batch_24GB": largest_batch(of, size, channels, 24 * GB),
-            }
-    yield from imagenet()
+            yield _row(f"{name}, {size}x{size}, batch {n}", side, of, net, n, size, channels)
+    if imagenet:  # its stem has no transcription
+        name, n = "mgiad-lam3-c64-g64", 512
+        net = network(name, 224, 3, num_classes=1000, stem="7x7", transfer_norms="all")
+        for side, of in (("mgtutorial", net), ("mgtutorial, lean", Lean(net))):
+            yield _row(f"{name}, 224x224, batch {n}", side, of, net, n, 224, 3)
 
 
-def imagenet(name="mgiad-lam3-c64-g64", n=512):
-    """ImageNet's images, 224x224, by the same count (its stem has no transcription)."""
-    net = network(name, 224, 3, num_classes=1000, stem="7x7", transfer_norms="all")
-    for side, of in (("fast", net), ("lean", Lean(net))):
-        kept, peak = activations_in_training(of, n, 224, 3)
-        yield {
-            "benchmark": "memory",
-            "case": f"{name}, 224x224, batch {n}",
-            "side": side,
-            "kept": kept,
-            "peak": peak + fixed(net),
-            "ratio": None,
-            "batch_24GB": largest_batch(of, 224, 3, 24 * GB),
-        }
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=NAMES)
-    a = parser.parse_args()
-    print("| case | side | kept (MB) | peak (MB) | ratio | batch in 24 GB |")
-    print("|---|---|---:|---:|---:|---:|")
-    for r in measure(a.names):
-        ratio = "" if r["ratio"] is None else f"{r['ratio']:.3f}"
-        print(
-            f"| {r['case']} | {r['side']} | {r['kept'] / 1e6:,.0f} | {r['peak'] / 1e6:,.0f} | "
-            f"{ratio} | {r['batch_24GB']:,} |",
-            flush=True,
-        )
-
-
-if __name__ == "__main__":
-    main()
+def _row(case, side, of, net, n, size, channels):
+    kept, peak = activations_in_training(of, n, size, channels)
+    batch = largest_batch(of, size, channels, 24 * GB)
+    return {
+        "case": case, "side": side, "unit": "B", "values": [peak],
+        "facts": {"kept": kept, "weights and momentum": fixed(net), "batch in 24 GB": batch},
+    }  # fmt: skip

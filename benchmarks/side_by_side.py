@@ -14,8 +14,8 @@ def timed(function, *arguments):
     return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
-def alternate(sides, repeat, warm=1):
-    """Call each side in turn, `repeat` times over; return what each gave last, and its wall times.
+def alternate(sides, repeat, warm=1, processor=False):
+    """Call each side in turn, `repeat` times over; return what each gave last, and its times.
 
     Parameters
     ----------
@@ -24,6 +24,8 @@ def alternate(sides, repeat, warm=1):
     repeat : int
     warm : int
         Rounds before, which are not counted: they fill caches and start workers.
+    processor : bool
+        Processor time of all threads, in place of wall time.
 
     Returns
     -------
@@ -34,7 +36,7 @@ def alternate(sides, repeat, warm=1):
     for i in range(warm + repeat):
         for name, function in sides.items():
             results.pop(name, None)  # what is still held would be memory that the next lacks
-            results[name], wall, _ = timed(function)
+            results[name], wall, cpu = timed(function)
             if i >= warm:
-                seconds[name].append(wall)
+                seconds[name].append(cpu if processor else wall)
     return results, seconds

@@ -136,13 +136,23 @@ SMALL = {
     "peaks": {"n": 16, "size": 2**12, "repeat": 1},
     "spectra": {"channels": (4,), "repeat": (2,), "dense_grids": (4,), "redraws": 1},
     "networks": {
-        "batch": 2, "repeat": 1, "ours": ("mgiad-20-g4",), "theirs": ("mobilenet_v3_small",),
+        "batch": 2,
+        "repeat": 1,
+        "ours": ("mgiad-20-g4",),
+        "theirs": ("mobilenet_v3_small",),
     },
     "imports": {
-        "repeat": 1, "imports": {"Python": ""}, "commands": {"mgtutorial": ["--version"]},
+        "repeat": 1,
+        "imports": {"Python": ""},
+        "commands": {"mgtutorial": ["--version"]},
     },
     "poisson": {"n": 16, "repeat": 1, "sizes": (16,)},
-}  # fmt: skip
+    "step": {"names": ("mgiad-20-g4",), "repeat": 1, "compiled": False, "batch": 2},
+    "inference": {"names": ("mgiad-20-g4",), "batches": (1,), "repeat": 1, "compiled": False},
+    "memory": {"names": ("mgnet-20",), "imagenet": False},
+}
+#: Of the facts: in double precision, but where networks compute in single precision or less.
+APART = {"inference": 1e-5, "step": 0.2}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -155,7 +165,7 @@ def test_a_subject_runs_in_small(name):
     assert found and any(r["side"].startswith(("mgtutorial", "torch")) for r in found)
     assert rows.table(found).count("\n") == len(found) + 1
     for r in found:
-        assert r["facts"].get("difference", 0) < 1e-12
+        assert r["facts"].get("difference", 0) < APART.get(name, 1e-12)
 
 
 def test_what_a_network_moves_is_counted_operation_by_operation():
