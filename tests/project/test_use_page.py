@@ -5,7 +5,8 @@ import warnings
 
 from mgtutorial import _paths
 
-from ..models.test_habits import KINDS, WAYS
+from ..models.kinds import KINDS
+from ..models.test_habits import WAYS
 
 PAGE = (_paths.checkout() / "book/use.md").read_text(encoding="utf-8")
 

@@ -1,0 +1,119 @@
+"""Weights go into files and back: each number once, and into no network that would misuse them."""
+
+import copy
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from mgtutorial import models
+from mgtutorial.errors import InvalidValue
+from mgtutorial.models import count_weights
+
+from .kinds import KINDS, X, small
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_state_dict_has_each_number_once(name):
+    net = small(name)
+    state = net.state_dict()
+    places = [v.untyped_storage().data_ptr() for v in state.values()]
+    assert len(places) == len(set(places))
+    weights = sum(state[n].numel() for n, _ in net.named_parameters())
+    assert weights == count_weights(net)
+
+
+@pytest.mark.parametrize("part", [lambda net: net, lambda net: net.levels[0]])
+@pytest.mark.parametrize("name", ["mgnet", "mgiad", "mgiad-fas"])
+def test_a_file_that_has_a_shared_weight_under_all_names_loads_as_well(name, part):
+    theirs, ours = part(small(name)), part(small(name, initial_weights="torch"))
+    old = {
+        **dict(theirs.named_parameters(remove_duplicate=False)),
+        **dict(theirs.named_buffers()),
+    }
+    assert len(old) > len(theirs.state_dict())
+    for state in (old, theirs.state_dict()):
+        ours.load_state_dict({k: v.clone() for k, v in state.items()})
+        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(p, q)
+    assert len({id(s.B) for s in _smoothers(ours)}) < len(_smoothers(ours))  # still shared
+
+
+def _smoothers(module):
+    return [m for m in module.modules() if hasattr(m, "norm_in")]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: net.double().float()])
+def test_sharing_outlives_a_copy(copied):
+    assert count_weights(copied(small("mgiad"))) == count_weights(small("mgiad"))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("mgiad", {"correction": "fas"}),
+        ("mgiad", {"eta_pre": 2, "eta_post": 0}),
+        ("mgnet", {"activation": "none"}),
+        ("poly-mgnet-q2", {"end": "none"}),
+        ("poly-mgnet-q2", {"parametrisation": "reciprocal"}),
+    ],
+)
+@pytest.mark.parametrize("through_a_file", [False, True])
+def test_weights_of_a_network_that_does_something_else_are_refused(
+    name, changes, through_a_file, tmp_path
+):
+    state = small(name).state_dict()
+    if through_a_file:
+        torch.save(state, tmp_path / "w.pt")
+        state = torch.load(tmp_path / "w.pt", weights_only=True)
+    small(name, initial_weights="torch").load_state_dict(state)
+    other = small(name, **changes)
+    with pytest.raises(InvalidValue, match=min(changes)):
+        other.load_state_dict(state)
+    other.load_state_dict(dict(state))  # who means it, says so
+
+
+def test_what_does_not_fit_in_its_shapes_is_said_by_torch():
+    with pytest.raises(RuntimeError, match=r"size mismatch for head\.linear"):
+        small("mgnet", num_classes=7).load_state_dict(small("mgnet").state_dict())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_saved_networks_come_back_with_their_config(name, tmp_path):
+    net, path = small(name), tmp_path / "net.safetensors"
+    models.save(path, net.to(memory_format=torch.channels_last))
+    again = models.load(path)
+    assert again.config == net.config and not again.training
+    for name, v in net.state_dict().items():  # bit for bit; channels_last sums in another order
+        assert torch.equal(again.state_dict()[name], v)
+    torch.testing.assert_close(again(X), net(X))
+    better = {k: v + 1 if v.is_floating_point() else v for k, v in net.state_dict().items()}
+    models.save(path, net.config, better)  # an average of weights, say
+    assert torch.equal(models.load(path).head.linear.bias, net.head.linear.bias + 1)
+
+
+def test_other_files_are_sentences(tmp_path):
+    from safetensors.torch import save_file
+
+    net, path = small("mgnet"), tmp_path / "x.safetensors"
+    with pytest.raises(InvalidValue, match="there is no file"):
+        models.load(path)
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(InvalidValue, match="a file that save"):
+        models.load(path)
+    save_file(net.state_dict(), path)
+    with pytest.raises(InvalidValue, match="no config"):
+        models.load(path)
+    config = json.dumps(models.as_dict(replace(net.config, num_classes=3)))
+    save_file(net.state_dict(), path, {"config": config})
+    with pytest.raises(InvalidValue, match="do not fit its config"):
+        models.load(path)
+    save_file(net.state_dict(), path, {"config": '{"kind": "Other"}'})
+    with pytest.raises(InvalidValue, match="kind of network"):
+        models.load(path)
+    with pytest.raises(InvalidValue, match="a config and its weights"):
+        models.save(path, net.config)
+    with pytest.raises(InvalidValue, match="Linear"):
+        models.save(path, nn.Linear(2, 2))
