@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..errors import InvalidValue
 from . import blocks
 from .config import NetworkConfig
-from .mobile_blocks import SqueezeExcite, round_width
+from .mobile_blocks import MobileHead, SqueezeExcite, by_resolution, check_bottlenecks, round_width
+from .network import Network
 
 # Kernel, hidden channels, channels, squeeze-and-excitation, stride: Table 1 of [1].
 BOTTLENECKS = (
@@ -102,6 +102,7 @@ class GhostBottleneck(nn.Module):
 
     def __init__(self, c_in, m, c, kernel, squeeze, stride, cheap=3):
         super().__init__()
+        self.c = c
         parts = [GhostModule(c_in, m, cheap, nn.ReLU)]
         if stride > 1:
             parts += [blocks.conv(m, m, kernel, stride, groups=m), nn.BatchNorm2d(m)]
@@ -158,18 +159,7 @@ class GhostNetConfig(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        rows = tuple(tuple(row) for row in self.bottlenecks)
-        object.__setattr__(self, "bottlenecks", rows)
-        if not self.width > 0:
-            raise InvalidValue(f"width={self.width}: it must be above 0.")
-        if not rows or any(
-            len(row) != 5 or row[0] % 2 == 0 or min(row[0], row[1], row[2], row[4]) <= 0
-            for row in rows
-        ):
-            raise InvalidValue(
-                f"bottlenecks={rows}: give rows (kernel, hidden channels, channels, squeeze, "
-                "stride) of positive numbers, with an odd kernel."
-            )
+        check_bottlenecks(self, "hidden channels", int)
         self.check_whole(1, "stem", "hidden")
         self.check_images()
 
@@ -182,7 +172,7 @@ class GhostNetConfig(NetworkConfig):
         return GhostNet(self)
 
 
-class GhostNet(nn.Module):
+class GhostNet(Network):
     """The network of a :class:`GhostNetConfig`; the paper's dropout before the end is left out.
 
     Examples
@@ -195,29 +185,21 @@ class GhostNet(nn.Module):
     """
 
     def __init__(self, config):
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         c = config.scaled(config.stem)
         self.stem = nn.Sequential(
             blocks.conv(config.in_channels, c, stride=2), nn.BatchNorm2d(c), nn.ReLU()
         )
-        bottlenecks = []
-        for kernel, hidden, channels, squeeze, stride in config.bottlenecks:
-            m, out = config.scaled(hidden), config.scaled(channels)
-            bottlenecks.append(GhostBottleneck(c, m, out, kernel, squeeze, stride))
-            c = out
-        self.bottlenecks = nn.Sequential(*bottlenecks)
-        self.features = nn.Sequential(blocks.conv(c, m, kernel=1), nn.BatchNorm2d(m), nn.ReLU())
-        self.head = nn.Sequential(
-            nn.Linear(m, config.hidden), nn.ReLU(), nn.Linear(config.hidden, config.num_classes)
-        )
+        self.levels = by_resolution(_bottleneck, config, c)
+        m, c = config.scaled(config.bottlenecks[-1][1]), self.levels[-1][-1].c
+        self.head = MobileHead(c, m, config.hidden, config.num_classes, nn.ReLU)
         blocks.initialise(self, config.initial_weights)
 
-    def forward(self, x):
-        x = self.stem(blocks.check_images(x, self.config.in_channels))
-        blocks.check_size(x, 1 + sum(row[4] > 1 for row in self.config.bottlenecks))
-        x = self.features(self.bottlenecks(x))
-        return self.head(x.mean((2, 3)))
+
+def _bottleneck(config, row, c):
+    kernel, hidden, channels, squeeze, stride = row
+    m, out = config.scaled(hidden), config.scaled(channels)
+    return GhostBottleneck(c, m, out, kernel, squeeze, stride)
 
 
 # The three that MGIC's Table 7 quotes.

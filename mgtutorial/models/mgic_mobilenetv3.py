@@ -17,11 +17,14 @@ from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import blocks, mgic
-from .config import NetworkConfig, formerly, is_whole
+from .config import NetworkConfig, formerly
 from .mobile_blocks import (
     DepthwiseConnector,
     InvertedBottleneck,
+    MobileHead,
     SqueezeExcite,
+    by_resolution,
+    check_bottlenecks,
     group_number,
     round_width,
 )
@@ -186,38 +189,6 @@ class MGICMobileNetV3Config(NetworkConfig):
         return MGICMobileNetV3(self)
 
 
-def check_bottlenecks(config):
-    """Make tuples of a config's `bottlenecks`; raise if they or its `width` are out of range.
-
-    Parameters
-    ----------
-    config : MGICMobileNetV3Config
-
-    Raises
-    ------
-    InvalidValue
-
-    Book: mgic, mgic-networks
-    """
-    rows = tuple(tuple(row) if isinstance(row, list) else row for row in config.bottlenecks)
-    object.__setattr__(config, "bottlenecks", rows)
-    if not config.width > 0:
-        raise InvalidValue(f"width={config.width}: it must be above 0.")
-    if not rows or not all(_is_row(row) for row in rows):
-        raise InvalidValue(
-            f"bottlenecks={rows}: give rows (kernel, expansion, channels, squeeze, stride) "
-            "of positive numbers, with an odd kernel."
-        )
-
-
-def _is_row(row):
-    if not isinstance(row, tuple) or len(row) != 5:
-        return False
-    kernel, expansion, c, _, stride = row
-    whole = all(is_whole(v) and v > 0 for v in (kernel, c, stride))
-    return whole and kernel % 2 == 1 and isinstance(expansion, int | float) and expansion > 0
-
-
 class Bneck(nn.Module):
     """A connector ``Pi`` where width or resolution changes, then the MGIC block.
 
@@ -252,38 +223,6 @@ class Bneck(nn.Module):
         return self.block(x if self.Pi is None else self.Pi(x))
 
 
-class MobileHead(nn.Module):
-    """``K2 act mean act BN K1``, with a linear layer for the classes after it.
-
-    Parameters
-    ----------
-    c, features, hidden, num_classes : int
-        Channels that come in, after ``K1``, after ``K2``, and classes.
-    act : callable
-        Makes the activation.
-
-    Examples
-    --------
-    >>> import torch
-    >>> MobileHead(16, 96, 128, 10, nn.Hardswish)(torch.zeros(2, 16, 7, 7)).shape
-    torch.Size([2, 10])
-
-    Book: mgic, mgic-networks
-    """
-
-    def __init__(self, c, features, hidden, num_classes, act):
-        super().__init__()
-        self.features = nn.Sequential(
-            blocks.conv(c, features, kernel=1), nn.BatchNorm2d(features), act()
-        )
-        self.hidden = nn.Sequential(nn.Linear(features, hidden), act())
-        self.width = hidden
-        self.linear = blocks.classifier(hidden, num_classes)
-
-    def forward(self, x):
-        return self.linear(self.hidden(self.features(x).mean((2, 3))))
-
-
 class MGICMobileNetV3(Network):
     """The network of an :class:`MGICMobileNetV3Config`.
 
@@ -303,12 +242,8 @@ class MGICMobileNetV3(Network):
         self.stem = nn.Sequential(
             blocks.conv(config.in_channels, c, stride=2), nn.BatchNorm2d(c), nn.ReLU()
         )
-        self.levels = nn.ModuleList([nn.Sequential()])  # by resolution
-        for row in config.bottlenecks:
-            if row[4] > 1 and len(self.levels[-1]):
-                self.levels.append(nn.Sequential())
-            self.levels[-1].append(Bneck(config, row, c))
-            c = self.levels[-1][-1].c
+        self.levels = by_resolution(Bneck, config, c)
+        c = self.levels[-1][-1].c
         act = nn.Hardswish if config.hard_swish else nn.ReLU
         features, hidden = (round_width(config.width * c) for c in (config.features, config.hidden))
         self.head = MobileHead(c, features, hidden, config.num_classes, act)

@@ -18,8 +18,8 @@ from torch import nn
 from ..errors import InvalidValue
 from . import blocks, mgic
 from .config import NetworkConfig
-from .mgic_mobilenetv3 import LARGE, check_bottlenecks
-from .mobile_blocks import SqueezeExcite, round_width
+from .mgic_mobilenetv3 import LARGE
+from .mobile_blocks import SqueezeExcite, by_resolution, check_bottlenecks, round_width
 from .network import Network
 
 
@@ -223,12 +223,8 @@ class MGICMobileNetV3Code(Network):
         self.stem = nn.Sequential(
             blocks.conv(config.in_channels, c, kernel=1), nn.BatchNorm2d(c), nn.ReLU()
         )
-        self.levels = nn.ModuleList([nn.Sequential()])  # by resolution
-        for row in config.bottlenecks:
-            if row[4] > 1 and len(self.levels[-1]):
-                self.levels.append(nn.Sequential())
-            self.levels[-1].append(Bneck(config, row, c))
-            c = self.levels[-1][-1].c
+        self.levels = by_resolution(Bneck, config, c)
+        c = self.levels[-1][-1].c
         self.head = MaxHead(c, config.hidden, config.num_classes)
         mgic.initialise(self, config.initial_weights, means=False)
 

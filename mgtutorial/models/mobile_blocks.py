@@ -10,6 +10,7 @@ from torch import nn
 
 from ..errors import InvalidValue
 from . import blocks
+from .config import is_whole
 
 
 def round_width(c, multiple=8):
@@ -232,3 +233,100 @@ class DepthwiseConnector(nn.Module):
 
     def forward(self, x):
         return self.conv(x[:, self.source])
+
+
+class MobileHead(nn.Module):
+    """``K2 act mean act BN K1``, with a linear layer for the classes after it.
+
+    Parameters
+    ----------
+    c, features, hidden, num_classes : int
+        Channels that come in, after ``K1``, after ``K2``, and classes.
+    act : callable
+        Makes the activation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> MobileHead(16, 96, 128, 10, nn.Hardswish)(torch.zeros(2, 16, 7, 7)).shape
+    torch.Size([2, 10])
+
+    Book: mgic, mgic-networks
+    """
+
+    def __init__(self, c, features, hidden, num_classes, act):
+        super().__init__()
+        self.features = nn.Sequential(
+            blocks.conv(c, features, kernel=1), nn.BatchNorm2d(features), act()
+        )
+        self.hidden = nn.Sequential(nn.Linear(features, hidden), act())
+        self.width = hidden
+        self.linear = blocks.classifier(hidden, num_classes)
+
+    def forward(self, x):
+        return self.linear(self.hidden(self.features(x).mean((2, 3))))
+
+
+def by_resolution(block, config, c):
+    """Return the blocks of a config's bottlenecks, those of one resolution together.
+
+    Parameters
+    ----------
+    block : callable
+        Makes one from the config, a row of `bottlenecks` and the channels that enter; it tells the
+        channels that leave as its ``c``.
+    config : config with ``bottlenecks``
+    c : int
+        Channels that enter the first.
+
+    Returns
+    -------
+    torch.nn.ModuleList of torch.nn.Sequential
+
+    Book: mgic, mgic-networks
+    """
+    levels = nn.ModuleList([nn.Sequential()])
+    for row in config.bottlenecks:
+        if row[4] > 1 and len(levels[-1]):
+            levels.append(nn.Sequential())
+        levels[-1].append(block(config, row, c))
+        c = levels[-1][-1].c
+    return levels
+
+
+def check_bottlenecks(config, second="expansion", kind=float):
+    """Make tuples of a config's `bottlenecks`; raise if they or its `width` are out of range.
+
+    Parameters
+    ----------
+    config : config with ``width`` and ``bottlenecks``
+    second : str
+        What the second number of a row is, for the sentence.
+    kind : type
+        int: it is a whole number.
+
+    Raises
+    ------
+    InvalidValue
+
+    Book: mgic, mgic-networks
+    """
+    rows = config.bottlenecks if isinstance(config.bottlenecks, list | tuple) else ()
+    rows = tuple(tuple(row) if isinstance(row, list) else row for row in rows)
+    object.__setattr__(config, "bottlenecks", rows)
+    if not config.width > 0:
+        raise InvalidValue(f"width={config.width}: it must be above 0.")
+    if not rows or not all(_is_row(row, kind) for row in rows):
+        raise InvalidValue(
+            f"bottlenecks={rows}: give rows (kernel, {second}, channels, squeeze, stride) "
+            "of positive numbers, with an odd kernel."
+        )
+
+
+def _is_row(row, kind):
+    if not isinstance(row, tuple) or len(row) != 5:
+        return False
+    kernel, second, c, _, stride = row
+    whole = all(is_whole(v) and v > 0 for v in (kernel, c, stride))
+    number = is_whole(second) if kind is int else isinstance(second, int | float)
+    return whole and kernel % 2 == 1 and number and second > 0

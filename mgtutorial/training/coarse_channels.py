@@ -24,9 +24,9 @@ from .. import _paths
 from ..data import catalogue
 from ..data import images as data
 from ..errors import InvalidValue, choose
-from ..models.config import plain_fields
 from ..models.mgic import TransfersConfig
 from ..spectra.convolutions import Convolution
+from .constant_rate import ConstantRate
 from .tasks import Task
 
 _SPLITS = {"test images": "train", "validation images": "fit"}
@@ -105,7 +105,7 @@ def _convolution_of(filters):
 
 
 @dataclass(frozen=True)
-class CoarseConfig:
+class CoarseConfig(ConstantRate):
     """Every choice that determines a run of the transfers alone; its digest names the run.
 
     Attributes
@@ -144,47 +144,20 @@ class CoarseConfig:
     seed: int = 0
     on: str = "test images"
 
-    schedule: ClassVar = "constant"
-    weight_decay: ClassVar = 0.0
-    precision: ClassVar = "float32"
-    compile: ClassVar = False
-    memory: ClassVar = "fast"
-    norm_parts: ClassVar = 1
+    kind: ClassVar = TransfersConfig
+    what: ClassVar = "the transfers alone"
+    counts: ClassVar = ("n", "n_test", "epochs", "batch_size")
     partial: ClassVar = False
 
     def __post_init__(self):
         choose("set of images", self.on, _SPLITS)
         catalogue.info(self.data)
-        for name in ("n", "n_test", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InvalidValue(f"{name}={getattr(self, name)}: it must be at least 1.")
-        if not self.lr > 0:
-            raise InvalidValue(f"lr={self.lr}: the rate must be above 0.")
+        self.check_numbers()
 
     @property
     def split(self):
         """``"fit"`` for a run that serves a choice, else ``"train"``."""
         return _SPLITS[self.on]
-
-    def as_dict(self):
-        """Return the config as plain data."""
-        own = {name: value for name, value in vars(self).items() if name != "model"}
-        return {"network": plain_fields(self.model), **own}
-
-    @classmethod
-    def from_dict(cls, plain):
-        """Return the config that :meth:`as_dict` wrote.
-
-        Raises
-        ------
-        InvalidValue
-            If it is of another version.
-        """
-        own = {k: v for k, v in plain.items() if k != "network"}
-        try:
-            return cls(model=TransfersConfig(**plain["network"]), **own)
-        except (KeyError, TypeError) as error:
-            raise InvalidValue(f"no config of the transfers alone: {error}.") from error
 
     def identity(self, samples):
         """Return the plain data whose digest names the run."""

@@ -11,11 +11,10 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
-from .._numbers import MOST_SEED, real, whole
 from ..data.plane_functions import FUNCTIONS, function
-from ..errors import InvalidValue, choose
-from ..models.config import plain_fields
+from ..errors import choose
 from ..models.implicit_function import ImplicitConfig
+from .constant_rate import ConstantRate
 from .tasks import Task
 
 #: Points and epochs of each budget.
@@ -44,7 +43,7 @@ def grid(n=200):
 
 
 @dataclass(frozen=True)
-class PlaneConfig:
+class PlaneConfig(ConstantRate):
     """Every choice that determines a run on a function of the plane; its digest names the run.
 
     Attributes
@@ -73,23 +72,14 @@ class PlaneConfig:
     seed: int = 0
     on: str = "test points"
 
-    schedule: ClassVar = "constant"
-    weight_decay: ClassVar = 0.0
-    precision: ClassVar = "float32"
-    compile: ClassVar = False
-    memory: ClassVar = "fast"
-    norm_parts: ClassVar = 1
+    kind: ClassVar = ImplicitConfig
+    what: ClassVar = "a function of the plane"
 
     def __post_init__(self):
         choose("function of the plane", self.function, FUNCTIONS)
         choose("budget", self.budget, BUDGETS)
         choose("set of points", self.on, _SPLITS)
-        plain = {n: whole(n, getattr(self, n)) for n in ("n", "epochs", "batch_size")}
-        plain["seed"] = whole("seed", self.seed, least=0, most=MOST_SEED)
-        plain["lr"] = real("lr", self.lr, positive=True)
-        plain["momentum"] = real("momentum", self.momentum, most=1.0)
-        for name, value in plain.items():
-            object.__setattr__(self, name, value)
+        self.check_numbers()
 
     @property
     def data(self):
@@ -110,26 +100,6 @@ class PlaneConfig:
     def count(self, split):
         """Return the number of points that the error is measured on."""
         return 10_000 if split == "val" else 40_000
-
-    def as_dict(self):
-        """Return the config as plain data."""
-        own = {name: value for name, value in vars(self).items() if name != "model"}
-        return {"network": plain_fields(self.model), **own}
-
-    @classmethod
-    def from_dict(cls, plain):
-        """Return the config that :meth:`as_dict` wrote.
-
-        Raises
-        ------
-        InvalidValue
-            If it is of another version.
-        """
-        own = {k: v for k, v in plain.items() if k != "network"}
-        try:
-            return cls(model=ImplicitConfig(**plain["network"]), **own)
-        except (KeyError, TypeError) as error:
-            raise InvalidValue(f"no config of a function of the plane: {error}.") from error
 
     def identity(self, samples):
         """Return the plain data whose digest names the run: the points follow from the seed."""

@@ -71,12 +71,16 @@ def ghostnet(x, state, config, training):
     """GhostNet's Table 1; `config` gives nothing but numbers."""
     w = Weights(state, training)
     v = F.relu(w.norm("stem.1", w.conv("stem.0", x, stride=2)))
-    for number, (_, hidden, channels, squeeze, stride) in enumerate(config.bottlenecks):
+    level = place = 0
+    for _, hidden, channels, squeeze, stride in config.bottlenecks:
+        if stride == 2 and place > 0:
+            level, place = level + 1, 0
         m, c = divisible(hidden * config.width, 4), divisible(channels * config.width, 4)
-        v = w.ghost_bottleneck(f"bottlenecks.{number}", v, m, c, squeeze, stride)
-    v = F.relu(w.norm("features.1", w.conv("features.0", v))).mean((2, 3))
-    v = F.relu(v @ state["head.0.weight"].T + state["head.0.bias"])
-    return v @ state["head.2.weight"].T + state["head.2.bias"]
+        v = w.ghost_bottleneck(f"levels.{level}.{place}", v, m, c, squeeze, stride)
+        place += 1
+    v = F.relu(w.norm("head.features.1", w.conv("head.features.0", v))).mean((2, 3))
+    v = F.relu(v @ state["head.hidden.0.weight"].T + state["head.hidden.0.bias"])
+    return v @ state["head.linear.weight"].T + state["head.linear.bias"]
 
 
 def implicit(points, state, config, training):

@@ -64,7 +64,10 @@ def test_the_network_equals_the_literal_one(training):
 
     # in training the next norm takes a constant away, if nothing but full convolutions lies before
     # it: filters with a zero border would see the constant
-    idle = r"shortcut\.1\.bias|1\.shortcut\.3\.bias|(1\.branch\.4|2\.branch\.1)\.cheap\.1\.bias"
+    idle = (
+        r"shortcut\.1\.bias|1\.0\.shortcut\.3\.bias"
+        r"|(1\.0\.branch\.4|1\.1\.branch\.1)\.cheap\.1\.bias"
+    )
     hold_against(config.build(), literal, x, training, idle if training else None)
 
 

@@ -122,11 +122,14 @@ def test_the_papers_own_network_has_the_convolution_that_ours_is_shaped_after():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"n": 0}, "n=0: it must be at least 1"),
+        ({"n": 0}, "n=0: it must be a whole number, at least 1"),
         ({"n_test": 0}, "n_test=0"),
         ({"epochs": 0}, "epochs=0"),
         ({"batch_size": 0}, "batch_size=0"),
-        ({"lr": 0.0}, "lr=0.0: the rate must be above 0"),
+        ({"lr": 0.0}, "lr=0.0: it must be a positive"),
+        ({"lr": float("inf")}, "lr=inf"),
+        ({"momentum": 2.0}, "momentum=2.0"),
+        ({"seed": -1}, "seed=-1"),
         ({"lr": float("nan")}, "lr=nan"),
     ],
 )
