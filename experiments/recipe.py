@@ -1,31 +1,45 @@
 """The ladder of the budget ``fast``: one change at a time, judged on validation images.
 
-    python experiments/recipe.py mgiad-20-g4 [--seeds 0,1,2] [--images 20000] [--only base,coarse]
+    python experiments/recipe.py mgiad-20-g4 [--seeds 0,1,2] [--images 20000] [--only "base;coarse"]
+    python experiments/recipe.py --summary    # results/recipe.json, from the records
 
 Each rung is a run of the split "fit", recorded in results/runs/fast.jsonl; those that have a
 record are not repeated.
 """
 
 import argparse
+import json
 from dataclasses import replace
+from pathlib import Path
+from statistics import mean
 
+from mgtutorial.models import count_macs
 from mgtutorial.sweeps import runs
-from mgtutorial.training import Workspace, configure
+from mgtutorial.training import Workspace, all_runs, configure
 from mgtutorial.training.recipe import Recipe
 
+SUMMARY = Path(__file__).resolve().parents[1] / "results" / "recipe.json"
+NETWORKS = ("mgnet-20", "mgiad-20-g4")
+IMAGES = 20_000
+SIDE = 28
+
 EPOCHS = 8
-# What each rung changes, of the base or of the rungs that it is built on.
+# What each rung changes, of the base or of the rungs that it is built on. Of the coarse grids, one
+# rung has the epochs of the base and one about its multiplications: 4 of 14^2, 3 of 20^2 and 6 of
+# 28^2 pixels cost as much as 8.5 epochs of 28^2.
 RUNGS = {
     "base": {},
     "coarse": {"sides": ((0, 14), (3, 20), (5, 28))},
+    "coarse, equal work": {"epochs": 13, "sides": ((0, 14), (4, 20), (7, 28))},
     "orthogonal 0.03": {"orthogonal_lr": 0.03},
-    "orthogonal 0.1": {"orthogonal_lr": 0.1},
+    "rate 0.4": {"lr": 0.4},
+    "rate 0.1": {"lr": 0.1},
     "smoothed labels": {"label_smoothing": 0.1},
-    "norms without decay": {"decay_norms": False},
     "averaged": {"average": 0.99},
-    "short warm-up": {"warm_up": 0.1},
     "batches that grow": {"batches": ((0, 64), (4, 128), (6, 256))},
-    "coarse and orthogonal": {"sides": ((0, 14), (3, 20), (5, 28)), "orthogonal_lr": 0.03},
+    "orthogonal 0.1": {"orthogonal_lr": 0.1},
+    "norms without decay": {"decay_norms": False},
+    "short warm-up": {"warm_up": 0.1},
 }
 
 
@@ -36,21 +50,71 @@ def ladder(network, seeds=(0,), images=None, only=None):
         recipe=None,
     )  # fmt: skip
     return [
-        (rung, replace(base, seed=seed, recipe=Recipe(**changes) if changes else None))
+        (rung, changed(replace(base, seed=seed), **changes))
         for seed in seeds
         for rung, changes in RUNGS.items()
         if only is None or rung in only
     ]
 
 
+def changed(config, epochs=EPOCHS, lr=None, **ideas):
+    """Return a config with other epochs, another rate and the ideas of a recipe."""
+    recipe = Recipe(**ideas) if ideas else None
+    return replace(config, epochs=epochs, lr=lr or config.lr, recipe=recipe)
+
+
+def work(config):
+    """Return the multiplications of a run, in epochs of whole images."""
+    sides = [config.recipe.side(e) if config.recipe else None for e in range(config.epochs)]
+    macs = {side: count_macs(config.model, side or SIDE) for side in {None, *sides}}
+    return sum(macs[side] for side in sides) / macs[None]
+
+
+def summary(records):
+    """Return a row for each network and rung that has records: accuracies of its seeds.
+
+    The gain is paired: over the seeds that the base has as well.
+    """
+    found = {}
+    for r in records:
+        if r.budget == "fast" and r.metric.split == "val":
+            found[r.config] = 100 * r.metric.value
+    rows = []
+    for network in NETWORKS:
+        base = {c.seed: found.get(c) for _, c in ladder(network, range(9), IMAGES, ["base"])}
+        for rung in RUNGS:
+            configs = [c for _, c in ladder(network, range(9), IMAGES, [rung]) if c in found]
+            if not configs:
+                continue
+            gains = [found[c] - base[c.seed] for c in configs if base[c.seed] is not None]
+            rows.append({
+                "network": network,
+                "rung": rung,
+                "seeds": len(configs),
+                "epochs": configs[0].epochs,
+                "work": round(work(configs[0]), 3),
+                "accuracies": [round(found[c], 2) for c in configs],
+                "accuracy": round(mean(found[c] for c in configs), 3),
+                "gain": round(mean(gains), 3) if gains else None,
+            })  # fmt: skip
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("network")
+    parser.add_argument("network", nargs="?")
     parser.add_argument("--seeds", default="0")
-    parser.add_argument("--images", type=int)
+    parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--only")
+    parser.add_argument("--summary", action="store_true")
     a = parser.parse_args()
-    only = a.only.split(",") if a.only else None
+    if a.summary:
+        lines = ",\n ".join(json.dumps(row) for row in summary(all_runs()))
+        SUMMARY.write_text(f"[\n {lines}\n]\n", encoding="utf-8")
+        return
+    if a.network is None:
+        parser.error("give a network, or --summary")
+    only = a.only.split(";") if a.only else None
     planned = ladder(a.network, map(int, a.seeds.split(",")), a.images, only)
     for rung, config in planned:
         (record,) = runs.run([config], Workspace(progress=False))

@@ -218,10 +218,7 @@ class ChannelLevel(LevelModule):
         super().__init__()
         groups = c // config.group_size if c_next else 1
         self.A = blocks.conv(c, c, groups=groups)
-        shared = blocks.conv(c, c, groups=groups)
-        self.smoothers = nn.ModuleList(
-            mgnet.Smoother(shared, c, config) for _ in range(config.eta_pre + config.eta_post)
-        )
+        self._add_smoothing(c, groups, config)
         self.eta_pre, self.difference = config.eta_pre, config.correction == "fas"
         self.R = self.Pi = self.P = None
         if c_next:  # two channels to one, and one to two; no pixel meets another
@@ -231,8 +228,18 @@ class ChannelLevel(LevelModule):
             self.Pi = _transfer(blocks.conv(c, c_next, **pair), c_next, normed, config)
             self.P = _transfer(blocks.conv(c_next, c, **pair), c, True, config)
 
+    # What Poly-MGiaD, which has no B, does otherwise.
+    def _add_smoothing(self, c, groups, config):
+        shared = blocks.conv(c, c, groups=groups)
+        self.smoothers = nn.ModuleList(
+            mgnet.Smoother(shared, c, config) for _ in range(config.eta_pre + config.eta_post)
+        )
+
+    def _steps(self):
+        return [multigrid.correct(self.A, B) for B in self.smoothers]
+
     def level(self):
-        steps = [multigrid.correct(self.A, B) for B in self.smoothers]
+        steps = self._steps()
         pre, post = steps[: self.eta_pre], steps[self.eta_pre :]
         others = {"R": self.R, "Pi": self.Pi, "P": self.P, "difference": self.difference}
         return multigrid.Level(self.A, pre, post, **others, linear=True)
@@ -249,6 +256,11 @@ class ResolutionLevel(LevelModule):
         Those of the next resolution level; None on the last one.
     config : MGiaDConfig
 
+    Attributes
+    ----------
+    channel_level : type
+        What its channel levels are.
+
     Examples
     --------
     >>> level = ResolutionLevel((64, 32, 16), None, MGiaDConfig())
@@ -258,10 +270,12 @@ class ResolutionLevel(LevelModule):
     Book: mgiad, mgiad-network
     """
 
+    channel_level = ChannelLevel
+
     def __init__(self, widths, c_next, config):
         super().__init__()
         self.channel_levels = nn.ModuleList(
-            ChannelLevel(c, c_coarse, config) for c, c_coarse in pairwise((*widths, None))
+            self.channel_level(c, c_coarse, config) for c, c_coarse in pairwise((*widths, None))
         )
         self.R = _resolution_transfer(widths[0], c_next, config) if c_next else None
         self.Pi = _resolution_transfer(widths[0], c_next, config) if c_next else None
@@ -296,9 +310,11 @@ class MGiaD(mgnet.MgNet):
     Book: mgiad, mgiad-network
     """
 
+    resolution_level = ResolutionLevel
+
     def _levels(self, config):
         for widths, c_next in zip(config.channel_widths, (*config.widths[1:], None), strict=True):
-            yield ResolutionLevel(widths, c_next, config)
+            yield self.resolution_level(widths, c_next, config)
 
     def _transfer(self, c, config):
         return _resolution_transfer(c, c, config)

@@ -30,8 +30,73 @@ POLYNOMIALS = {
 }
 
 
+class PolynomialSteps:
+    """What configs of networks with polynomial steps have in common: the fields of the steps.
+
+    A derived config has `steps`, `placement`, `residual`, `parametrisation`, `roots` and
+    `train_roots`, as :class:`PolyMgNetConfig` says.
+    """
+
+    def check_steps(self):
+        """Raise unless the fields of the steps fit each other; the polynomial's name is replaced.
+
+        Raises
+        ------
+        UnknownName, InvalidValue
+        """
+        steps = self.steps
+        if isinstance(steps, str):
+            steps = POLYNOMIALS[choose("polynomial", steps, POLYNOMIALS)]
+        object.__setattr__(self, "steps", steps)
+        if not self.steps:
+            raise InvalidValue("steps=(): give at least one kind of step, or a polynomial's name.")
+        for name in ("placement", "residual"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                if len(value) != len(self.steps):
+                    raise InvalidValue(
+                        f"{name}={tuple(value)}: give one name for all steps or one for each of "
+                        f"the {len(self.steps)}."
+                    )
+        choose("parametrisation", self.parametrisation, poly_roots.PARAMETRISATIONS)
+        self.each_step()
+        object.__setattr__(self, "roots", poly_roots.check_law(self.roots, self.steps))
+        poly_roots.check_start(self.steps, self.parametrisation, self.roots)
+
+    def each_step(self):
+        """Return (kind, placement, residual) of each step, with "public" replaced."""
+        n = len(self.steps)
+        lists = (
+            (value,) * n if isinstance(value, str) else value
+            for value in (self.placement, self.residual)
+        )
+        return [
+            (kind, *poly_steps.resolve(kind, *own))
+            for kind, *own in zip(self.steps, *lists, strict=True)
+        ]
+
+    def modules(self, c):
+        """Return the steps of a level of `c` channels, as modules; their numbers are not set."""
+        return nn.ModuleList(
+            poly_steps.PolyStep(
+                kind, c, placement, residual, self.parametrisation, self.norm, self.activation
+            )
+            for kind, placement, residual in self.each_step()
+        )
+
+
+def start_roots(level, config):
+    """Set the numbers of a level's `steps`, which may depend on the weights of its ``A``."""
+    starts = poly_roots.start(
+        config.steps, config.parametrisation, config.roots, level.A.weight.detach()
+    )
+    for step, numbers in zip(level.steps, starts, strict=True):
+        step.numbers.data.copy_(numbers)
+        step.numbers.requires_grad_(config.train_roots)
+
+
 @dataclass(frozen=True)
-class PolyMgNetConfig(NetworkConfig):
+class PolyMgNetConfig(PolynomialSteps, NetworkConfig):
     r"""What defines a Poly-MgNet; by default the public code's q2, without what it leaves unused.
 
     Attributes
@@ -97,39 +162,10 @@ class PolyMgNetConfig(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        steps = self.steps
-        if isinstance(steps, str):
-            steps = POLYNOMIALS[choose("polynomial", steps, POLYNOMIALS)]
-        object.__setattr__(self, "steps", steps)
-        if not self.steps:
-            raise InvalidValue("steps=(): give at least one kind of step, or a polynomial's name.")
         object.__setattr__(self, "channels", check_widths("channels", self.channels))
         self.check_images("stem", "norm", "activation")
-        for name in ("placement", "residual"):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                if len(value) != len(self.steps):
-                    raise InvalidValue(
-                        f"{name}={tuple(value)}: give one name for all steps or one for each of "
-                        f"the {len(self.steps)}."
-                    )
-        choose("parametrisation", self.parametrisation, poly_roots.PARAMETRISATIONS)
+        self.check_steps()
         choose("end of a level", self.end, ("relu", "none"))
-        self.each_step()
-        object.__setattr__(self, "roots", poly_roots.check_law(self.roots, self.steps))
-        poly_roots.check_start(self.steps, self.parametrisation, self.roots)
-
-    def each_step(self):
-        """Return (kind, placement, residual) of each step, with "public" replaced."""
-        n = len(self.steps)
-        lists = (
-            (value,) * n if isinstance(value, str) else value
-            for value in (self.placement, self.residual)
-        )
-        return [
-            (kind, *poly_steps.resolve(kind, *own))
-            for kind, *own in zip(self.steps, *lists, strict=True)
-        ]
 
     def build(self):
         """Return the network, with fresh weights from torch's global generator."""
@@ -159,27 +195,12 @@ class ResolutionLevel(LevelModule):
     def __init__(self, c, c_next, config):
         super().__init__()
         self.A = blocks.conv(c, c)
-        self.steps = nn.ModuleList(
-            poly_steps.PolyStep(
-                kind, c, placement, residual,
-                config.parametrisation, config.norm, config.activation,
-            )
-            for kind, placement, residual in config.each_step()
-        )  # fmt: skip
+        self.steps = config.modules(c)
         self.R = self.Pi = None
         if c_next:
             end = blocks.activation(config.activation if config.end == "relu" else "none")
             self.R = nn.Sequential(end, transfer(c, c_next))
             self.Pi = transfer(c, c_next)
-
-    def start_roots(self, config):
-        """Set the steps' numbers, which may depend on the weights of ``A``."""
-        starts = poly_roots.start(
-            config.steps, config.parametrisation, config.roots, self.A.weight.detach()
-        )
-        for step, numbers in zip(self.steps, starts, strict=True):
-            step.numbers.data.copy_(numbers)
-            step.numbers.requires_grad_(config.train_roots)
 
     def roots(self):
         """Return the roots of ``q`` on this level, one array a step."""
@@ -218,7 +239,7 @@ class PolyMgNet(StateNetwork):
         self.head = blocks.Head(widths[-1], config.num_classes)
         blocks.initialise(self, config.initial_weights)
         for level in self.levels:
-            level.start_roots(config)
+            start_roots(level, config)
 
 
 def _named():

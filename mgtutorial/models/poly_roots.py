@@ -23,6 +23,7 @@ References
 
 import math
 
+import numpy as np
 import torch
 
 from ..errors import InvalidValue, choose
@@ -151,7 +152,7 @@ def spectrum(weight, samples=4):
 
     Parameters
     ----------
-    weight : tensor, shape (c, c, *sizes)
+    weight : tensor, shape (c, c / groups, *sizes)
     samples : int
         Pixels along each axis. The eigenvalues at the frequencies of any multiple of it contain
         these.
@@ -172,7 +173,10 @@ def spectrum(weight, samples=4):
     )
 
     weight = weight.detach().double().cpu().numpy()
-    return eigenvalues(weight, (samples,) * (weight.ndim - 2)).ravel()
+    size = (samples,) * (weight.ndim - 2)
+    # In groups the operator is block diagonal: its eigenvalues are those of its blocks.
+    blocks = weight.reshape(-1, weight.shape[1], *weight.shape[1:])
+    return np.concatenate([eigenvalues(block, size).ravel() for block in blocks])
 
 
 def check_law(law, kinds):
@@ -265,7 +269,7 @@ def initial_roots(law, kinds, weight):
         greatest real part in turn, pairs the pair of greatest imaginary part; a ``p_3`` has all
         four.
     kinds : sequence of str
-    weight : tensor, shape (c, c, 3, 3)
+    weight : tensor, shape (c, c / groups, 3, 3)
         ``A``'s initial weights.
 
     Returns
@@ -316,7 +320,7 @@ def start(kinds, parametrisation, law, weight):
     parametrisation : str
     law : tuple
         Of :func:`check_law`.
-    weight : tensor, shape (c, c, 3, 3)
+    weight : tensor, shape (c, c / groups, 3, 3)
         ``A``'s initial weights.
 
     Returns

@@ -18,6 +18,7 @@ ARCHITECTURES = (
     "mgnet",
     "mgiad",
     "poly_mgnet",
+    "poly_mgiad",
     "mgic_resnet",
     "mgic_mobilenetv3",
     "mgic_mobilenetv3_code",

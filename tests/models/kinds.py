@@ -16,6 +16,7 @@ KINDS = {
     "poly-mgnet-q2": models.PolyMgNetConfig((8, 16)),
     "poly-mgnet-g6": models.PolyMgNetConfig((8, 16), "g6"),
     "poly-mgnet-p3": models.PolyMgNetConfig((8, 16), ("p3",)),
+    "poly-mgiad": models.PolyMGiaDConfig((8, 16), coarsest=4, group_size=2),
     "mgic-resnet": models.MGICResNetConfig((1, 1), (8, 16), group_size=4, coarsest=8),
     "ghostnet": models.GhostNetConfig(
         1.0, ((3, 16, 16, False, 1), (5, 40, 24, True, 2)), hidden=32, num_classes=10
@@ -34,7 +35,7 @@ def small(name, **changes):
     """A network of a kind in evaluation mode, whose norms have seen images."""
     torch.manual_seed(0)
     config = KINDS[name]
-    if isinstance(config, models.PolyMgNetConfig):
+    if isinstance(config, models.PolyMgNetConfig | models.PolyMGiaDConfig):
         changes = {**ROOTS, **changes}
     net = replace(config, **changes).build()
     net(torch.randn(8, 3, 16, 16))

@@ -7,10 +7,14 @@ import torch
 import torch.nn.functional as F
 
 from .literal import batch_norm
+from .literal_poly import polynomial
 
 
 def mgiad(x, state, config, training):
-    """Algorithm 3; `config` gives nothing but numbers and the names of the variants."""
+    """Algorithm 3; `config` gives nothing but numbers and the names of the variants.
+
+    With polynomial steps, which only Poly-MGiaD has, B is p(A).
+    """
     bn = config.norm == "batch"
     s = F.relu if config.activation == "relu" else lambda v: v
 
@@ -40,6 +44,27 @@ def mgiad(x, state, config, training):
         step = f"levels.{l}.channel_levels.{k}.smoothers.{i}"
         r = s(norm(f - A(u, l, k), f"{step}.norm_in"))
         return u + s(norm(apply(f"{step}.B.weight", r, l, k), f"{step}.norm_out"))
+
+    def polynomial_step(f, u, l, k, i):
+        kind, placement, residual = config.each_step()[i]
+        step = f"levels.{l}.channel_levels.{k}.steps.{i}"
+        r = f - A(u, l, k)
+        if residual != "plain":
+            r = norm(r, f"{step}.residual.0")
+        if residual == "norm-relu":
+            r = s(r)
+        numbers = state[f"{step}.numbers"]
+        first, second = polynomial(kind, config.parametrisation, numbers)
+        e = first * r + (0 if second is None else second * A(r, l, k))
+        if placement == "plain":
+            return u + e
+        if placement == "regular":
+            return u + s(norm(e, f"{step}.update.0"))
+        assert placement == "outside"
+        return s(norm(u + e, f"{step}.outside.0"))
+
+    if hasattr(config, "steps"):
+        smooth = polynomial_step
 
     def sic(f, u, l, k):
         """Algorithm 2."""
