@@ -8,6 +8,7 @@ from ..errors import InvalidValue
 from .counting import built, macs_by_module, part_of
 from .mgiad import MGiaDConfig
 from .mgnet import MgNetConfig
+from .poly_mgnet import PolynomialSteps
 
 
 def literal_macs(network, size, in_channels=None):
@@ -90,7 +91,7 @@ def applications_written(config):
 
     Book: mgnet, tab-mgnet-applications
     """
-    if isinstance(config, MGiaDConfig):
+    if isinstance(config, MGiaDConfig) and not isinstance(config, PolynomialSteps):
         smoothing, both = config.eta_pre + config.eta_post, True
         steps = {
             (l, k): smoothing + (k < len(widths)) + (k > 1)
