@@ -24,3 +24,24 @@
     Promise.resolve(math).then(stops);
   });
 })();
+
+/* What the search shows of a page: its text, not its table of contents, and formulas as words. */
+(function () {
+  "use strict";
+  document.addEventListener("DOMContentLoaded", function () {
+    if (typeof Search === "undefined" || !Search.htmlToText) return;
+    var text = Search.htmlToText;
+    Search.htmlToText = function (html, anchor) {
+      var page = new DOMParser().parseFromString(html, "text/html");
+      page.querySelectorAll("#jb-print-docs-body, #print-main-content, .mg-openers").forEach(
+        function (part) { part.remove(); });
+      page.querySelectorAll(".math").forEach(function (formula) {
+        formula.textContent = formula.textContent
+          .replace(/\\(?:begin|end|label)\{[^}]*\}/g, " ")
+          .replace(/\\(?:mathrm|mathbf|text|operatorname|left|right)\b/g, "")
+          .replace(/\\[()\[\]]|[{}$&]/g, "").replace(/\\([a-zA-Z]+)/g, "$1").replace(/\\./g, " ");
+      });
+      return text(page.documentElement.outerHTML, anchor);
+    };
+  });
+})();

@@ -1,8 +1,8 @@
 """Draw the map of the book: its chapters, and which needs which.
 
 Nothing is typed here. Chapters and parts are those of _toc.yml, where a chapter is a page
-with a notebook under it; titles are the pages' first headings, and an arrow stands for a link
-in a chapter's paragraph "What you need". The build puts the map into a page
+with the notebook of its name under it; titles are the pages' first headings, and an arrow
+stands for a link in a chapter's paragraph "What you need". The build puts the map into a page
 (``book/_ext/overviews.py``); to look at it alone, run from the root of the project:
 python book/figures/map.py map.svg
 """
@@ -42,8 +42,9 @@ def read(root=ROOT):
     for number, part in enumerate(parts):
         for entry in part["chapters"]:
             source = root / f"{entry['file']}.md"
-            # A chapter is a pair: a page of prose, and the notebook under it.
-            if source.exists() and entry.get("sections"):
+            # A chapter is a pair: a page of prose, and the notebook of its name under it.
+            own = {"file": f"notebooks/{source.stem}"}
+            if source.exists() and own in entry.get("sections", ()):
                 text = source.read_text(encoding="utf-8")
                 title = re.search(r"^# (.+)$", text, re.MULTILINE)[1]
                 chapters[source.stem] = Chapter(source.stem, title, number, needs(text))

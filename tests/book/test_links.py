@@ -1,5 +1,6 @@
 """The built book's links, to its pages, Colab and Binder; and what others show of its pages."""
 
+import json
 import os
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -48,10 +49,31 @@ def test_launch_buttons_open_the_notebook_of_their_page(pages):
         if not (ROOT / name).exists():
             assert not launch, f"{page} has no notebook to launch"
             continue
-        colab, binder = sorted(launch)
+        colab, binder = sorted({*launch})
         assert colab == f"https://colab.research.google.com/github/{path}/blob/{BRANCH}/{name}"
         assert urlsplit(binder).path == f"/v2/gh/{path}/{BRANCH}"
         assert parse_qs(urlsplit(binder).query)["urlpath"][0].endswith(name)
+
+
+def test_a_notebook_says_under_its_title_where_it_opens_and_how_long_it_runs(pages):
+    for page, found in pages.items():
+        if not (ROOT / page.replace(".html", ".ipynb")).exists():
+            assert 'class="mg-openers"' not in found.text, page
+            continue
+        (line,) = re.findall(r'<p class="mg-openers">.*?</p>', found.text)
+        (file,) = re.findall(r'href="([^"]*\.ipynb)" download', line)
+        kept = ((HTML / page).parent / file).resolve().read_text(encoding="utf-8")
+        own = (ROOT / page.replace(".html", ".ipynb")).read_text(encoding="utf-8")
+        assert json.loads(kept)["cells"][0]["source"] == json.loads(own)["cells"][0]["source"]
+        assert re.search(r"Runs in about \d+ (seconds|minutes)\.", line), page
+
+
+def test_every_page_says_its_version_and_leads_to_what_changed_and_to_the_print(pages):
+    for page in written():
+        text = pages[page].text
+        assert re.search(r"Version \d+\.\d+\.\d+\S* of 20\d\d-\d\d-\d\d", text), page
+        assert f'href="{ADDRESS}/releases"' in text, page
+        assert f'href="{ADDRESS}/blob/{BRANCH}/CHANGELOG.md"' in text, page
 
 
 def test_other_links_to_the_repository_name_what_is_there(pages):
@@ -96,5 +118,6 @@ def test_map_of_the_book_has_every_chapter(pages):
     leads = set(re.findall(r'<a href="([^"]*)"', drawn))
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     chapters = [c for part in toc["parts"] if part.get("numbered") for c in part["chapters"]]
-    pairs = [c["file"] for c in chapters if c["file"].startswith("book/") and c.get("sections")]
-    assert pairs and leads == {f"{c.removeprefix('book/')}.html" for c in pairs}
+    stems = {c["file"].removeprefix("book/"): c.get("sections", ()) for c in chapters}
+    pairs = [stem for stem, under in stems.items() if {"file": f"notebooks/{stem}"} in under]
+    assert len(pairs) > 10 and leads == {f"{stem}.html" for stem in pairs}
