@@ -37,6 +37,7 @@ def load(monkeypatch):
     [
         "book/_ext/accessible",
         "book/_ext/in_the_code",
+        "book/_ext/lighter",
         "book/_ext/openers",
         "book/_ext/protocols",
         "book/_ext/inventory",
