@@ -35,6 +35,8 @@ class PolynomialSteps:
 
     A derived config has `steps`, `placement`, `residual`, `parametrisation`, `roots` and
     `train_roots`, as :class:`PolyMgNetConfig` says.
+
+    Book: poly_mgnet, poly-mgnet-numbers
     """
 
     def check_steps(self):
@@ -86,7 +88,10 @@ class PolynomialSteps:
 
 
 def start_roots(level, config):
-    """Set the numbers of a level's `steps`, which may depend on the weights of its ``A``."""
+    """Set the numbers of a level's `steps`, which may depend on the weights of its ``A``.
+
+    Book: poly_mgnet, poly-mgnet-spectrum
+    """
     starts = poly_roots.start(
         config.steps, config.parametrisation, config.roots, level.A.weight.detach()
     )
