@@ -49,7 +49,7 @@ class PolyMgNetConfig(NetworkConfig):
         "plain", "norm", "norm-relu" or "public".
     parametrisation : {"public", "reciprocal", "root", "coefficients"}
         What is trained, but for the steps with coefficients: see
-        :func:`mgtutorial.models.poly_roots.factor`.
+        :func:`mgtutorial.models.poly_steps.factor`.
     roots : str or tuple
         Where the roots start: "xavier", "spectrum", ("uniform", a, b) or ("fixed", x, ...), see
         :func:`mgtutorial.models.poly_roots.check_law`. With the parametrisation "public" what is
@@ -113,7 +113,7 @@ class PolyMgNetConfig(NetworkConfig):
                         f"{name}={tuple(value)}: give one name for all steps or one for each of "
                         f"the {len(self.steps)}."
                     )
-        choose("parametrisation", self.parametrisation, poly_roots.PARAMETRISATIONS)
+        choose("parametrisation", self.parametrisation, poly_steps.PARAMETRISATIONS)
         choose("end of a level", self.end, ("relu", "none"))
         self.each_step()
         object.__setattr__(self, "roots", poly_roots.check_law(self.roots, self.steps))
