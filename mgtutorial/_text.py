@@ -5,8 +5,7 @@ import io
 import json
 import re
 
-from ._numbers import MOST_SEED, whole
-from .errors import InvalidValue
+from .errors import MOST_SEED, InvalidValue, whole
 
 
 def aligned(lines, left):

@@ -7,9 +7,15 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from .._numbers import whole
 from ..data import catalogue
-from ..errors import InvalidValue, LockUnavailable, MgtutorialError, RecordsUnwritable, Unfinished
+from ..errors import (
+    InvalidValue,
+    LockUnavailable,
+    MgtutorialError,
+    RecordsUnwritable,
+    Unfinished,
+    whole,
+)
 from ..models import registry
 from ..models.counting import count_macs
 from ..training import loop, records, time_limits
