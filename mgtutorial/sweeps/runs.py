@@ -114,7 +114,7 @@ def _counted(config, workspace):
     task.progress = workspace.progress
     those = task.training()
     found = _Counted(those.digest, those.n, those.size)
-    if config.data in catalogue.SETS and config.data not in catalogue.PUBLISHED:
+    if config.data in catalogue.SETS and not catalogue.info(config.data).in_files:
         _MADE[key] = found
     return found
 
