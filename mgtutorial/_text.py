@@ -22,6 +22,21 @@ def aligned(lines, left):
     return [text(lines[0]), "-" * (sum(widths) + 2 * len(widths) - 2), *map(text, lines[1:])]
 
 
+def in_markdown(lines, left):
+    """Cells as a Markdown table, the first line its head; the columns `left` to the left.
+
+    Examples
+    --------
+    >>> print(in_markdown([("network", "weights"), ("mgnet", "2,750,666")], left=(0,)))
+    | network | weights |
+    |---|---:|
+    | mgnet | 2,750,666 |
+    """
+    rule = "|".join("---" if i in left else "---:" for i in range(len(lines[0])))
+    head, *rest = (f"| {' | '.join(map(str, line))} |" for line in lines)
+    return "\n".join([head, f"|{rule}|", *rest])
+
+
 def listed(given, kind="list"):
     """Return what somebody listed: with commas between, as one word or number, or as a list.
 
