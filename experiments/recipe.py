@@ -9,6 +9,8 @@ record are not repeated.
 import argparse
 from dataclasses import replace
 
+from mgtutorial._text import listed, seeds_of
+from mgtutorial.errors import choose, program
 from mgtutorial.sweeps import runs
 from mgtutorial.training import Workspace, configure
 from mgtutorial.training.recipe import Recipe
@@ -50,12 +52,14 @@ def main():
     parser.add_argument("--images", type=int)
     parser.add_argument("--only")
     a = parser.parse_args()
-    only = a.only.split(",") if a.only else None
-    planned = ladder(a.network, map(int, a.seeds.split(",")), a.images, only)
+    only = listed(a.only, "rungs")
+    for rung in only or ():
+        choose("rung", rung, RUNGS)
+    planned = ladder(a.network, seeds_of(a.seeds), a.images, only)
     for rung, config in planned:
         (record,) = runs.run([config], Workspace(progress=False))
         print(f"{rung}, seed {config.seed}: {record.metric}, {record.seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -6,6 +6,7 @@ against what is allowed there: a name by :func:`choose`, a number by :func:`whol
 """
 
 import math
+import sys
 from difflib import get_close_matches
 from numbers import Integral, Real
 
@@ -60,6 +61,25 @@ class Unfinished(MgtutorialError):
 
 class DeviceUnavailable(MgtutorialError, RuntimeError):
     """A device that was asked for and is not there."""
+
+
+def program(main):
+    """Run the `main` of a program beside the package: what its user can mend is a sentence.
+
+    Parameters
+    ----------
+    main : callable
+
+    Raises
+    ------
+    SystemExit
+        With the code of the error, if one is raised.
+    """
+    try:
+        main()
+    except MgtutorialError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(error.code) from None
 
 
 def choose(kind, given, allowed):
