@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from mgtutorial import _paths
+from mgtutorial.errors import program
 from mgtutorial.models import ResNetConfig
 from mgtutorial.spectra import Convolution, second_moments
 from mgtutorial.training import loop, protocols, transfers_alone
@@ -75,4 +76,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

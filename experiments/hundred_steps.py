@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from mgtutorial import _paths, models
 from mgtutorial.data import catalogue, images
-from mgtutorial.errors import InvalidValue
+from mgtutorial.errors import InvalidValue, choose, program
 from mgtutorial.models.counting import count_weights
 from mgtutorial.models.poly_steps import PLACEMENTS, RESIDUALS
 from mgtutorial.reproduction import tables
@@ -95,10 +95,11 @@ def main():
     done = {json.loads(line)["network"] for line in path.read_text().splitlines()} \
         if path.exists() else set()  # fmt: skip
     torch.set_num_threads(1)
-    for name, *rest in networks():
-        if name in done or (only and name not in only):
+    known = {name: rest for name, *rest in networks()}
+    for name in [choose("network", name, known) for name in only or known]:
+        if name in done:
             continue
-        record = run(name, *rest)
+        record = run(name, *known[name])
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
         shown = (
@@ -110,4 +111,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from mgtutorial import _paths
+from mgtutorial.errors import program
 from mgtutorial.models import ImplicitConfig
 from mgtutorial.models.implicit_function import PRINTED_BLOCKS
 from mgtutorial.training import implicit_function, loop
@@ -95,4 +96,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -1,6 +1,6 @@
 """The ladder of the budget ``fast``: one change at a time, judged on validation images.
 
-    python experiments/recipe.py mgiad-20-g4 [--seeds 0,1,2] [--images 20000] [--only "base;coarse"]
+    python experiments/recipe.py mgiad-20-g4 [--seeds 0,1,2] [--images 20000] [--only base,coarse]
     python experiments/recipe.py --summary    # results/recipe.json, from the records
 
 Each rung is a run of the split "fit", recorded in results/runs/fast.jsonl; those that have a
@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
+from mgtutorial._text import listed, seeds_of
+from mgtutorial.errors import choose, program
 from mgtutorial.models import count_macs
 from mgtutorial.sweeps import runs
 from mgtutorial.training import Workspace, all_runs, configure
@@ -30,7 +32,7 @@ EPOCHS = 8
 RUNGS = {
     "base": {},
     "coarse": {"sides": ((0, 14), (3, 20), (5, 28))},
-    "coarse, equal work": {"epochs": 13, "sides": ((0, 14), (4, 20), (7, 28))},
+    "coarse at equal work": {"epochs": 13, "sides": ((0, 14), (4, 20), (7, 28))},
     "orthogonal 0.03": {"orthogonal_lr": 0.03},
     "rate 0.4": {"lr": 0.4},
     "rate 0.1": {"lr": 0.1},
@@ -114,12 +116,14 @@ def main():
         return
     if a.network is None:
         parser.error("give a network, or --summary")
-    only = a.only.split(";") if a.only else None
-    planned = ladder(a.network, map(int, a.seeds.split(",")), a.images, only)
+    only = listed(a.only, "rungs")
+    for rung in only or ():
+        choose("rung", rung, RUNGS)
+    planned = ladder(a.network, seeds_of(a.seeds), a.images, only)
     for rung, config in planned:
         (record,) = runs.run([config], Workspace(progress=False))
         print(f"{rung}, seed {config.seed}: {record.metric}, {record.seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

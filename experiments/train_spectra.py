@@ -17,6 +17,8 @@ from pathlib import Path
 import torch
 
 from mgtutorial import _paths, models
+from mgtutorial.data import catalogue
+from mgtutorial.errors import choose, program
 from mgtutorial.models import PolyMgNetConfig
 from mgtutorial.training import loop, progress, protocols, records, snapshots
 from mgtutorial.training.workspace import Workspace, load_checkpoint
@@ -51,6 +53,9 @@ def main():
     parser.add_argument("--to", type=Path, default=_paths.results_dir() / "spectra")
     parser.add_argument("--scratch", type=Path, default=Path("_build/spectra"))
     options = parser.parse_args()
+    for name in options.names:
+        choose("network", name, NETWORKS)
+    choose("data set", options.data, catalogue.NAMES)
     options.to.mkdir(parents=True, exist_ok=True)
     for name in options.names:
         make(name, options)
@@ -116,4 +121,4 @@ def wanted(name):
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

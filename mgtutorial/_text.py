@@ -5,8 +5,7 @@ import io
 import json
 import re
 
-from ._numbers import MOST_SEED, whole
-from .errors import InvalidValue
+from .errors import MOST_SEED, InvalidValue, whole
 
 
 def aligned(lines, left):
@@ -21,6 +20,21 @@ def aligned(lines, left):
         return "  ".join(cells).rstrip()
 
     return [text(lines[0]), "-" * (sum(widths) + 2 * len(widths) - 2), *map(text, lines[1:])]
+
+
+def in_markdown(lines, left):
+    """Cells as a Markdown table, the first line its head; the columns `left` to the left.
+
+    Examples
+    --------
+    >>> print(in_markdown([("network", "weights"), ("mgnet", "2,750,666")], left=(0,)))
+    | network | weights |
+    |---|---:|
+    | mgnet | 2,750,666 |
+    """
+    rule = "|".join("---" if i in left else "---:" for i in range(len(lines[0])))
+    head, *rest = (f"| {' | '.join(map(str, line))} |" for line in lines)
+    return "\n".join([head, f"|{rule}|", *rest])
 
 
 def listed(given, kind="list"):

@@ -98,6 +98,9 @@ def write(root=ROOT, say=print):
 
 def begin(table, root=ROOT):
     """Begin the notebook of a table that has none; its first cell is for its author to write."""
+    papers = ROOT / "mgtutorial" / "reproduction" / "papers"
+    if not any(f'"{table}"' in file.read_text(encoding="utf-8") for file in papers.glob("*.py")):
+        raise SystemExit(f"unknown table {table!r}: no file of reproduction/papers names it.")
     file = root / "notebooks" / "reproduce" / f"{table.replace('-', '_')}.ipynb"
     if file.exists():
         raise SystemExit(f"{file.relative_to(root)} is there already.")

@@ -102,6 +102,9 @@ WALKS = {
 
 
 def main(asked):
+    for word in asked:
+        if not any(word in name for name in WALKS):
+            raise SystemExit(f"unknown walk {word!r}: choose of {', '.join(WALKS)}.")
     for name, make in WALKS.items():
         if not asked or any(word in name for word in asked):
             walk = make()

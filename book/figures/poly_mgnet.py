@@ -11,7 +11,7 @@ from matplotlib.patches import FancyBboxPatch
 from mgtutorial.figures.images import to_svg
 from mgtutorial.figures.style import COLOURS, use_style
 from mgtutorial.models import PolyMgNetConfig
-from mgtutorial.models.poly_roots import KINDS
+from mgtutorial.models.poly_steps import KINDS
 
 U, F, SHARED = COLOURS["blue"], COLOURS["vermillion"], COLOURS["green"]
 ROW = 2.15  # height of a level

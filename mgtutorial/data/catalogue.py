@@ -57,6 +57,11 @@ class DataSet:
         """The ``source`` of images that come from the official files."""
         return self.readers[0].source
 
+    @property
+    def in_files(self):
+        """Whether it lies in files; otherwise it is made, all of it, whenever it is asked for."""
+        return not isinstance(self.readers[0], Made)
+
     def located(self, root=None):
         """Return the first reader that finds something, and what it found; or two times None.
 
@@ -85,7 +90,7 @@ class DataSet:
         >>> info("cifar100").at("nowhere").classes
         100
         """
-        _, found = self.located(root)
+        _, found = self.located(root) if self.in_files else (None, None)
         return replace(self, classes=found.classes) if found and found.classes else self
 
     def is_whole(self, source, n_train, n_test):
@@ -174,7 +179,7 @@ SETS = {record.name: record for record in _RECORDS}
 NAMES = tuple(SETS)
 
 #: The data sets of the published tables: those that lie in files.
-PUBLISHED = tuple(name for name, record in SETS.items() if record.by_hand)
+PUBLISHED = tuple(name for name, record in SETS.items() if record.in_files)
 
 
 def info(name):

@@ -16,10 +16,9 @@ import torch
 from .._torchvision import torchvision
 from ..errors import DataDamaged
 from .augmentation import resized_boxes
-from .in_memory import content_digest
+from .in_memory import content_digest, split_index, taken
 from .pictures import Unreadable, opened
 from .readers import Found, Reader, first_place, is_hidden, source_of
-from .splits import split_index, taken
 
 _FEW = 1000
 _MODES = {1: "L", 3: "RGB"}  # what Pillow calls images of so many channels

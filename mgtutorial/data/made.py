@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .in_memory import Part
+from .in_memory import Part, stratified_order
 from .readers import Found, Reader
-from .splits import stratified_order
 
 
 @dataclass(frozen=True)

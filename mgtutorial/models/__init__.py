@@ -7,7 +7,7 @@ MgNetConfig(..., channels=(16, 32, 64), steps=3, in_channels=1, ...)
 from . import blocks
 from .alive import activations_alive, activations_in_training
 from .applications import applications_written, literal_macs
-from .config import NetworkConfig, as_dict
+from .config import NetworkConfig, as_dict, narrowed
 from .counting import (
     activations_held,
     built,
@@ -26,7 +26,6 @@ from .mgic_mobilenetv3 import MGICMobileNetV3, MGICMobileNetV3Config
 from .mgic_mobilenetv3_code import MGICMobileNetV3Code, MGICMobileNetV3CodeConfig
 from .mgic_resnet import MGICResNet, MGICResNetConfig
 from .mgnet import MgNet, MgNetConfig
-from .narrow import narrowed
 from .network import Network
 from .poly_mgiad import PolyMGiaD, PolyMGiaDConfig
 from .poly_mgnet import PolyMgNet, PolyMgNetConfig

@@ -1,4 +1,4 @@
-"""What the configs of all networks have in common: checks, plain data, a data set to fit to."""
+"""What the configs of all networks have in common: checks, plain data, other ends and widths."""
 
 from dataclasses import dataclass, field, fields, replace
 from functools import wraps
@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from types import NoneType
 from typing import get_args
 
-from ..errors import InvalidValue, choose
+from ..errors import InvalidValue, choose, whole
 from .blocks import INITIAL_WEIGHTS, NORMS
 
 #: What a field of a type can be, in words.
@@ -22,6 +22,9 @@ WORDS = {
 
 #: What the parts that several networks share can be.
 PARTS = {"stem": ("3x3", "7x7"), "norm": NORMS, "activation": ("relu", "none")}
+
+#: The fields of a config that are widths, or in proportion to one.
+WIDTHS = ("channels", "width", "coarsest", "group_size")
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,7 @@ class NetworkConfig:
         InvalidValue
         """
         for name in names:
-            value = getattr(self, name)
-            if not is_whole(value) or value < least:
-                raise InvalidValue(
-                    f"{name}={value!r}: it must be a whole number, at least {least}."
-                )
+            whole(name, getattr(self, name), least)
 
     def check_images(self, *parts):
         """Raise unless `in_channels` and `num_classes` are numbers and `parts` are among PARTS.
@@ -298,3 +297,51 @@ def as_dict(config):
     Book: reproduction, reproduction-statements
     """
     return {"kind": type(config).__name__, **config.as_dict()}
+
+
+def narrowed(config, by=(4, 2)):
+    """Return the config with its widths divided by the first number of `by` that all groups allow.
+
+    Levels, steps, groups and where weights are shared stay what they are, so a run of the small
+    network, which takes seconds, goes through every line of code that a run of the large one goes
+    through. A stem for large images becomes the one for small images.
+
+    Parameters
+    ----------
+    config : config of a network
+    by : tuple of int
+
+    Returns
+    -------
+    config
+        If no number fits, with the widths of `config`.
+
+    Examples
+    --------
+    >>> from mgtutorial.models import named
+    >>> small = narrowed(named("mgiad-lam1-c64-g8"))
+    >>> small.channels, small.coarsest, small.group_size
+    ((16, 32, 64, 64), 16, 2)
+
+    Book: reproduction, tab-budgets
+    """
+    if getattr(config, "stem", None) == "7x7":
+        config = replace(config, stem="3x3")
+    for divisor in by:
+        changes = {
+            name: _divided(getattr(config, name), divisor)
+            for name in WIDTHS
+            if getattr(config, name, None) is not None
+        }
+        try:
+            return replace(config, **changes)
+        except InvalidValue:
+            continue
+    return config
+
+
+def _divided(value, by):
+    if isinstance(value, tuple):  # ratios of widths stay whole
+        first = max(1, value[0] // by)
+        return tuple(c * first // value[0] for c in value)
+    return value / by if isinstance(value, float) else max(1, value // by)

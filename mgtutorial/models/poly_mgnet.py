@@ -60,7 +60,7 @@ class PolynomialSteps:
                         f"{name}={tuple(value)}: give one name for all steps or one for each of "
                         f"the {len(self.steps)}."
                     )
-        choose("parametrisation", self.parametrisation, poly_roots.PARAMETRISATIONS)
+        choose("parametrisation", self.parametrisation, poly_steps.PARAMETRISATIONS)
         self.each_step()
         object.__setattr__(self, "roots", poly_roots.check_law(self.roots, self.steps))
         poly_roots.check_start(self.steps, self.parametrisation, self.roots)
@@ -119,7 +119,7 @@ class PolyMgNetConfig(PolynomialSteps, NetworkConfig):
         "plain", "norm", "norm-relu" or "public".
     parametrisation : {"public", "reciprocal", "root", "coefficients"}
         What is trained, but for the steps with coefficients: see
-        :func:`mgtutorial.models.poly_roots.factor`.
+        :func:`mgtutorial.models.poly_steps.factor`.
     roots : str or tuple
         Where the roots start: "xavier", "spectrum", ("uniform", a, b) or ("fixed", x, ...), see
         :func:`mgtutorial.models.poly_roots.check_law`. With the parametrisation "public" what is

@@ -1,9 +1,23 @@
 r"""The steps of Poly-MgNet: a polynomial in ``A`` where MgNet has ``B``.
 
-A step is :math:`u \leftarrow u + p(A)\, \tilde r` with :math:`p(z) = s - t z`, and with norms ``N``
-and activations ``S`` at one of several places: :data:`PLACEMENTS`. Its `s` and `t` come from the
-one or two numbers that it trains: :mod:`mgtutorial.models.poly_roots`. Or `p` has degree two or
-more, and the step trains its coefficients.
+A step is :math:`u \leftarrow u + p(A)\, \tilde r` with norms ``N`` and activations ``S`` at one of
+several places: :data:`PLACEMENTS`. It is the smoother of a factor :math:`q(z) = 1 - z\, p(z)` with
+:math:`p(z) = s - t z`, as in :mod:`mgtutorial.linalg.polynomials`; `s` and `t` come from the one or
+two numbers that it trains (:func:`factor`), which start where :mod:`mgtutorial.models.poly_roots`
+says.
+
+==========  ======================  ==========================
+kind        roots of q              in the public code
+==========  ======================  ==========================
+linear      x                       the steps of q2
+double      x and -x                the steps of g4, g6, g8
+repeated    x, twice                the last step of g6 and g8
+pair        a + ib and a - ib
+==========  ======================  ==========================
+
+A step of the kind ``"p2"``, ``"p3"``, ... trains the coefficients of a :math:`p_d` of that degree,
+:math:`p_d(z) = \alpha_0 + \alpha_1 z + \dots + \alpha_d z^d`, so that `q` has `d + 1` roots
+anywhere. The public code has no such step; the summary of the paper writes :math:`p_d` so.
 
 References
 ----------
@@ -16,8 +30,19 @@ from torch import nn
 
 from .. import multigrid
 from ..errors import InvalidValue, choose
+from ..linalg.polynomials import Factor
 from . import blocks
-from .poly_roots import DEGREES, KINDS, factor
+
+#: The kinds that train coefficients: the degree of their p.
+DEGREES = {f"p{d}": d for d in range(2, 9)}
+
+#: How many numbers each kind of step trains.
+KINDS = {"linear": 1, "double": 1, "repeated": 1, "pair": 2}
+KINDS |= {kind: d + 1 for kind, d in DEGREES.items()}
+
+#: What is trained: see :func:`factor`.
+PARAMETRISATIONS = ("public", "reciprocal", "root", "coefficients")
+
 
 # Where norm N and activation S stand in u <- outside(u + update(s r - on_A(t A r))).
 #: The placements, by name; ``public`` is the public code's choice for each kind of step.
@@ -172,3 +197,109 @@ class PolyStep(nn.Module):
             return multigrid.changed(s, u, None if len(self.outside) else e)
 
         return step
+
+
+def factor(kind, parametrisation, numbers):
+    r"""Return the factor :math:`q(z) = 1 - s z + t z^2` that trained numbers stand for.
+
+    ============  ================  ===================  =================  ====================
+    numbers are   linear            double               repeated           pair
+    ============  ================  ===================  =================  ====================
+    root          x                 x                    x                  a, b
+    reciprocal    1/x               1/x                  1/x                real and imaginary
+                                                                            part of 1/(a + ib)
+    coefficients  s                 t, negative for      s, with            s, t
+                                    real roots           t = s^2/4
+    public        s = 1/x           -t = 1/x^2, of       x, its sign        a, b, their signs
+                                    either sign          is ignored         are ignored
+    ============  ================  ===================  =================  ====================
+
+    Parameters
+    ----------
+    kind : {"linear", "double", "repeated", "pair"}
+    parametrisation : {"public", "reciprocal", "root", "coefficients"}
+    numbers : tensor, shape (1,) or (2,)
+        The factor keeps their graph.
+
+    Returns
+    -------
+    mgtutorial.linalg.polynomials.Factor
+
+    Examples
+    --------
+    >>> factor("linear", "root", torch.tensor([4.0]))
+    Factor(s=tensor(0.2500), t=0.0)
+    >>> factor("pair", "root", torch.tensor([1.0, 2.0])).q(1 + 2j)  # a root
+    tensor(0.+0.j)
+
+    Book: poly_mgnet, poly-mgnet-numbers
+    """
+    x = numbers[0]
+    if kind == "linear":
+        return Factor(1 / x if parametrisation == "root" else x)
+    if kind == "double":
+        return Factor(0.0, _DOUBLE[parametrisation](x))
+    y = numbers[1] if kind == "pair" else None
+    if parametrisation == "coefficients":
+        return Factor(x, x**2 / 4 if y is None else y)
+    size = x**2 if y is None else x**2 + y**2
+    if parametrisation == "reciprocal":
+        return Factor(2 * x, size)
+    a = x.abs() if parametrisation == "public" else x
+    return Factor(2 * a / size, 1 / size)
+
+
+_DOUBLE = {  # t of q = 1 + t z^2
+    "root": lambda x: -1 / x**2,
+    "reciprocal": lambda x: -(x**2),
+    "coefficients": lambda x: x,
+    "public": lambda x: -x,
+}
+
+
+def numbers(kind, parametrisation, root):
+    """Return the numbers that :func:`factor` turns into a factor with the given root.
+
+    Parameters
+    ----------
+    kind, parametrisation : str
+    root : tensor, shape (1,) or (2,)
+        ``x``, or ``a, b`` for a pair.
+
+    Raises
+    ------
+    InvalidValue
+        For a root that is zero or not finite, or one with a negative real part where the
+        parametrisation ignores signs.
+
+    Examples
+    --------
+    >>> numbers("double", "coefficients", torch.tensor([2.0]))
+    tensor([-0.2500])
+
+    Book: poly_mgnet, poly-mgnet-numbers
+    """
+    if not root.is_meta:
+        shown = " + i ".join(f"{v:.6g}" for v in root.tolist())
+        if not torch.isfinite(root).all() or not root.any():
+            raise InvalidValue(
+                f"a root at {shown}: give a finite one that is not zero, since q(0) = 1."
+            )
+        if parametrisation == "public" and kind in ("repeated", "pair") and root[0] < 0:
+            raise InvalidValue(
+                f"a root at {shown} of a {kind} step: the parametrisation 'public' ignores its "
+                "sign, so give a positive real part or another parametrisation."
+            )
+    if parametrisation == "root" or (parametrisation == "public" and kind in ("repeated", "pair")):
+        return root
+    size = (root**2).sum()
+    if kind == "pair":
+        a, b = root
+        if parametrisation == "reciprocal":
+            return torch.stack([a, -b]) / size
+        return torch.stack([2 * a, torch.ones_like(a)]) / size
+    if parametrisation == "reciprocal" or kind == "linear":
+        return 1 / root
+    if kind == "repeated":
+        return 2 / root
+    return 1 / root**2 if parametrisation == "public" else -1 / root**2

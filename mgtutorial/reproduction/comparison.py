@@ -32,8 +32,9 @@ class Line:
     printed : Row or None
         What the paper prints in this row.
     weights, macs : int
-        Counted on the row's network; multiplications for one of the table's images. A record has
-        those that its run executed, with the program of its day.
+        Counted on the row's network, as :mod:`.expected_counts` holds it to be; multiplications for
+        one of the table's images. A record has those that its run executed, with the program of
+        its day.
     runs : tuple of Record
         Those that differ in their seeds alone; empty where nothing was run.
     deviations : tuple of str
@@ -132,9 +133,9 @@ def compare(table, runs, rows=None):
             own[_bare(run.config.model)].append(run)
     found = []
     for row in described.rows if rows is None else listed(rows, "rows"):
+        weights, macs = expected_counts.counts(table, row)
         printed = described.entry(row).printed
-        common = {"row": row, "printed": printed, "weights": described.weights(row)}
-        common["macs"] = expected_counts.counts(table, row)[1]
+        common = {"row": row, "printed": printed, "weights": weights, "macs": macs}
         groups = defaultdict(dict)
         for run in own[_bare(described.config(row))] if own else ():
             _put(groups, run)

@@ -4,6 +4,7 @@ The papers count differently: for a multiplication with its addition MGiaD has t
 MGIC one. :attr:`mgtutorial.reproduction.published.Row.products` is what both come to.
 """
 
+from .._text import in_markdown
 from . import expected_counts, published
 from .tables import TABLES
 
@@ -44,18 +45,15 @@ def markdown(table):
     >>> print(markdown("mgiad-table1").splitlines()[2])
     | resnet18 | 1.12 G | 560 M | 555,422,720 | 1.01 |
     """
-    out = [
-        "| row | operations, printed | as multiplications | multiplications, counted "
-        "| printed / counted |",
-        "|---|---:|---:|---:|---:|",
-    ]
+    head = "row", "operations, printed", "as multiplications", "multiplications, counted"
+    lines = [(*head, "printed / counted")]
     for name, entry in TABLES[table].rows.items():
         row, macs = entry.printed, expected_counts.counts(table, name)[1]
         factor = ratio(row, macs)
         if factor is not None:
             products = f"{row.products / 1e6:,.0f} M"
-            out.append(f"| {name} | {row.operations} | {products} | {macs:,} | {factor:.2f} |")
-    return "\n".join(out)
+            lines.append((name, row.operations, products, f"{macs:,}", f"{factor:.2f}"))
+    return in_markdown(lines, left=(0,))
 
 
 def tables_with_operations():

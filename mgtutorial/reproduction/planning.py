@@ -11,8 +11,8 @@ from typing import NamedTuple
 from .._text import listed, seeds_of
 from ..data import catalogue
 from ..errors import InvalidValue, choose
+from ..models.config import narrowed
 from ..models.counting import count_macs
-from ..models.narrow import narrowed
 from ..training import protocols
 from . import tables
 

@@ -3,7 +3,7 @@
 import re
 from html import escape
 
-from .._text import aligned
+from .._text import aligned, in_markdown
 from . import verdicts
 from .tables import TABLES, network_name
 
@@ -63,14 +63,14 @@ def _columns(rows):
     return [name for name in _HEAD if any(row[name] for row in rows)]
 
 
-def in_markdown(text):
+def safe(text):
     """Return a text from a record as a cell of a Markdown table: letters, and no mark-up.
 
     Records come from pull requests and shared folders, so they may say anything.
 
     Examples
     --------
-    >>> in_markdown("<b>a|b</b>")
+    >>> safe("<b>a|b</b>")
     '&lt;b&gt;a\\\\|b&lt;/b&gt;'
     """
     text = escape(" ".join(str(text).split()), quote=False)
@@ -101,12 +101,10 @@ def markdown(made):
     >>> print(markdown(compare("mgiad-table1", [], rows=["mgnet"])).splitlines()[0])
     | network | accuracy, printed (%) | verdict | weights, printed | weights, counted |
     """
-    rows = [{k: in_markdown(v) for k, v in cells(line).items()} for line in made]
+    rows = [{k: safe(v) for k, v in cells(line).items()} for line in made]
     names = _columns(rows)
-    rules = {"left": "---", "right": "---:"}
-    out = [f"| {' | '.join(names)} |", f"|{'|'.join(rules[_HEAD[n]] for n in names)}|"]
-    out += [f"| {' | '.join(row[n] for n in names)} |" for row in rows]
-    return "\n".join(out)
+    left = [i for i, name in enumerate(names) if _HEAD[name] == "left"]
+    return in_markdown([names, *([row[n] for n in names] for row in rows)], left)
 
 
 def trials(found):
@@ -123,14 +121,11 @@ def trials(found):
     >>> print(trials([Trial("mgnet-20", "digits", 2.31, 1.2, "0" * 16)]).splitlines()[-1])
     | mgnet-20 | yes, on digits | 2.310 | 1.200 | `0000000000000000` |
     """
-    out = [
-        "| network, narrowed | trains | first loss | last loss | run |",
-        "|---|---|---:|---:|---|",
-    ]
+    lines = [("network, narrowed", "trains", "first loss", "last loss", "run")]
     for t in found:
         says = f"{'yes' if t.trains else 'no'}, on {t.data}"
-        out.append(f"| {t.row} | {says} | {t.first:.3f} | {t.last:.3f} | `{t.digest}` |")
-    return "\n".join(out)
+        lines.append((t.row, says, f"{t.first:.3f}", f"{t.last:.3f}", f"`{t.digest}`"))
+    return in_markdown(lines, left=(0, 1, 4))
 
 
 def counts(table, counted):
@@ -148,16 +143,14 @@ def counts(table, counted):
     >>> print(counts("mgiad-table2", {"mgnet-20": (100_954, 30_990_592)}).splitlines()[-1])
     | mgnet-20 | 101k | 100,954 | matched | 30,990,592 | 93.29 |
     """
-    out = [
-        "| row | weights, printed | weights, counted | | multiplications | accuracy, printed (%) |",
-        "|---|---:|---:|---|---:|---:|",
-    ]
+    head = "row", "weights, printed", "weights, counted", "", "multiplications"
+    lines = [(*head, "accuracy, printed (%)")]
     for row, (weights, macs) in counted.items():
         p = TABLES[table].entry(row).printed
         weight, verdict = (p.printed + p.unit, p.verdict) if p else ("", "")
         accuracy = f"{p.accuracy}" if p and p.accuracy else ""
-        out.append(f"| {row} | {weight} | {weights:,} | {verdict} | {macs:,} | {accuracy} |")
-    return "\n".join(out)
+        lines.append((row, weight, f"{weights:,}", verdict, f"{macs:,}", accuracy))
+    return in_markdown(lines, left=(0, 3))
 
 
 def reasons(table, rows):
@@ -237,20 +230,14 @@ def runs_markdown(runs):
     """
     if not runs:
         return "No such run is recorded."
-    lines = [
-        "| network | data | budget | epochs | rate | seed | accuracy | on | weights | time "
-        "| device | run |",
-        "|---|---|---|---:|---:|---:|---:|---|---:|---:|---|---|",
-    ]
+    head = "network data budget epochs rate seed accuracy on weights time device run"
+    lines = [head.split()]
     for r in runs:
         c, metric = r.config, r.metric
         budget = r.budget + (", partial" if r.partial else "")
         n = "" if c.n_train is None else f", {r.data.n:,} images"
-        lines.append(
-            f"| {network_name(r.choices['model'])} "
-            f"| {c.data} ({in_markdown(r.data.source)}{n}) | {budget} "
-            f"| {r.epochs_text} | {c.lr} | {r.seed} | {metric.value:.2%} | {metric.split} "
-            f"| {r.weights:,} | {r.seconds / 60:.0f} min | {in_markdown(r.device)} "
-            f"| `{r.digest}` |"
-        )
-    return "\n".join(lines)
+        how = f"{c.data} ({safe(r.data.source)}{n})", budget, r.epochs_text, c.lr, r.seed
+        came_out = f"{metric.value:.2%}", metric.split, f"{r.weights:,}"
+        where = f"{r.seconds / 60:.0f} min", safe(r.device), f"`{r.digest}`"
+        lines.append((network_name(r.choices["model"]), *how, *came_out, *where))
+    return in_markdown(lines, left=(0, 1, 2, 7, 10, 11))

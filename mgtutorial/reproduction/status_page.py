@@ -135,10 +135,7 @@ def _runs(lines):
 
 
 def _overview(made):
-    out = [
-        "| table | rows | weights matched | compared | other runs | not run |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
+    told = [("table", "rows", "weights matched", "compared", "other runs", "not run")]
     for name, lines in made.items():
         rows = list(dict.fromkeys(line.row for line in lines))
         held = {line.row for line in lines if line.comparable}
@@ -148,17 +145,15 @@ def _overview(made):
         matched = sum(r.verdict == verdicts.MATCHED for r in counted)
         of = f"{matched} of {len(counted)}" if counted else ""
         numbers = len(held), len(other), len(rows) - len(held) - len(other)
-        cells = [TABLES[name].title, str(len(rows)), of, *map(str, numbers)]
-        out.append(f"| {' | '.join(cells)} |")
-    return "\n".join(out)
+        told.append((TABLES[name].title, len(rows), of, *numbers))
+    return _text.in_markdown(told, left=(0,))
 
 
 def _not_made():
     """What the papers print and nothing here makes, and why."""
     lines = [r for r in read_table("inventory.csv") if r["state"] == "not made"]
-    out = ["| paper | place | what | why |", "|---|---|---|---|"]
-    out += [f"| {r['paper']} | {r['place']} | {r['what']} | {r['reason']} |" for r in lines]
-    return "\n".join(out)
+    told = [(r["paper"], r["place"], r["what"], r["reason"]) for r in lines]
+    return _text.in_markdown([("paper", "place", "what", "why"), *told], left=range(4))
 
 
 def write(root=None):

@@ -89,10 +89,6 @@ class Table:
         """Return the network of a row, as it is on the table's data set."""
         return self.entry(row).network.for_data_set(catalogue.info(self.data))
 
-    def weights(self, row):
-        """Return the number of weights of a row's network, counted here."""
-        return published.weights(self.entry(row).network, self.data)
-
 
 def _tables():
     for paper in PAPERS.values():

@@ -7,9 +7,15 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from .._numbers import whole
 from ..data import catalogue
-from ..errors import InvalidValue, LockUnavailable, MgtutorialError, RecordsUnwritable, Unfinished
+from ..errors import (
+    InvalidValue,
+    LockUnavailable,
+    MgtutorialError,
+    RecordsUnwritable,
+    Unfinished,
+    whole,
+)
 from ..models import registry
 from ..models.counting import count_macs
 from ..training import loop, records, time_limits
@@ -108,7 +114,7 @@ def _counted(config, workspace):
     task.progress = workspace.progress
     those = task.training()
     found = _Counted(those.digest, those.n, those.size)
-    if config.data in catalogue.SETS and config.data not in catalogue.PUBLISHED:
+    if config.data in catalogue.SETS and not catalogue.info(config.data).in_files:
         _MADE[key] = found
     return found
 

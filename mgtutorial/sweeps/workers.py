@@ -8,8 +8,7 @@ import os
 import sys
 
 from .._installing import how_to_install
-from .._numbers import whole
-from ..errors import InvalidValue
+from ..errors import InvalidValue, whole
 
 _PATIENCE = 10  # seconds for a scheduler to answer
 

@@ -11,9 +11,9 @@ from .loop import evaluate, train
 from .plane import PlaneConfig
 from .progress import Board
 from .protocols import TrainConfig, configure, settings
+from .recipe import learning_rate
 from .record import Epoch, Metric, Record, Samples
 from .records import all_runs, digest
-from .schedules import learning_rate
 from .snapshots import Snapshots
 from .tasks import Classification, Task
 from .time_limits import TimeLimit

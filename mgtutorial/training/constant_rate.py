@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from .._numbers import MOST_SEED, real, whole
-from ..errors import InvalidValue
+from ..errors import MOST_SEED, InvalidValue, real, whole
 from ..models.config import plain_fields
 
 

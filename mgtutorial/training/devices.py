@@ -9,8 +9,7 @@ from types import MappingProxyType
 
 import torch
 
-from .._numbers import whole
-from ..errors import DeviceUnavailable, InvalidValue
+from ..errors import DeviceUnavailable, InvalidValue, MgtutorialError, whole
 from ..models.lean import Lean
 
 
@@ -165,7 +164,8 @@ def compiled(network, device, **options):
         If torch cannot: for this Python, or on a CPU without a C++ compiler.
     """
     compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
-    if torch.device(device).type == "cpu" and shutil.which(compiler) is None:
+    on_cpu = torch.device(device).type == "cpu" and os.name == "posix"
+    if on_cpu and shutil.which(compiler) is None:  # found out here in no time, by torch in a minute
         raise DeviceUnavailable(
             f"compile: torch needs a C++ compiler on a CPU, and {compiler!r} is not there: install "
             "one, name it in the variable CXX, or leave compile out."
@@ -176,6 +176,42 @@ def compiled(network, device, **options):
         raise DeviceUnavailable(
             f"compile: torch cannot here ({error}): leave compile out."
         ) from error
+
+
+@contextlib.contextmanager
+def sentences(config, device):
+    """Turn what torch raises for want of a compiler or of memory into sentences.
+
+    Parameters
+    ----------
+    config : TrainConfig or another
+    device : torch.device
+
+    Raises
+    ------
+    InvalidValue
+    """
+    try:
+        yield
+    except MgtutorialError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise InvalidValue(
+                f"torch.compile cannot compile this network here ({_short(text)}): install a C++ "
+                "compiler, such as g++, or leave --compile out."
+            ) from error
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate" in text:
+            raise InvalidValue(
+                f"the memory of {device} does not hold a step with batch_size={config.batch_size} "
+                f"({_short(text) or 'out of memory'}): give a smaller batch size."
+            ) from error
+        raise
+
+
+def _short(text):
+    return text if len(text) <= 160 else f"{text[:160]}..."
 
 
 def shared(devices=1, nodes=1):

@@ -14,11 +14,10 @@ import torch
 
 from ..errors import InvalidValue
 from ..models.counting import count_weights
-from . import doors, progress, records, timing
-from .devices import SingleProcess, autocast, describe, exact, executed
-from .recipe import Recipe
+from . import progress, records, timing
+from .devices import SingleProcess, autocast, describe, exact, executed, sentences
+from .recipe import Recipe, falls, learning_rate
 from .record import Epoch, Metric, Record, Samples, written
-from .schedules import falls, learning_rate
 from .workspace import Kept, Workspace
 
 
@@ -74,7 +73,7 @@ def train(config, workspace=None, *, checkpoint_path=None, team=None):
     shown = workspace.progress is not False
     with (
         limit.listening(), kept.lock(limit, say=shown), exact(config, task.device),
-        doors.sentences(config, task.device),
+        sentences(config, task.device),
     ):  # fmt: skip
         if (record := kept.record()) is None:
             bar = progress.one(workspace.progress if team.rank == 0 else False)
@@ -97,8 +96,7 @@ def _train(config, task, samples, kept, bar, limit, team):
     if average is not None:
         parts["average"] = average
     curve = kept.resume(parts, order)
-    for batch_size, side in recipe.stages(config):
-        doors.check_smallest_batch(model, task, samples, batch_size, team.size, side)
+    recipe.check_batches(model, task, samples, team.size)
     network = executed(model, config, task.device)
     tested = network if average is None else average.module
     forward = team.parallel(network, task.example(1, samples.size)[0])

@@ -8,14 +8,12 @@ budgets use one cycle of the learning rate and are never compared with the paper
 import math
 from dataclasses import dataclass, field, fields, replace
 
-from .._numbers import MOST_SEED, real, whole
 from ..data import catalogue
-from ..errors import InvalidValue, choose
+from ..errors import MOST_SEED, InvalidValue, choose, real, whole
 from ..models import registry
 from ..models.config import as_dict, plain_fields
-from .recipe import Recipe
+from .recipe import SCHEDULES, Recipe
 from .recipes import recipe_of
-from .schedules import SCHEDULES
 from .tasks import Classification
 
 PRECISIONS = ("float32", "bfloat16", "float16", "float64")

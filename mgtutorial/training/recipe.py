@@ -1,8 +1,11 @@
-"""What a fast training does beyond SGD at one batch size and one resolution.
+"""How a run takes its steps: the rate over its epochs, and what a fast training does beyond SGD.
 
-Each field is one idea, off by default; a config without a recipe is trained as ever.
+Each field of a :class:`Recipe` is one idea, off by default; a config without a recipe is trained at
+one batch size and one resolution, as ever.
 """
 
+import copy
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,6 +16,45 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ..errors import InvalidValue, choose
 from ..models.config import plain_fields
 from .orthogonalised import OrthogonalisedSGD
+
+#: The schedules that :func:`learning_rate` knows.
+SCHEDULES = ("cosine", "step", "one-cycle", "constant")
+
+
+def falls(config):
+    """Return whether the rate of a config only falls, from the first epoch to the last."""
+    return config.schedule in ("step", "cosine")
+
+
+def learning_rate(config, epoch, fraction):
+    r"""Return the rate in epoch `epoch` (from 0) at `fraction` in [0, 1) of it.
+
+    ``cosine`` and ``step`` change between epochs, as the papers' code does;
+    ``one-cycle`` changes at every step: linearly up to the peak over the first quarter
+    of the run, or the recipe's ``warm_up``, then along a cosine to zero [1]_.
+
+    References
+    ----------
+    .. [1] L. N. Smith and N. Topin, Super-convergence (2018).
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as C
+    >>> config = C(lr=0.1, epochs=4, schedule="one-cycle")
+    >>> [round(learning_rate(config, e, 0.0), 3) for e in range(4)]
+    [0.0, 0.1, 0.075, 0.025]
+    """
+    if config.schedule == "constant":
+        return config.lr
+    if config.schedule == "step":
+        return config.lr * 0.1 ** (epoch // config.step_epochs)
+    if config.schedule == "cosine":
+        return config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+    recipe = getattr(config, "recipe", None)
+    t, peak = (epoch + fraction) / config.epochs, recipe.warm_up if recipe else 0.25
+    if t < peak:
+        return config.lr * t / peak
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (t - peak) / (1 - peak)))
 
 
 @dataclass(frozen=True)
@@ -98,10 +140,32 @@ class Recipe:
         """Return the batch size in an epoch; `usual` is the config's."""
         return _at(self.batches, epoch, usual)
 
-    def stages(self, config):
-        """Return each pair of (batch size, side of the images) that a run has, once."""
-        epochs = range(config.epochs)
-        return {(self.batch_size(e, config.batch_size), self.side(e)) for e in epochs}
+    def check_batches(self, model, task, samples, parts=1):
+        """Raise if batch norm would meet a part of a batch in which a channel has one value.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+            Ready for the task.
+        task : Task
+            Its config says how many epochs there are, and the usual batch size.
+        samples
+            With ``n`` and ``size``.
+        parts : int
+            Processes that share each batch.
+
+        Raises
+        ------
+        InvalidValue
+        """
+        if not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules()):
+            return
+        epochs = range(task.config.epochs)
+        stages = {(self.batch_size(e, task.config.batch_size), self.side(e)) for e in epochs}
+        for batch_size, side in stages:
+            last = samples.n % batch_size or min(batch_size, samples.n)
+            if last // parts == 1:
+                _check_one(model, task, samples, batch_size, side or samples.size)
 
     def optimiser(self, model, config):
         """Return the optimiser of a network's parameters.
@@ -152,6 +216,22 @@ def _is_stage(pair):
     if not isinstance(pair, tuple) or len(pair) != 2:
         return False
     return all(isinstance(v, int) for v in pair) and pair[0] >= 0 < pair[1]
+
+
+def _check_one(model, task, samples, batch_size, side):
+    """Raise if a network cannot be trained on one image of a side."""
+    twin = copy.deepcopy(model).train()  # so that no statistics stay
+    try:
+        with torch.no_grad():
+            twin(task.example(1, side)[0])
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise InvalidValue(
+            f"batch_size={batch_size}: the last batch of {samples.n} images leaves one image to a "
+            "process, and where its grid is one point, batch norm has no variance; choose another "
+            "batch size."
+        ) from error
 
 
 def _at(stages, epoch, usual):

@@ -8,8 +8,7 @@ import re
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cached_property
 
-from .._numbers import real, whole
-from ..errors import InvalidValue
+from ..errors import InvalidValue, real, whole
 from .coarse_channels import CoarseConfig
 from .devices import Device
 from .plane import PlaneConfig

@@ -18,7 +18,6 @@ from functools import cache
 from pathlib import Path
 
 from .._locks import hold
-from .._numbers import plain
 from .._paths import checkout, packaged_results, results_dir
 from ..errors import InvalidValue, MgtutorialError, MgtutorialWarning, RecordsUnwritable
 from .record import Record
@@ -52,8 +51,21 @@ def digest(value):
     """
     if dataclasses.is_dataclass(value):
         value = dataclasses.asdict(value)
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value):
+    """Return what a NumPy scalar holds, for JSON.
+
+    Raises
+    ------
+    TypeError
+        If `value` is something else, as :func:`json.dumps` wants it.
+    """
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} has no place in JSON")
 
 
 def run_digest(config, samples):
@@ -109,7 +121,7 @@ def append(record, path):
     if not isinstance(record, Record):
         raise InvalidValue(f"a {type(record).__name__} is no Record of a run: make one of it.")
     try:
-        text = json.dumps(record.to_json(), allow_nan=False, ensure_ascii=False, default=plain)
+        text = json.dumps(record.to_json(), allow_nan=False, ensure_ascii=False, default=_plain)
         line = text.encode() + b"\n"
     except (TypeError, ValueError) as error:  # half a character is a ValueError, too
         raise InvalidValue(f"the record cannot be written as JSON: {error}.") from error

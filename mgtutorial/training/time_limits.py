@@ -10,9 +10,8 @@ import signal
 import threading
 import time
 
-from .._numbers import real
 from .._text import duration, estimate, exactly
-from ..errors import InvalidValue, Unfinished
+from ..errors import InvalidValue, Unfinished, real
 
 # An epoch may take longer than the longest of the last ones.
 _MARGIN = 1.1

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mgtutorial._torchvision import torchvision
-from mgtutorial.data import augmentation, cache, catalogue, in_memory, sources, splits
+from mgtutorial.data import augmentation, cache, catalogue, in_memory, sources
 from mgtutorial.data import images as data
 from mgtutorial.errors import DataNotFound, InvalidValue, UnknownName
 from mgtutorial.models.mgiad import BY_DATA
@@ -50,7 +50,7 @@ def test_the_splits_are_the_same_on_every_machine():
         "fit": "6a31413eb4bbcbf1",
         "test": "6b612875cea223f8",
     }
-    val = splits.split_index(np.repeat(np.arange(10), 5000), "val")
+    val = in_memory.split_index(np.repeat(np.arange(10), 5000), "val")
     assert in_memory.content_digest(val) == VAL_OF_50000
 
 
@@ -60,7 +60,7 @@ VAL_OF_50000 = "4e89c346895ed69e"
 @pytest.mark.parametrize("counts", [[5000] * 10, [500] * 100, [20_000, 5000, 2500]])
 def test_val_has_the_classes_in_proportion(counts):
     labels = np.random.RandomState(0).permutation(np.repeat(np.arange(len(counts)), counts))
-    val, fit = splits.split_index(labels, "val"), splits.split_index(labels, "fit")
+    val, fit = in_memory.split_index(labels, "val"), in_memory.split_index(labels, "fit")
     assert len(val) == 5000
     assert np.array_equal(np.sort(np.concatenate([val, fit])), np.arange(len(labels)))
     share = 5000 / len(labels)

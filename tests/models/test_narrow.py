@@ -3,8 +3,8 @@
 import pytest
 
 from mgtutorial import models
+from mgtutorial.models.config import narrowed
 from mgtutorial.models.counting import count_weights
-from mgtutorial.models.narrow import narrowed
 
 
 def kinds(config):

@@ -9,7 +9,7 @@ import torch
 
 from mgtutorial import models
 from mgtutorial.errors import InvalidValue
-from mgtutorial.models import PolyMGiaDConfig, poly_roots, spectrum
+from mgtutorial.models import PolyMGiaDConfig, poly_steps, spectrum
 
 from ..project.prose import says
 from .literal_mgiad import mgiad
@@ -20,7 +20,7 @@ NAMES = [n for n in models.CONFIGS if n.startswith("poly-mgiad")]
 
 def formula(config, c0, m):
     """Weights, level by level: A, numbers, two norms a step, and all that MGiaD has beside B."""
-    numbers = sum(poly_roots.KINDS[kind] for kind in config.steps)
+    numbers = sum(poly_steps.KINDS[kind] for kind in config.steps)
     first, last = config.channel_widths[0][0], config.channel_widths[-1][0]
     total = 9 * c0 * first + 2 * first + (last + 1) * m  # stem and head
     for widths in config.channel_widths:
@@ -43,7 +43,7 @@ def test_it_is_mgiad_without_b_at_equal_multiplications(name):
     theirs = models.named(name.removeprefix("poly-").removesuffix("-double"))
     ours = models.named(name)
     assert models.count_macs(ours, 28) == models.count_macs(theirs, 28)
-    numbers = sum(poly_roots.KINDS[kind] for kind in ours.steps)
+    numbers = sum(poly_steps.KINDS[kind] for kind in ours.steps)
     without = sum(
         9 * c * (theirs.group_size if k + 1 < len(widths) else c) - numbers
         for widths in theirs.channel_widths

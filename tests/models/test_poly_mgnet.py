@@ -8,7 +8,7 @@ import torch
 
 from mgtutorial import models
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.models import PolyMgNetConfig, poly_roots, poly_steps
+from mgtutorial.models import PolyMgNetConfig, poly_steps
 from mgtutorial.models.counting import count_macs, count_weights, weights_by_part
 from mgtutorial.training import protocols
 from mgtutorial.training.loop import train
@@ -29,7 +29,7 @@ WEIGHTS = {
     "poly-mgnet-q2-x2.83": 10_973_686,
 }
 PLACEMENTS = sorted(poly_steps.PLACEMENTS)
-PARAMETRISATIONS = poly_roots.PARAMETRISATIONS
+PARAMETRISATIONS = poly_steps.PARAMETRISATIONS
 
 
 # ---------------------------------------------------------------------------- counts
@@ -42,7 +42,7 @@ def test_weights_are_those_of_the_public_code(name):
 
 def formula(c, steps, c0=3, m=10):
     """The chapter's formula, with two norms a step."""
-    numbers = sum(poly_roots.KINDS[kind] for kind in steps)
+    numbers = sum(poly_steps.KINDS[kind] for kind in steps)
     levels = sum(9 * w * w + 4 * len(steps) * w + numbers for w in c)
     return 9 * c0 * c[0] + 2 * c[0] + levels + 18 * sum(c[1:]) + 18 * c[0] + (c[-1] + 1) * m
 

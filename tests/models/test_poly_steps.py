@@ -16,7 +16,7 @@ from mgtutorial.multigrid import State, coarsen, relax, start, with_right_hand_s
 
 from .literal_poly import FIXED, shaken
 
-PARAMETRISATIONS = poly_roots.PARAMETRISATIONS
+PARAMETRISATIONS = poly_steps.PARAMETRISATIONS
 
 
 # ---------------------------------------------------------------------- the polynomial
@@ -317,8 +317,8 @@ def test_the_public_pair_step_has_a_double_real_root_and_the_double_step_may_hav
 @pytest.mark.parametrize("kind", sorted(FIXED))
 def test_numbers_and_factor_are_inverse_to_each_other(kind, parametrisation):
     x = torch.tensor(FIXED[kind], dtype=torch.float64)
-    numbers = poly_roots.numbers(kind, parametrisation, x)
-    got = poly_roots.factor(kind, parametrisation, numbers)
+    numbers = poly_steps.numbers(kind, parametrisation, x)
+    got = poly_steps.factor(kind, parametrisation, numbers)
     a, b = (*FIXED[kind], 0.0)[:2]
     expected = {
         "linear": polynomials.linear(a),

@@ -14,11 +14,11 @@ from mgtutorial import _paths
 ROOMS = {
     "MgNet forward and back": 4,
     "MGiaD forward and back": 5,
-    "Poly-MgNet forward and back": 6,
+    "Poly-MgNet forward and back": 5,
     "MGIC-ResNet-56 forward and back": 5,
-    "training": 28,
-    "number": 9,
-    "dry-run": 17,
+    "training": 24,
+    "number": 7,
+    "dry-run": 14,
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mgtutorial.data import catalogue
 from mgtutorial.errors import UnknownName
-from mgtutorial.models.narrow import narrowed
+from mgtutorial.models.config import narrowed
 from mgtutorial.reproduction import comparison, rendering
 from mgtutorial.reproduction.tables import TABLES
 from mgtutorial.reproduction.verdicts import ACCURACY, COUNT, legend

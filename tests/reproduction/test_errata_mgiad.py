@@ -23,7 +23,7 @@ from mgtutorial.reproduction import expected_counts, published
 from mgtutorial.reproduction.papers.catalogue import PAPERS
 from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.reproduction.published import rounds_to
-from mgtutorial.training import protocols, schedules
+from mgtutorial.training import protocols, recipe
 
 
 def claim(quantity, value, **about):
@@ -378,7 +378,7 @@ def test_mgiad_step_schedule_stands_still_after_150_epochs():
         models.named("mgnet"), **protocols.settings("paper", "fashion-mnist")
     )
     assert (config.epochs, config.lr, config.step_epochs) == (400, 0.05, 25)
-    rates = [schedules.learning_rate(config, epoch, 0.0) for epoch in (149, 150, 399)]
+    rates = [recipe.learning_rate(config, epoch, 0.0) for epoch in (149, 150, 399)]
     assert rates[0] > 1e-7 > rates[1] > rates[2] > 0
 
 

@@ -14,16 +14,19 @@ from mgtutorial.errors import UnknownName
 from mgtutorial.figures.style import COLOURS
 from mgtutorial.reproduction import (
     comparison,
+    count_report,
     expected_counts,
     figures,
+    operations,
     planning,
     published,
     rendering,
     tables,
 )
 from mgtutorial.reproduction.papers import catalogue
+from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.reproduction.tables import TABLES
-from mgtutorial.training import protocols
+from mgtutorial.training import protocols, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +82,17 @@ UNKNOWN = {
     "count of a row": lambda: expected_counts.counts("mgiad-table1", "unet-1"),
     "shown count": lambda: rendering.counts("mgiad-table1", {"unet-1": (1, 1)}),
     "reason": lambda: rendering.reasons("mgiad-table1", ["unet-1"]),
+    "operations": lambda: operations.markdown("unet-table1"),
+    "check of a table": lambda: expected_counts.check("unet-table1"),
+    "check of a row": lambda: expected_counts.check("mgiad-table1", ["unet-1"]),
+    "network of a row": lambda: tables.network("unet-1"),
+    "name of a network": lambda: tables.network_name({"kind": "UNetConfig"}),
+    "file of print": lambda: read_table("unet_table1.csv"),
+    "counts as text": lambda: count_report.of_tables("unet-table1"),
+    "data set of a count": lambda: published.weights(models.named("mgnet"), "unet-images"),
+    "data set of a run": lambda: planning.plan("mgiad-table1", "smoke", data="unet-images"),
+    "protocol of a budget": lambda: protocols.settings("paper", "cifar10", "unet"),
+    "network of weights": lambda: weights.convolutions_of("unet-1"),
 }
 
 

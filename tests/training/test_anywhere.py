@@ -14,11 +14,12 @@ import torch
 
 from mgtutorial import _locks, models
 from mgtutorial.errors import (
+    DeviceUnavailable,
     InvalidValue,
     LockUnavailable,
     Unfinished,
 )
-from mgtutorial.training import devices, distributed, doors, loop, protocols, records
+from mgtutorial.training import devices, distributed, loop, protocols, records
 from mgtutorial.training.plane import PlaneConfig
 from mgtutorial.training.time_limits import TimeLimit
 from mgtutorial.training.workspace import Workspace, load_checkpoint, save_checkpoint
@@ -186,14 +187,14 @@ def _after_one_epoch():
 def test_memory_that_does_not_suffice_is_a_sentence(error, words):
     with (
         pytest.raises(InvalidValue, match=words),
-        doors.sentences(configure(), torch.device("cpu")),
+        devices.sentences(configure(), torch.device("cpu")),
     ):
         raise error
 
 
 def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="a bug"):
-        with doors.sentences(configure(), torch.device("cpu")):
+        with devices.sentences(configure(), torch.device("cpu")):
             raise RuntimeError("a bug")
 
 
@@ -201,7 +202,7 @@ def test_other_errors_stay_what_they_are():
 def test_without_a_compiler_a_compiled_run_is_one_sentence(tmp_path, monkeypatch, path):
     monkeypatch.setenv("PATH", path)
     monkeypatch.setenv("CXX", "/nonexistent/g++")
-    with pytest.raises(InvalidValue, match=r"C\+\+ compiler.*leave --compile out"):
+    with pytest.raises(DeviceUnavailable, match=r"C\+\+ compiler.*leave compile out"):
         train(tmp_path, compile=True)
 
 
@@ -209,7 +210,7 @@ def test_without_a_compiler_a_compiled_run_is_one_sentence(tmp_path, monkeypatch
 def test_what_torch_cannot_compile_is_one_sentence(module):
     error = type("SomeError", (RuntimeError,), {"__module__": module})("C++ compile error\n" * 99)
     with pytest.raises(InvalidValue, match=r"torch\.compile cannot") as caught:
-        with doors.sentences(configure(), torch.device("cpu")):
+        with devices.sentences(configure(), torch.device("cpu")):
             raise error
     assert len(str(caught.value)) < 400
 

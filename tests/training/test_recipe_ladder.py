@@ -52,7 +52,7 @@ def test_the_work_of_coarse_grids(program):
     by_points = 4 * (14 / 28) ** 2 + 3 * (20 / 28) ** 2 + 6
     assert by_points == pytest.approx(8.53, abs=0.005)
     for network in program.NETWORKS:
-        ((_, config),) = program.ladder(network, only=["coarse, equal work"])
+        ((_, config),) = program.ladder(network, only=["coarse at equal work"])
         assert config.recipe == Recipe(sides=((0, 14), (4, 20), (7, 28)))
         assert by_points < program.work(config) < 1.02 * by_points
 

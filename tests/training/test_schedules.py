@@ -5,14 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from mgtutorial.training import protocols, schedules
+from mgtutorial.training import protocols, recipe
 
 from .test_loop import configure
 
 
 def rates(schedule, epochs, **changes):
     config = configure(schedule=schedule, epochs=epochs, lr=0.05, **changes)
-    return [schedules.learning_rate(config, e, 0.0) for e in range(epochs)]
+    return [recipe.learning_rate(config, e, 0.0) for e in range(epochs)]
 
 
 def test_cosine_annealing_goes_from_the_initial_rate_towards_zero_per_epoch():
@@ -29,7 +29,7 @@ def test_the_step_schedule_of_fashion_mnist_is_below_1e_7_after_150_epochs():
 def test_one_cycle_rises_to_its_peak_and_falls_to_zero():
     config = configure(schedule="one-cycle", epochs=8, lr=0.05)
     times = [(e, i / 100) for e in range(8) for i in range(100)]
-    got = [schedules.learning_rate(config, *t) for t in times]
+    got = [recipe.learning_rate(config, *t) for t in times]
     assert max(got) == pytest.approx(0.05) and times[got.index(max(got))] == (2, 0.0)
     assert got[0] == 0 and got[-1] < 1e-6
     # linear up, then half a cosine: its mean over the fall is half the peak

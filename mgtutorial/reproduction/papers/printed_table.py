@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ... import _paths
+from ...errors import choose
 
 FOLDER = _paths.packaged_results() / "published"
 
@@ -17,12 +18,19 @@ def read_table(name):
     name : str
         The file's name in ``results/published``.
 
+    Raises
+    ------
+    UnknownName
+        If there is no such file.
+
     Examples
     --------
     >>> rows = read_table("mgiad_table2_fashionmnist.csv")
     >>> next(r["test_acc"] for r in rows if r["model"] == "mgnet_ab_20")
     '93.29'
     """
+    if not (FOLDER / name).is_file():
+        choose("file of results/published", name, sorted(p.name for p in FOLDER.glob("*.csv")))
     return read(FOLDER / name)
 
 
