@@ -83,11 +83,13 @@ def train(config, workspace=None, *, checkpoint_path=None, team=None):
 
 
 def _train(config, task, samples, kept, bar, limit, team):
+    recipe = getattr(config, "recipe", None) or Recipe()
+    stages = recipe.stages(config)
+    doors.check_memory(config, samples, task.device, stages, team.size)
     with torch.random.fork_rng(devices=[]):  # leave the caller's random numbers alone
         torch.manual_seed(config.seed)
         model = config.model.build()
     model = team.prepare(task.ready(model), config)
-    recipe = getattr(config, "recipe", None) or Recipe()
     optimiser, average = recipe.optimiser(model, config), recipe.averaged(model)
     order = torch.Generator().manual_seed(config.seed)
     scaler = torch.amp.GradScaler(task.device.type, enabled=config.precision == "float16")
@@ -97,7 +99,7 @@ def _train(config, task, samples, kept, bar, limit, team):
     if average is not None:
         parts["average"] = average
     curve = kept.resume(parts, order)
-    for batch_size, side in recipe.stages(config):
+    for batch_size, side in stages:
         doors.check_smallest_batch(model, task, samples, batch_size, team.size, side)
     network = executed(model, config, task.device)
     tested = network if average is None else average.module
