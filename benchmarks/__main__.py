@@ -12,7 +12,7 @@ from pathlib import Path
 from . import rows
 
 #: What one types, where it is no name for a file of Python.
-FILES = {"import": "imports", "data": "data_pipeline"}
+FILES = {"import": "imports", "data": "data_pipeline", "torchvision": "torchvision_spectra"}
 
 
 def measure(name):

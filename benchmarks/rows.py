@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 BARS = HERE / "bars.csv"
 SUBJECTS = (
     "step", "inference", "memory", "data", "poisson", "spectra", "import", "book", "peaks",
-    "networks",
+    "networks", "torchvision",
 )  # fmt: skip
 #: Of what times depend on; only what is installed is named.
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pyamg")

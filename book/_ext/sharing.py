@@ -142,19 +142,24 @@ def write_files(app, exception):
     out = Path(app.outdir)
     logging.getLogger(__name__).info("drawing the social card")
     runpy.run_path(str(_DRAWS))["write"](out / _CARD)
-    base = urlsplit(app.config.html_baseurl).path or "/"
-    folders = sorted({name.split("/")[0] for name in app.env.found_docs if "/" in name})
+    folders = {name.split("/")[0] for name in app.env.found_docs if "/" in name}
     icon = (out / "_static" / Path(app.config.html_favicon).name).read_text(encoding="utf-8")
-    page = _NOT_FOUND.format(
-        language=app.config.language,
-        title=escape(app.config.html_title),
+    page = not_found(app.config, folders, icon)
+    (out / "404.html").write_text(page, encoding="utf-8")
+
+
+def not_found(config, folders, icon):
+    """The page for addresses that lead nowhere; `folders` are those at the root of the book."""
+    base = urlsplit(config.html_baseurl).path or "/"
+    return _NOT_FOUND.format(
+        language=config.language,
+        title=escape(config.html_title),
         icon="data:image/svg+xml," + escape(icon.replace("#", "%23").replace("\n", "")),
         base=escape(base),
         base_json=json.dumps(base),
-        first=f"{app.config.root_doc}.html",
-        folders="|".join(map(re.escape, [*folders, "_static", "_images", "_sources"])),
+        first=f"{config.root_doc}.html",
+        folders="|".join(map(re.escape, [*sorted(folders), "_static", "_images", "_sources"])),
     )
-    (out / "404.html").write_text(page, encoding="utf-8")
 
 
 def setup(app):

@@ -26,6 +26,10 @@ PARTS = {"stem": ("3x3", "7x7"), "norm": NORMS, "activation": ("relu", "none")}
 #: The fields of a config that are widths, or in proportion to one.
 WIDTHS = ("channels", "width", "coarsest", "group_size")
 
+#: The largest whole number in a config, and the most numbers in a row: a network with more of
+#: anything is a slip, or a file that was made to fill the memory.
+MOST, LONGEST = 2**16, 1000
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -44,7 +48,7 @@ class NetworkConfig:
     Raises
     ------
     InvalidValue
-        If a field is not of its type; lists become tuples.
+        If a field is not of its type, or has a number above 65,536; lists become tuples.
     UnknownName
         If there is no such law.
 
@@ -69,6 +73,7 @@ class NetworkConfig:
         for f in fields(self):
             given = getattr(self, f.name)
             object.__setattr__(self, f.name, _of_type(f.name, given, f.type))
+            _check_sizes(f.name, getattr(self, f.name))
         choose("law of the initial weights", self.initial_weights, INITIAL_WEIGHTS)
 
     def check_whole(self, least, *names):
@@ -211,6 +216,20 @@ def _of_type(name, value, annotation):
         return value
     said = " or ".join(WORDS[kind] for kind in kinds)
     raise InvalidValue(f"{name}={value!r}: it must be {said}.")
+
+
+def _check_sizes(name, value):
+    """Raise if a field holds a larger number than any network has, or a longer row of them."""
+    row = value if isinstance(value, tuple | list) else (value,)
+    if len(row) > LONGEST:
+        raise InvalidValue(f"{name} has {len(row):,} entries: give at most {LONGEST:,}.")
+    for entry in row:
+        if isinstance(entry, tuple | list):
+            _check_sizes(name, entry)
+        elif isinstance(entry, Integral) and abs(entry) > MOST:
+            raise InvalidValue(
+                f"{name}={entry!r}: no network has so many of anything: give at most {MOST:,}."
+            )
 
 
 def formerly(**names):

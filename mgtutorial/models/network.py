@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from .. import multigrid
 from ..errors import InvalidValue
@@ -57,6 +57,7 @@ class Network(nn.Module):
 
     def data(self, x):
         """The data ``f`` on the finest level, from images ``(n, in_channels, height, width)``."""
+        self._check(x)
         x = blocks.check_images(x, self.config.in_channels)
         self._warn_of_stem(x)
         return blocks.check_size(self.stem(x), len(self.levels))
@@ -95,6 +96,31 @@ class Network(nn.Module):
         device = next(self.parameters())
         self.head.linear = blocks.classifier(self.head.width, num_classes).to(device)
         return self
+
+    def _check(self, x):
+        """Raise for what torch has other words for: no tensor, no pixels, another precision."""
+        traced = isinstance(x, fx.Proxy) or torch.jit.is_tracing()
+        if traced or torch.compiler.is_compiling():
+            return
+        if not isinstance(x, torch.Tensor):
+            raise InvalidValue(
+                f"the network takes tensors, but was given a {type(x).__name__}: convert it, with "
+                "torch.as_tensor."
+            )
+        if 0 in x.shape[2:]:
+            raise InvalidValue(
+                f"images of shape {tuple(x.shape)} have no pixels: give larger ones."
+            )
+        own = next(self.parameters()).dtype
+        if (
+            x.is_floating_point()
+            and x.dtype != own
+            and not torch.is_autocast_enabled(x.device.type)
+        ):
+            raise InvalidValue(
+                f"the images are of type {x.dtype} and the network's weights of {own}: give "
+                f"images.to({own}), or call network.to({x.dtype}) first."
+            )
 
     def _warn_of_stem(self, x):
         looks = isinstance(x, torch.Tensor) and not x.is_meta and not torch.jit.is_tracing()

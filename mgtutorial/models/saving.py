@@ -89,7 +89,7 @@ def load(path, device="cpu"):
             config = (file.metadata() or {}).get("config")
             state = {name: file.get_tensor(name) for name in file.keys()}
         config = from_dict(json.loads(config)) if config else None
-    except (SafetensorError, ValueError, TypeError) as error:
+    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
         said = error if isinstance(error, MgtutorialError) else type(error).__name__
         raise InvalidValue(
             f"{path} is no network that this version reads ({said}): give a file that save() wrote."
@@ -99,12 +99,43 @@ def load(path, device="cpu"):
             f"{path} has weights but no config: build their network yourself and give it these "
             "weights with load_state_dict; save() then writes both."
         )
+    try:
+        return with_weights(config, state).to(device)
+    except InvalidValue as error:
+        raise InvalidValue(f"the weights of {path} do not fit its config: {error}") from error
+
+
+def with_weights(config, state):
+    """Return the network of a config with weights from a file, in evaluation mode, on the CPU.
+
+    Nothing is asked of the memory that is not in the file: a config may name any size.
+
+    Parameters
+    ----------
+    config : config of a network
+    state : dict of str to tensor
+
+    Raises
+    ------
+    InvalidValue
+        If these are not the weights of that network.
+    """
+    with torch.device("meta"):
+        shell = {name: tuple(v.shape) for name, v in config.build().state_dict().items()}
+    given = {name: tuple(v.shape) for name, v in state.items()}
+    for name in {**shell, **given}:
+        if shell.get(name) != given.get(name):
+            raise InvalidValue(
+                f"{name} has shape {given.get(name, 'none')} there, and "
+                f"{shell.get(name, 'none')} is needed."
+            )
+    for name, value in state.items():
+        if value.is_meta or value.untyped_storage().nbytes() < value.nbytes:
+            raise InvalidValue(f"{name} repeats fewer numbers than it has entries.")
     with torch.random.fork_rng(devices=[]):  # the weights to be thrown away cost no draws
-        network = config.build().to(device)
+        network = config.build()
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise InvalidValue(
-            f"the weights of {path} do not fit its config: {str(error).splitlines()[-1].strip()}"
-        ) from error
+        raise InvalidValue(str(error).splitlines()[-1].strip()) from error
     return network.eval()

@@ -8,16 +8,20 @@ in the sum over the waves that become one.) Since :math:`g_{-l} = g_l^T`,
 .. math:: \tilde A \tilde A^* (\varphi) = g_0 + \sum_{l > 0} (g_l + g_l^T) \cos(l \cdot \varphi)
     + i (g_l - g_l^T) \sin(l \cdot \varphi) .
 
+On a grid of few points the matrices are fewer than the differences, and their products cheaper.
+Where all phases are signs the square is a real matrix, whose eigenvalues take a third of the time.
+
 Eigenvalues of a Hermitian matrix take two thirds of the time of a singular value decomposition, or
 half of it, but squaring loses small ones: a rounding :math:`\epsilon \sigma_1^2` of the square is
 :math:`\epsilon \sigma_1^2 / (2 \sigma)` of :math:`\sigma`.
 """
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
-from ._frequencies import waves
+from ._frequencies import symbol_blocks, waves, weights
 
 #: Singular values below this fraction of the greatest are in doubt: a rounding error of
 #: ``2 eps s_1**2`` in the square would make 1e-12 s_1 of one. (LAPACK's guide estimates half.)
@@ -33,44 +37,88 @@ class Squares:
     """
 
     def __init__(self, frequencies):
-        A, self.grid = frequencies.A, frequencies.grid
+        A, self.grid, self.shape = frequencies.A, frequencies.grid, frequencies.shape
+        self.wide, self.groups = _wide(A), A.groups
+        self.scale = np.abs(A.kernel).max() or 1.0  # so that squares neither over- nor underflow
+        self.A = replace(A, kernel=A.kernel / self.scale)
+        pairs, real = _pairs(self.A), self._real(frequencies.index)
+        # in products of real matrices of this size, of which half suffice where A meets itself
+        each = 2 * np.prod(A.stride) * np.where(real, 0.5, 2).sum()
+        self.sums = None if each < 2 * len(pairs) else self._sums(pairs)
+        self.w = weights(self.A)
+
+    def _real(self, index):
+        """At which frequencies all phases are signs."""
+        return ~(2 * index % self.grid).any(axis=1)
+
+    def _sums(self, pairs):
+        """Differences of offsets, and the even and odd parts of what belongs to them."""
+        A, sums = self.A, {}
         w = A.kernel.reshape(A.groups, A.c_out // A.groups, -1, np.prod(A.sizes))
         w = np.ascontiguousarray(np.moveaxis(w, -1, 0))  # (entries, groups, rows, columns)
         # sides are swapped by transposing all, which turns the sign of the offsets, too
-        w = w if _wide(A) else w.swapaxes(-1, -2)
-        self.scale = np.abs(w).max() or 1.0  # so that squares neither over- nor underflow
-        w, sums = w / self.scale, {}
-        offsets = list(
-            product(*[q * np.arange(k) for q, k in zip(A.dilation, A.sizes, strict=True)])
-        )
-        sign = 1 if _wide(A) else -1
-        for (i, k), (j, other) in product(enumerate(offsets), repeat=2):
-            lag = sign * np.subtract(k, other)
-            lag, rest = np.divmod(lag, A.stride)
-            if not rest.any() and tuple(lag) >= (0,) * A.d:  # one of each pair l, -l
-                sums[tuple(lag)] = sums.get(tuple(lag), 0) + w[i] @ w[j].swapaxes(-1, -2)
-        self.lags = np.array(list(sums))
-        g = np.array(list(sums.values()))
-        self.rows = g.shape[1:3]
-        half = np.where(self.lags.any(axis=1), 1.0, 0.5)[:, None, None, None]
+        w = w if self.wide else w.swapaxes(-1, -2)
+        for lag, i, j in pairs:
+            sums[lag] = sums.get(lag, 0) + w[i] @ w[j].swapaxes(-1, -2)
+        lags, g = np.array(list(sums)), np.array(list(sums.values()))
+        half = np.where(lags.any(axis=1), 1.0, 0.5)[:, None, None, None]
         transposed = g.swapaxes(-1, -2)
-        self.even = (half * (g + transposed)).reshape(len(g), -1)
-        self.odd = (half * (g - transposed)).reshape(len(g), -1)
+        return lags, half * (g + transposed), half * (g - transposed)
 
     def __call__(self, index):
         """Return the squares of the singular values at frequencies, descending, (M, groups, -1)."""
-        groups, n = self.rows
-        if not self.lags.any():  # a kernel of one entry: the squares are real, and constant
-            return np.linalg.eigvalsh(np.broadcast_to(
-                self.even.reshape(1, groups, n, n), (len(index), groups, n, n)
-            ))[..., ::-1]  # fmt: skip
+        real, parts = self._real(index), []
+        for is_real in (False, True):
+            chosen = np.flatnonzero(real == is_real)
+            if len(chosen):
+                make = self._products if self.sums is None else self._transforms
+                parts.append((chosen, np.linalg.eigvalsh(make(index[chosen], is_real))))
+        if len(parts) == 1:
+            return parts[0][1][..., ::-1]
+        found = np.empty((len(index), *parts[0][1].shape[1:]))
+        for chosen, values in parts:
+            found[chosen] = values[..., ::-1]
+        return found
+
+    def _transforms(self, index, is_real):
+        """The squares from the differences of offsets."""
+        lags, even, odd = self.sums
+        shape = (len(index), *even.shape[1:])
+        if not lags.any():  # a kernel of one entry
+            return np.broadcast_to(even, shape)
         phases = 1
         for axis, points in enumerate(self.grid):
-            phases = phases * waves(points)[index[:, axis, None] * self.lags[:, axis] % points]
-        blocks = np.empty((len(index), self.even.shape[1]), complex)
-        blocks.real = phases.real.copy() @ self.even  # a product of strided arrays avoids BLAS
-        blocks.imag = phases.imag.copy() @ self.odd
-        return np.linalg.eigvalsh(blocks.reshape(-1, groups, n, n))[..., ::-1]
+            phases = phases * waves(points)[index[:, axis, None] * lags[:, axis] % points]
+        even, odd = even.reshape(len(lags), -1), odd.reshape(len(lags), -1)
+        real = phases.real.copy() @ even  # a product of strided arrays avoids BLAS
+        if is_real:
+            return real.reshape(shape)
+        blocks = np.empty(real.shape, complex)
+        blocks.real, blocks.imag = real, phases.imag.copy() @ odd
+        return blocks.reshape(shape)
+
+    def _products(self, index, is_real):
+        """The squares as products of the symbol with its adjoint."""
+        blocks = symbol_blocks(self.A, self.w, self.shape, index)
+        blocks = blocks if self.wide else blocks.swapaxes(-1, -2)
+        x, y = blocks.real.copy(), blocks.imag.copy()
+        both = np.concatenate([x, y], axis=-1)
+        real = both @ both.swapaxes(-1, -2)
+        if is_real:
+            return real
+        product = y @ x.swapaxes(-1, -2)
+        return real + 1j * (product - product.swapaxes(-1, -2))
+
+
+def _pairs(A):
+    """Pairs of entries whose offsets differ by what the stride divides: (difference, i, j)."""
+    offsets = list(product(*[q * np.arange(k) for q, k in zip(A.dilation, A.sizes, strict=True)]))
+    sign, pairs = 1 if _wide(A) else -1, []
+    for (i, k), (j, other) in product(enumerate(offsets), repeat=2):
+        lag, rest = np.divmod(sign * np.subtract(k, other), A.stride)
+        if not rest.any() and tuple(lag) >= (0,) * A.d:  # one of each pair l, -l
+            pairs.append((tuple(lag), i, j))
+    return pairs
 
 
 def worthwhile(frequencies):

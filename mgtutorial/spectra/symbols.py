@@ -36,6 +36,7 @@ from ..errors import InvalidValue
 from ..linalg.polynomials import propagation
 from ._frequencies import Frequencies, all_frequencies, output_grid, symbol_blocks, weights
 from ._squares import DOUBT, Squares, worthwhile
+from ._strides import with_zeros, without_idle_strides
 from .extremal import extremal_singular_values
 from .layers import as_convolution
 
@@ -151,7 +152,8 @@ def singular_values(convolution, shape, fast=True):
 
     Book: symbols, eq-sym-stride
     """
-    frequencies = Frequencies(as_convolution(convolution), shape)
+    given = as_convolution(convolution)
+    frequencies = Frequencies(*without_idle_strides(given, shape))
     A, w = frequencies.A, weights(frequencies.A)
 
     def values(index):
@@ -161,7 +163,7 @@ def singular_values(convolution, shape, fast=True):
         found = _by_squares(frequencies, values)
     else:
         found = frequencies.each(values)
-    found = found.reshape(len(found), -1)
+    found = with_zeros(found, given).reshape(len(found), -1)
     if A.groups > 1:
         array = isinstance(found, np.ndarray)
         found = -np.sort(-found) if array else found.sort(-1, descending=True).values
@@ -216,7 +218,7 @@ def operator_norm(convolution, shape, padding_mode="circular"):
     A = as_convolution(convolution, padding_mode=padding_mode)
     if padding_mode != "circular":
         return float(extremal_singular_values(A, shape, k=1)[0])
-    frequencies = Frequencies(A, shape)
+    frequencies = Frequencies(*without_idle_strides(A, shape))
     A, w = frequencies.A, weights(frequencies.A)
     if worthwhile(frequencies):  # the greatest is found to rounding from the squares
         squares = Squares(frequencies)
@@ -230,7 +232,8 @@ def operator_norm(convolution, shape, padding_mode="circular"):
     found = found * frequencies.unit
     if not frequencies.in_arrays:
         return found
-    return float(found) if frequencies.dtype is None else _tensor(found, frequencies.dtype)
+    dtype = frequencies.dtype
+    return sys.modules["torch"].tensor(found, dtype=dtype.to_real()) if dtype else float(found)
 
 
 def smoothing_symbol(A, B, shape):
@@ -368,10 +371,6 @@ def _check_square(A):
 
 def _linalg(values):
     return np.linalg if isinstance(values, np.ndarray) else sys.modules["torch"].linalg
-
-
-def _tensor(number, dtype):
-    return sys.modules["torch"].tensor(number, dtype=dtype.to_real())
 
 
 def _svdvals(blocks):

@@ -114,12 +114,21 @@ def draw(found):
         style.use_style()
         for start in range(0, len(found), _ROWS):
             part = found[start : start + _ROWS]
-            fig = Figure(figsize=(8.0, 3.2 * len(part)))
+            # a layout that is computed would take as long as the drawing
+            height, gap = 3.2 * len(part), 0.95
+            fig = Figure(figsize=(8.0, height), layout="none")
             axes = fig.subplots(len(part), 2, squeeze=False)
+            fig.subplots_adjust(
+                left=0.1, right=0.98, bottom=0.55 / height, top=1 - 0.6 / height, wspace=0.25,
+                hspace=gap / ((height - 1.15 - gap * (len(part) - 1)) / len(part)),
+            )  # fmt: skip
             for layer, (left, right) in zip(part, axes, strict=True):
                 _draw_layer(layer, left, right)
             if text := ", ".join(dict.fromkeys(s.weights for s in part if s.weights)):
-                fig.suptitle(f"weights {printable(text, 90)}", fontsize="small", parse_math=False)
+                fig.suptitle(
+                    f"weights {printable(text, 90)}", y=1 - 0.06 / height, va="top",
+                    fontsize="small", parse_math=False,
+                )  # fmt: skip
             figures.append(fig)
     return figures
 
@@ -147,6 +156,8 @@ def _draw_layer(layer, left, right):
     few = np.unique(np.linspace(0, len(values) - 1, 400).astype(int))
     right.plot(at[few], np.maximum(values[few], 1e-16 * (layer.norm or 1)))
     right.set(xlabel="% of the singular values", yscale="log")
+    if values[0] > 100 * values[-1]:  # two decades have labels enough
+        right.minorticks_off()
     right.set_title(f"norm {layer.norm:.3g}")
 
 

@@ -1,15 +1,18 @@
 """What computes a run: a device, at a precision, and one process, unless there are several."""
 
 import contextlib
+import math
 import os
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import torch
 
 from ..errors import DeviceUnavailable, InvalidValue, MgtutorialError, whole
+from ..models.counting import activations_held
 from ..models.lean import Lean
 
 
@@ -38,6 +41,62 @@ def pick_device(device):
             f"device {str(device)!r} is not available here: use 'cpu', or 'auto' for what there is."
         ) from None
     return device
+
+
+def check_memory(config, samples, device, stages, parts=1):
+    """Raise if what a step keeps for its backward pass is more than the device has in all.
+
+    Parameters
+    ----------
+    config : TrainConfig or another
+    samples
+        With ``size``, of images.
+    device : torch.device
+    stages : iterable of (int, int or None)
+        Sizes of batches, and sides of the images; None: the samples'.
+    parts : int
+        Processes that share each batch.
+
+    Raises
+    ------
+    InvalidValue
+        Before anything is built that would fill the memory, or have the program killed.
+    """
+    if not hasattr(config.model, "in_channels"):  # no network for images
+        return
+    have, kind = _memory(device), config.precision
+    # half the precision keeps half of it, lean steps a third; a compiler decides itself
+    share = (0.5 if kind in ("float16", "bfloat16") else 1.0) * (
+        0.3 if config.memory == "lean" else 1
+    )
+    for batch_size, side in stages:
+        n, size = min(batch_size, samples.n) // parts, side or samples.size
+        if config.compile or 256 * n * size**2 < have / 32:
+            continue  # far away: nothing has to be counted
+        kept = activations_held(config.model, 2, size).bytes / 2 * share * n
+        if kept > have:
+            raise InvalidValue(
+                f"batch_size={batch_size}: a step keeps {kept / 2**30:.3g} GiB for its backward "
+                f"pass, and {device} has {have / 2**30:.3g} GiB in all: give a smaller batch size, "
+                f"below {int(n * have / kept) * parts:,}, or --memory lean."
+            )
+
+
+def _memory(device):
+    """The bytes that a device has, or that this process may have of them."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    found = [math.inf]
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with contextlib.suppress(ImportError, OSError):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        found += [limit] * (limit != resource.RLIM_INFINITY)
+    with contextlib.suppress(OSError, ValueError):  # of a container
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(number for number in found if number > 0)
 
 
 def dtype_of(config):

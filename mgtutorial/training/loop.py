@@ -15,7 +15,15 @@ import torch
 from ..errors import InvalidValue
 from ..models.counting import count_weights
 from . import progress, records, timing
-from .devices import SingleProcess, autocast, describe, exact, executed, sentences
+from .devices import (
+    SingleProcess,
+    autocast,
+    check_memory,
+    describe,
+    exact,
+    executed,
+    sentences,
+)
 from .recipe import Recipe, falls, learning_rate
 from .record import Epoch, Metric, Record, Samples, written
 from .workspace import Kept, Workspace
@@ -82,11 +90,12 @@ def train(config, workspace=None, *, checkpoint_path=None, team=None):
 
 
 def _train(config, task, samples, kept, bar, limit, team):
+    recipe = getattr(config, "recipe", None) or Recipe()
+    check_memory(config, samples, task.device, recipe.stages(config), team.size)
     with torch.random.fork_rng(devices=[]):  # leave the caller's random numbers alone
         torch.manual_seed(config.seed)
         model = config.model.build()
     model = team.prepare(task.ready(model), config)
-    recipe = getattr(config, "recipe", None) or Recipe()
     optimiser, average = recipe.optimiser(model, config), recipe.averaged(model)
     order = torch.Generator().manual_seed(config.seed)
     scaler = torch.amp.GradScaler(task.device.type, enabled=config.precision == "float16")

@@ -140,6 +140,11 @@ class Recipe:
         """Return the batch size in an epoch; `usual` is the config's."""
         return _at(self.batches, epoch, usual)
 
+    def stages(self, config):
+        """Return each pair of (batch size, side of the images) that a run has, once."""
+        epochs = range(config.epochs)
+        return {(self.batch_size(e, config.batch_size), self.side(e)) for e in epochs}
+
     def check_batches(self, model, task, samples, parts=1):
         """Raise if batch norm would meet a part of a batch in which a channel has one value.
 
@@ -160,9 +165,7 @@ class Recipe:
         """
         if not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules()):
             return
-        epochs = range(task.config.epochs)
-        stages = {(self.batch_size(e, task.config.batch_size), self.side(e)) for e in epochs}
-        for batch_size, side in stages:
+        for batch_size, side in self.stages(task.config):
             last = samples.n % batch_size or min(batch_size, samples.n)
             if last // parts == 1:
                 _check_one(model, task, samples, batch_size, side or samples.size)

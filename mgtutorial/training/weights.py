@@ -237,28 +237,22 @@ def trained(path):
         If there is no such file, it is no checkpoint of this project, or its weights are not those
         of its network.
     """
-    import torch
-
     from ..models import registry
+    from ..models.saving import with_weights
 
     if (state := load_checkpoint(path)) is None:
         raise CheckpointMismatch(f"there is no checkpoint {path}: give the path of one.")
     try:
         config, weights = registry.from_dict(state["config"]["model"]), dict(state["model"])
-        shapes = {name: tuple(value.shape) for name, value in weights.items()}
-        with torch.device("meta"):  # a size that is not in the file is asked of no memory
-            shell = {name: tuple(v.shape) for name, v in config.build().state_dict().items()}
+        {name: v.shape for name, v in weights.items()}
     except (KeyError, TypeError, AttributeError, ValueError, NotImplementedError) as error:
         raise CheckpointMismatch(
             f"checkpoint {path} holds no network of this project ({type(error).__name__}: "
             f"{error}): give one that mgtutorial train has written."
         ) from error
-    for name in {**shell, **shapes}:
-        if shell.get(name) != shapes.get(name):
-            raise CheckpointMismatch(
-                f"checkpoint {path} does not fit its own network: {name} has shape "
-                f"{shapes.get(name, 'none')} there, and {shell.get(name, 'none')} is needed."
-            )
-    module = config.build()
-    module.load_state_dict(weights)
-    return module.eval()
+    try:
+        return with_weights(config, weights)
+    except InvalidValue as error:
+        raise CheckpointMismatch(
+            f"checkpoint {path} does not fit its own network: {error}"
+        ) from error

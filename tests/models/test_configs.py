@@ -103,3 +103,24 @@ def test_placements_of_the_public_code():
         of_code("g6", "double", "inside")
     with pytest.raises(UnknownName, match="linear_type"):
         of_code("q2", "inside")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_size_that_no_network_has_is_refused_when_the_config_is_made(name):
+    """In every whole number of every kind, also those inside rows; before anything is built."""
+    config, tried = KINDS[name], 0
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if models.config.is_whole(value):
+            huge = [2**20]
+        elif isinstance(value, tuple) and models.config.is_whole(value[0]):
+            huge = [(2**40, *value[1:]), value[:1] * 10**4]
+        elif isinstance(value, tuple) and isinstance(value[0], tuple):
+            huge = [((2**40, *value[0][1:]), *value[1:]), value[:1] * 10**4]
+        else:
+            continue
+        for one in huge:
+            tried += 1
+            with pytest.raises(MgtutorialError, match=f.name):
+                replace(config, **{f.name: one})
+    assert tried >= 3

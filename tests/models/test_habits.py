@@ -1,5 +1,6 @@
 """Networks fit torch's habits: a table of network x way, and what a user of a library expects."""
 
+import json
 import multiprocessing
 import os
 import warnings
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from mgtutorial import models
+from mgtutorial.errors import InvalidValue
 
 from .kinds import KINDS, X, small
 
@@ -72,35 +74,66 @@ def test_what_is_not_on_the_table_is_scripting():
         torch.jit.script(small("mgnet"))
 
 
-def _two_steps(rank, folder, name):
+def _few_steps(rank, folder):
+    """Train every kind on two processes; leave what became of each."""
     import torch.distributed as dist
     from torch.nn.parallel import DistributedDataParallel
 
     os.environ.update(MASTER_ADDR="localhost", GLOO_SOCKET_IFNAME="lo")
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    torch.manual_seed(0)
-    net = DistributedDataParallel(KINDS[name].build())
-    optimiser = torch.optim.SGD(net.parameters(), 0.01)
-    for step in range(3):  # a parameter without gradient stops the second
-        x = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(2 * step + rank))
-        optimiser.zero_grad()
-        net(x).square().mean().backward()
-        optimiser.step()
-    (Path(folder) / f"{rank}").write_text(str(float(sum(p.sum() for p in net.parameters()))))
+    found = {}
+    for name, config in KINDS.items():
+        torch.manual_seed(0)
+        net = DistributedDataParallel(config.build())
+        optimiser = torch.optim.SGD(net.parameters(), 0.01)
+        start = [p.detach().clone() for p in net.parameters()]
+        try:
+            for step in range(3):  # a parameter without gradient stops the second
+                draws = torch.Generator().manual_seed(2 * step + rank)
+                optimiser.zero_grad()
+                net(torch.randn(4, 3, 16, 16, generator=draws)).square().mean().backward()
+                optimiser.step()
+        except RuntimeError as error:
+            found[name] = str(error)
+        else:
+            moved = sum(
+                float((p - q).abs().sum()) for p, q in zip(net.parameters(), start, strict=True)
+            )
+            found[name] = [moved, float(sum(p.double().sum() for p in net.parameters()))]
+    (Path(folder) / f"{rank}.json").write_text(json.dumps(found))
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("name", ["mgnet", "mgiad-fas", "poly-mgnet-g6", "mgic-resnet"])
-def test_plain_distributed_data_parallel_trains(name, tmp_path):
+def test_plain_distributed_data_parallel_trains_every_kind(tmp_path):
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_two_steps, args=(r, tmp_path, name)) for r in range(2)]
+    workers = [context.Process(target=_few_steps, args=(r, tmp_path)) for r in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(240)
+        worker.join(270)
     assert [w.exitcode for w in workers] == [0, 0]
-    assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text()  # the same weights
+    one, other = (json.loads((tmp_path / f"{r}.json").read_text()) for r in range(2))
+    assert one == other  # the same weights
+    assert {name: said for name, said in one.items() if isinstance(said, str)} == {}
+    assert one.keys() == KINDS.keys() and all(moved > 0 for moved, _ in one.values())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_images_that_torch_would_refuse_in_its_own_words_are_sentences(name):
+    net = small(name)
+    for images, words in (
+        (X.numpy(), r"torch\.as_tensor"),
+        (X.double(), r"float64 .*float32"),
+        (X.half(), "float16"),
+        (X[..., :0], "no pixels"),
+        (X[:, :2], "in_channels"),
+    ):
+        with pytest.raises(InvalidValue, match=words):
+            net(images)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert net(X).shape == net(X.bfloat16()).shape  # there types may differ
+    assert net.double()(X.double()).dtype == torch.float64
 
 
 @pytest.mark.parametrize("name", KINDS)

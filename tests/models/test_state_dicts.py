@@ -117,3 +117,30 @@ def test_other_files_are_sentences(tmp_path):
         models.save(path, net.config)
     with pytest.raises(InvalidValue, match="Linear"):
         models.save(path, nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("change", [{"channels": (60000, 60000)}, {"steps": 40}], ids=str)
+def test_a_config_that_claims_more_than_its_file_holds_asks_for_no_memory(change, tmp_path):
+    """The first would take 130 GB: the weights of the file are held against shapes alone."""
+    from safetensors.torch import save_file
+
+    net, path = small("mgnet"), tmp_path / "x.safetensors"
+    config = json.dumps(models.as_dict(replace(net.config, **change)))
+    save_file(net.state_dict(), path, {"config": config})
+    with pytest.raises(InvalidValue, match=r"do not fit its config: .* is needed"):
+        models.load(path)
+    save_file(net.state_dict(), path, {"config": "[" * 10**5})
+    with pytest.raises(InvalidValue, match="no network that this version reads"):
+        models.load(path)
+
+
+def test_a_few_numbers_repeated_are_no_weights():
+    """A file of a kilobyte can hold a tensor of any size whose entries are one number."""
+    from mgtutorial.models.saving import with_weights
+
+    config = replace(small("mgnet").config, channels=(40000, 40000))
+    with torch.device("meta"):
+        shapes = {name: v.shape for name, v in config.build().state_dict().items()}
+    state = {name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}
+    with pytest.raises(InvalidValue, match="repeats fewer numbers"):
+        with_weights(config, state)

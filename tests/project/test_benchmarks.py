@@ -150,6 +150,7 @@ SMALL = {
     "step": {"names": ("mgiad-20-g4",), "repeat": 1, "compiled": False, "batch": 2},
     "inference": {"names": ("mgiad-20-g4",), "batches": (1,), "repeat": 1, "compiled": False},
     "memory": {"names": ("mgnet-20",), "imagenet": False},
+    "torchvision_spectra": {"chosen": ("squeezenet1_1", "ssdlite320_mobilenet_v3_large")},
 }
 #: Of the facts: in double precision, but where networks compute in single precision or less.
 APART = {"inference": 1e-5, "step": 0.2}  # fmt: skip

@@ -6,7 +6,7 @@ import torch
 
 from mgtutorial.spectra import symbols
 from mgtutorial.spectra._frequencies import Frequencies
-from mgtutorial.spectra._squares import Squares, worthwhile
+from mgtutorial.spectra._squares import Squares, _pairs, worthwhile
 from mgtutorial.spectra.layers import as_convolution
 from mgtutorial.spectra.symbols import eigenvalues, operator_norm, singular_values, symbol
 
@@ -78,6 +78,65 @@ def test_the_symbol_of_a_times_its_transposed(shape, stride, groups):
     at = np.ravel_multi_index(tuple(frequencies.index.T), frequencies.grid)
     exact = np.linalg.svd(blocks[at], compute_uv=False) ** 2
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-13 * exact.max())
+
+
+@pytest.mark.parametrize("shape", [(24, 24, 3, 3), (30, 20, 3, 1), (20, 30, 3, 3)])
+@pytest.mark.parametrize("grid", [(4, 4), (8, 6), (9, 7)])
+@pytest.mark.parametrize("stride", [1, (2, 1)])
+def test_squares_are_products_on_few_points_and_differences_on_many(shape, grid, stride):
+    """Both are the squares of the singular values, at real frequencies and at others."""
+    kernel = np.random.default_rng(9).standard_normal(shape)
+    A = as_convolution(kernel, stride=stride, padding=1 if stride != 1 else "same")
+    grid = tuple(-(-n // s) * s for n, s in zip(grid, A.stride, strict=True))
+    frequencies = Frequencies(A, grid)
+    exact = np.linalg.svd(symbol(A, grid), compute_uv=False) ** 2
+    exact = exact.reshape(-1, 1, exact.shape[-1])
+    at = np.ravel_multi_index(tuple(frequencies.index.T), frequencies.grid)
+    squares, tried = Squares(frequencies), set()
+    for sums in (None, squares._sums(_pairs(squares.A))):
+        if sums is not None and stride != 1 and shape[0] > shape[1] * 2:
+            continue  # A^T A is no convolution
+        squares.sums = sums
+        tried.add(sums is None)
+        found = squares.scale**2 * squares(frequencies.index)
+        np.testing.assert_allclose(found, exact[at], rtol=0, atol=1e-13 * exact.max())
+    assert tried == {True, False}
+    few = Squares(Frequencies(A, tuple(4 * s for s in A.stride))).sums is None
+    many = Squares(Frequencies(A, tuple(40 * s for s in A.stride))).sums is None
+    assert not many and (few or stride != 1 or shape[2:] != (3, 3))
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("kind", ["array", "tensor", "graph"])
+@pytest.mark.parametrize(
+    ("sizes", "stride", "padding"),
+    [((1, 1), 2, 0), ((1, 1), (1, 3), 0), ((3, 1), (1, 2), (1, 0)), ((1, 2), (3, 2), 0),
+     ((1,), 4, 0), ((1, 1, 3), (2, 2, 3), (0, 0, 1))],
+)  # fmt: skip
+def test_strides_over_single_entries_only_add_zeros(sizes, stride, padding, groups, kind):
+    """Against the matrix of the operator, wide and tall: as many values, and the same ones."""
+    for c_out, c_in in ((6, 9), (9, 6), (3, 12), (12, 3)):
+        kernel = np.random.default_rng(4).standard_normal((c_out, c_in // groups, *sizes))
+        steps = stride if isinstance(stride, tuple) else (stride,) * len(sizes)
+        shape = tuple(s * (3 if k > 1 else 2) for s, k in zip(steps, sizes, strict=True))
+        options = {"stride": stride, "groups": groups, "padding": padding}
+        A = as_convolution(kernel, padding_mode="circular", **options)
+        exact = np.sort(np.linalg.svd(A.sparse(shape).toarray(), compute_uv=False))
+        if kind != "array":
+            weight = torch.tensor(kernel, requires_grad=kind == "graph")
+            A = as_convolution(weight, **options)
+        values = singular_values(A, shape)
+        assert values.shape[-1] == groups * min(c_out, c_in * int(np.prod(steps))) // groups
+        if kind == "graph":
+            values.square().sum().backward()
+            points = int(np.prod(shape)) // int(np.prod(steps))
+            assert torch.allclose(weight.grad, 2 * points * weight)  # of the Frobenius norm
+            values = values.detach()
+        found = np.sort(np.asarray(values), axis=None)
+        assert np.all(np.diff(np.asarray(values)) <= 0)
+        np.testing.assert_allclose(found[-len(exact) :], exact[-len(found) :], atol=1e-13 * 20)
+        norm = operator_norm(A, shape)
+        assert abs(float(norm.detach() if kind == "graph" else norm) - exact[-1]) < 1e-13 * 20
 
 
 def test_tensors_give_tensors_of_their_precision_with_or_without_a_graph():

@@ -19,6 +19,7 @@ from mgtutorial.errors import (
     LockUnavailable,
     Unfinished,
 )
+from mgtutorial.models.counting import activations_held
 from mgtutorial.training import devices, distributed, loop, protocols, records
 from mgtutorial.training.plane import PlaneConfig
 from mgtutorial.training.time_limits import TimeLimit
@@ -190,6 +191,37 @@ def test_memory_that_does_not_suffice_is_a_sentence(error, words):
         devices.sentences(configure(), torch.device("cpu")),
     ):
         raise error
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("memory", ["fast", "lean"])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_batch_that_no_memory_holds_is_refused_before_the_work(
+    precision, memory, parts, tmp_path, monkeypatch
+):
+    """And the number in the sentence is the first that is refused, of all processes together."""
+    config = configure(batch_size=1000, n_train=1000, precision=precision, memory=memory)
+    samples, cpu = config.task(None).training(), torch.device("cpu")
+    one = activations_held(config.model, 2, samples.size).bytes / 2
+    one *= (0.5 if precision == "bfloat16" else 1) * (0.3 if memory == "lean" else 1)
+    monkeypatch.setattr(devices, "_memory", lambda device: 400.5 * one)
+    stages = [(64, None), (1000, None)]
+    with pytest.raises(InvalidValue, match=rf"batch_size=1000: .* below {400 * parts}, or") as said:
+        devices.check_memory(config, samples, cpu, stages, parts)
+    assert "GiB in all" in str(said.value)
+    devices.check_memory(config, samples, cpu, [(400 * parts, None)], parts)
+    devices.check_memory(replace(config, compile=memory != "lean"), samples, cpu, stages[:1], parts)
+    if (precision, memory, parts) == ("float32", "fast", 1):
+        with pytest.raises(InvalidValue, match="in all"):
+            loop.train(config, Workspace(tmp_path / "runs", device="cpu"))
+
+
+def test_memory_is_what_this_process_may_have(monkeypatch):
+    resource = pytest.importorskip("resource", reason="no limits of processes on Windows")
+    whole = devices._memory(torch.device("cpu"))
+    assert 2**28 < whole < 2**50
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (12345, 12345))
+    assert devices._memory(torch.device("cpu")) == 12345
 
 
 def test_other_errors_stay_what_they_are():
