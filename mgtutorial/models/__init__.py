@@ -8,6 +8,7 @@ from . import blocks
 from .alive import activations_alive, activations_in_training
 from .applications import applications_written, literal_macs
 from .config import NetworkConfig, as_dict, narrowed
+from .constrained import Constrained, ConstrainedConfig
 from .counting import (
     activations_held,
     built,
@@ -42,6 +43,8 @@ __all__ = [
     "MGIC",
     "PLACEMENTS",
     "BasicBlock",
+    "Constrained",
+    "ConstrainedConfig",
     "Fused",
     "GhostNet",
     "GhostNetConfig",

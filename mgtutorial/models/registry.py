@@ -19,6 +19,7 @@ ARCHITECTURES = (
     "mgiad",
     "poly_mgnet",
     "poly_mgiad",
+    "constrained",
     "mgic_resnet",
     "mgic_mobilenetv3",
     "mgic_mobilenetv3_code",

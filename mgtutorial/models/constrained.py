@@ -1,0 +1,171 @@
+r"""The constrained model as a network: B is the transpose of A, and ReLU keeps u nonnegative.
+
+On each level the features solve :math:`\min_{u \ge 0} \|A u - f\|_2` approximately, by steps of
+the projected Landweber iteration,
+
+.. math:: u \leftarrow \sigma\bigl(u + \omega A^T (f - A u)\bigr), \qquad \sigma(t) = \max(t, 0),
+
+with a trained number :math:`\omega` a step and nothing else beside `A`: no ``B``, no norms. Between
+the levels stands what MgNet has there. For every learned `A` a step enlarges no error as long as
+:math:`0 < \omega \le 2 / \|A\|_2^2`.
+
+References
+----------
+.. [1] J. He, J. Xu, L. Zhang, J. Zhu, An interpretive constrained linear model for ResNet and
+   MgNet, Neural Networks 162 (2023): the model.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .. import multigrid
+from ..linalg.transposes import projected
+from . import blocks, mgnet
+from .config import NetworkConfig
+from .network import LevelModule, StateNetwork
+
+
+@dataclass(frozen=True)
+class ConstrainedConfig(NetworkConfig):
+    r"""What defines a network of the constrained model.
+
+    Attributes
+    ----------
+    channels : tuple of int
+        Channels on each level; each level halves the resolution.
+    steps : int
+        Steps on each level, at least 1.
+    in_channels, num_classes : int
+    stem : {"3x3", "7x7"}
+    norm : {"batch", "group", "layer", "none"}
+        Of the stem; the levels have none.
+    activation : {"relu", "none"}
+        "none" leaves out the constraint (and the stem's ReLU): Landweber's iteration.
+
+    Raises
+    ------
+    InvalidValue
+        If a number is out of its range.
+
+    Examples
+    --------
+    MgNet's weights without those of B and of the norms, and a number a step:
+
+    >>> from mgtutorial.models import count_weights, named
+    >>> count_weights(named("constrained-20")), count_weights(named("mgnet-20"))
+    (51235, 101242)
+
+    Book: transposes, transposes-network
+    """
+
+    channels: tuple = (64, 128, 256, 256)
+    steps: int = 2
+    in_channels: int = 3
+    num_classes: int = 10
+    stem: str = "3x3"
+    norm: str = "batch"
+    activation: str = "relu"
+
+    def __post_init__(self):
+        super().__post_init__()
+        object.__setattr__(self, "channels", mgnet.check_widths("channels", self.channels))
+        self.check_whole(1, "steps")
+        self.check_images("stem", "norm", "activation")
+
+    def build(self):
+        """Return the network, with fresh weights from torch's global generator."""
+        return Constrained(self)
+
+
+class ResolutionLevel(LevelModule):
+    r"""One level: `A`, a number :math:`\omega` for each step, the transfers.
+
+    Parameters
+    ----------
+    c : int
+        Channels.
+    c_next : int or None
+        Those of the next level; None on the last one, which has no transfers.
+    config : ConstrainedConfig
+
+    Examples
+    --------
+    >>> level = ResolutionLevel(8, 16, ConstrainedConfig())
+    >>> len(level.level().pre), level.omegas.shape
+    (2, torch.Size([2]))
+
+    Book: transposes, transposes-network
+    """
+
+    def __init__(self, c, c_next, config):
+        super().__init__()
+        self.A = blocks.conv(c, c)
+        self.omegas = nn.Parameter(torch.empty(config.steps))
+        self.steps, self.constrained = config.steps, config.activation == "relu"
+        self.R = self.Pi = None
+        if c_next:
+            self.R = mgnet.transfer(c, c_next)
+            self.Pi = mgnet.transfer(c, c_next)
+
+    def start_omegas(self):
+        r"""Set every :math:`\omega` to :math:`1 / \|A\|_2^2` of the weights that are there.
+
+        The norm is that on periodic images of 8 x 8 points.
+        """
+        from ..spectra.symbols import singular_values  # it brings SciPy
+
+        if not self.A.weight.is_meta:
+            weight = self.A.weight.detach().double().cpu().numpy()
+            self.omegas.data.fill_(float(singular_values(weight, (8, 8)).max()) ** -2)
+
+    def adjoint(self, r):
+        """Return ``A^T r``: with zeros around the image, too, the transposed convolution."""
+        return F.conv_transpose2d(r, self.A.weight, padding=1)
+
+    def level(self):
+        steps = [
+            multigrid.correct(self.A, lambda r, i=i: self.omegas[i] * self.adjoint(r))
+            for i in range(self.steps)
+        ]
+        pre = [projected(step) for step in steps] if self.constrained else steps
+        return multigrid.Level(self.A, pre, R=self.R, Pi=self.Pi, linear=True)
+
+
+class Constrained(StateNetwork):
+    """The network of a :class:`ConstrainedConfig`.
+
+    Examples
+    --------
+    >>> config = ConstrainedConfig(channels=(8, 16), in_channels=1)
+    >>> net = config.build()
+    >>> net(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 10])
+    >>> all(bool((s.u >= 0).all()) for s in net.states(torch.randn(5, 1, 28, 28)))
+    True
+
+    Book: transposes, transposes-network
+    """
+
+    def __init__(self, config):
+        super().__init__(config)
+        widths = config.channels
+        self.stem = blocks.stem(
+            config.stem, config.in_channels, widths[0], config.norm, config.activation
+        )
+        self.levels = nn.ModuleList(
+            ResolutionLevel(c, c_next, config)
+            for c, c_next in zip(widths, (*widths[1:], None), strict=True)
+        )
+        self.head = blocks.Head(widths[-1], config.num_classes)
+        blocks.initialise(self, config.initial_weights)
+        for level in self.levels:
+            level.start_omegas()
+
+
+NAMED = {
+    "constrained": ConstrainedConfig(),
+    "constrained-20": ConstrainedConfig((16, 32, 64), steps=3),
+}

@@ -1,0 +1,108 @@
+"""The constrained model: counts, the literal algorithm, and steps that enlarge no error."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mgtutorial import models
+from mgtutorial.errors import InvalidValue
+from mgtutorial.models import ConstrainedConfig
+from mgtutorial.multigrid import State
+from mgtutorial.spectra import operator_norm
+
+from ..project.prose import says
+from .literal import batch_norm
+from .literal_poly import shaken
+
+
+def literal(x, state, config, training):
+    """The algorithm as it is written, every residual computed anew."""
+    s = F.relu if config.activation == "relu" else lambda v: v
+
+    def conv(name, v, **options):
+        return F.conv2d(v, state[name], padding=1, **options)
+
+    f = s(batch_norm(conv("stem.0.weight", x), state, "stem.1", training))
+    u = torch.zeros_like(f)
+    for level, c in enumerate(config.channels):
+        A = state[f"levels.{level}.A.weight"]
+        adjoint = A.transpose(0, 1).flip(2, 3)  # as a convolution of its own
+        for omega in state[f"levels.{level}.omegas"]:
+            r = f - F.conv2d(u, A, padding=1)
+            u = s(u + omega * F.conv2d(r, adjoint, padding=1))
+        if level + 1 < len(config.channels):
+            r = conv(f"levels.{level}.R.weight", f - F.conv2d(u, A, padding=1), stride=2, groups=c)
+            u = conv(f"levels.{level}.Pi.weight", u, stride=2, groups=c)
+            f = r + conv(f"levels.{level + 1}.A.weight", u)
+    return u.mean((2, 3)) @ state["head.linear.weight"].T + state["head.linear.bias"]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("activation", ["relu", "none"])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_it_equals_the_literal_algorithm(steps, activation, training):
+    torch.manual_seed(steps)
+    config = ConstrainedConfig((4, 8), steps, activation=activation)
+    net, state = shaken(config.build(), 1.0)
+    net.train(training)
+    x = torch.randn(4, 3, 12, 10, dtype=torch.float64)
+    ours, theirs = net(x), literal(x, state, config, training)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    target = torch.randn(4, 10, dtype=torch.float64)
+    (ours * target).sum().backward()
+    (theirs * target).sum().backward()
+    for name, p in net.named_parameters():
+        size = max(1.0, float(state[name].grad.abs().max()))
+        torch.testing.assert_close(p.grad, state[name].grad, rtol=0, atol=1e-11 * size, msg=name)
+
+
+@pytest.mark.parametrize("name", ["constrained", "constrained-20"])
+def test_weights_are_the_formulas(name):
+    config = models.named(name)
+    c, n = config.channels, config.steps
+    stem, head = 27 * c[0] + 2 * c[0], 10 * (c[-1] + 1)
+    levels = sum(9 * w * w + n for w in c) + sum(18 * w for w in c[1:])
+    assert models.count_weights(config) == stem + levels + head
+    says("transposes", f"{models.count_weights(config):,}")
+
+
+def test_multiplications_are_those_of_mgnet():
+    """B = omega A^T costs what B costs."""
+    for ours, theirs in (("constrained", "mgnet"), ("constrained-20", "mgnet-20")):
+        assert models.count_macs(models.named(ours), 32) == models.count_macs(
+            models.named(theirs), 32
+        )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_step_enlarges_no_error_whatever_a_is(seed):
+    """Proposition 2 (b), for the operator of a network and the omega that it starts with."""
+    torch.manual_seed(seed)
+    net = ConstrainedConfig((6,), 1).build().double()
+    (level,) = net.levels
+    solution = torch.relu(torch.randn(3, 6, 9, 7, dtype=torch.float64))
+    f = level.A(solution)
+    (step,) = level.level().pre
+    u = torch.relu(torch.randn_like(solution))
+    assert float(level.omegas[0].detach()) <= 2 / operator_norm(level.A, (9, 7), "zeros") ** 2
+    for _ in range(20):
+        s = step(State(u, None, f - level.A(u)))
+        linear = (solution - u) - level.omegas * level.adjoint(level.A(solution - u))
+        assert (solution - s.u).norm() <= linear.norm() * (1 + 1e-12)
+        assert linear.norm() <= (solution - u).norm()
+        assert bool((s.u >= 0).all())
+        u = s.u.detach()
+
+
+def test_the_adjoint_is_the_transpose():
+    level = ConstrainedConfig((5,), 1).build().double().levels[0]
+    u, v = torch.randn(2, 1, 5, 6, 7, dtype=torch.float64)
+    torch.testing.assert_close((level.A(u) * v).sum(), (u * level.adjoint(v)).sum())
+
+
+@pytest.mark.parametrize("changes", [{"steps": 0}, {"channels": (8, 12)}, {"channels": ()}])
+def test_bad_configs_are_sentences(changes):
+    with pytest.raises(InvalidValue):
+        replace(ConstrainedConfig(), **changes)
