@@ -119,6 +119,8 @@ def with_weights(config, state):
     ------
     InvalidValue
         If these are not the weights of that network.
+
+    Book: use, use-saving
     """
     with torch.device("meta"):
         shell = {name: tuple(v.shape) for name, v in config.build().state_dict().items()}
