@@ -18,6 +18,7 @@ from .counting import (
     weights_by_part,
 )
 from .fused import Fused, fuse
+from .galerkin import GalerkinConfig, GalerkinMgNet
 from .ghostnet import GhostNet, GhostNetConfig
 from .implicit_function import ImplicitConfig
 from .lean import Lean
@@ -46,6 +47,8 @@ __all__ = [
     "Constrained",
     "ConstrainedConfig",
     "Fused",
+    "GalerkinConfig",
+    "GalerkinMgNet",
     "GhostNet",
     "GhostNetConfig",
     "ImplicitConfig",

@@ -20,6 +20,7 @@ ARCHITECTURES = (
     "poly_mgnet",
     "poly_mgiad",
     "constrained",
+    "galerkin",
     "mgic_resnet",
     "mgic_mobilenetv3",
     "mgic_mobilenetv3_code",

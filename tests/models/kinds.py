@@ -17,6 +17,7 @@ KINDS = {
     "poly-mgnet-g6": models.PolyMgNetConfig((8, 16), "g6"),
     "poly-mgnet-p3": models.PolyMgNetConfig((8, 16), ("p3",)),
     "poly-mgiad": models.PolyMGiaDConfig((8, 16), coarsest=4, group_size=2),
+    "galerkin": models.GalerkinConfig((8, 16)),
     "constrained": models.ConstrainedConfig((8, 16)),
     "mgic-resnet": models.MGICResNetConfig((1, 1), (8, 16), group_size=4, coarsest=8),
     "ghostnet": models.GhostNetConfig(
