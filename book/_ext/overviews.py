@@ -6,12 +6,12 @@
   be moved are marked.
 """
 
-import re
 import runpy
-from html import escape, unescape
+from html import escape
 from pathlib import Path
 
 from docutils import nodes
+from from_notebook import from_notebook, sentence_end, source
 from sphinx.util.docutils import SphinxDirective
 
 _MAP = Path(__file__).parents[1] / "figures" / "map.py"
@@ -67,44 +67,31 @@ def map_html(app, docname):
 
 # ----------------------------------------------------------------- the index of figures
 
-_TAG = re.compile(r'<img class="mg-figure"[^>]*? alt="([^"]*)"')
-_SLIDER = re.compile(r'<figure class="mg-slider" id="([^"]*)"')
+_SLIDER = '<figure class="mg-slider"'
 
 
 def figures(env, docname, numbered):
     """Yield (anchor, text nodes, movable) of the figures on a page, as they come."""
     doctree = env.get_doctree(docname)
     numbers = env.toc_fignumbers.get(docname, {}).get("figure", {}) if numbered else {}
-    for node in doctree.findall(lambda n: isinstance(n, nodes.figure | nodes.raw)):
-        if isinstance(node, nodes.figure):
-            caption = next(iter(node.findall(nodes.caption)), None)
-            if caption is None or not node["ids"]:
-                continue
-            anchor, text = node["ids"][0], first_sentence(caption)
-            number = numbers.get(anchor)
-            if number:
-                text.insert(0, nodes.Text(f"Figure {'.'.join(map(str, number))}. "))
-            yield anchor, text, False
-        elif (found := _TAG.search(node.astext())) is not None:
-            slider = _SLIDER.search(node.astext())
-            words = unescape(found[1])
-            if slider:  # the alternative text of a frame ends with its values
-                words = re.sub(r" ?\([^()]* = [^()]*\)\.?$", "", words)
-            words = words[: sentence_end(words)].rstrip(".;:") + "."
-            yield slider[1] if slider else section(node), [nodes.Text(words)], bool(slider)
+    for node in doctree.findall(nodes.figure):
+        caption = next(iter(node.findall(nodes.caption)), None)
+        if caption is None or not node["ids"]:  # in a notebook: a figure of the chapter
+            continue
+        anchor, text = node["ids"][0], first_sentence(caption)
+        number = numbers.get(anchor)
+        if number:
+            text.insert(0, nodes.Text(f"Figure {'.'.join(map(str, number))}. "))
+        yield anchor, text, movable(env, node)
 
 
-def section(node):
-    """The anchor of the section that a node stands in."""
-    while node is not None and not (isinstance(node, nodes.section) and node["ids"]):
-        node = node.parent
-    return node["ids"][0] if node is not None else ""
-
-
-def sentence_end(words, after=30):
-    """Where the first sentence ends that says something: "Left." does not."""
-    end = re.compile(r"[.;?!](?=\s|$)").search(words, min(after, len(words)))
-    return end.end() if end else len(words)
+def movable(env, figure):
+    """Whether a figure can be moved: live, or with a slider, its own or one from a notebook."""
+    if "mg_live" in figure:
+        return True
+    raws = list(figure.findall(nodes.raw))
+    raws += [source(env, node["place"]) for node in figure.findall(from_notebook)]
+    return any(_SLIDER in raw.astext() for raw in raws)
 
 
 def first_sentence(caption):

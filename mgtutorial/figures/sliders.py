@@ -19,6 +19,8 @@ from .slider_page import pack, page
 #: The most frames, and the most bytes of HTML, that a figure may bring to a page.
 MAX_FRAMES = 200
 MAX_BYTES = 1_500_000
+#: The most frames in a kernel, which draws only those that are asked for.
+MAX_LIVE = 100_000
 
 # SVG frames below this many bytes in all are taken without trying whether WebP is smaller.
 _SMALL = 200_000
@@ -44,7 +46,7 @@ def slider(f, *, alt=None, start=None, labels=None, **parameters):
         What to write beside a slider in place of the parameter's name.
     **parameters : iterable of numbers or strings
         The values of each parameter, in the order of its slider. At most 200
-        combinations in all.
+        combinations in all on a page, where they are drawn beforehand; 100,000 in a kernel.
 
     Returns
     -------
@@ -66,9 +68,10 @@ def slider(f, *, alt=None, start=None, labels=None, **parameters):
     ...
     mgtutorial.errors.InvalidValue: slider parameter 'n' has no values: give it at least one.
     """
-    frames = Frames(f, parameters, alt, labels or {})
+    static = os.environ.get("MGTUTORIAL_STATIC") == "1" or find_spec("ipywidgets") is None
+    frames = Frames(f, parameters, alt, labels or {}, most=MAX_FRAMES if static else MAX_LIVE)
     first = frames.index_of(start or {})
-    if os.environ.get("MGTUTORIAL_STATIC") == "1" or find_spec("ipywidgets") is None:
+    if static:
         return StaticSlider(frames, first)
     return _widgets(frames, first)
 
@@ -79,7 +82,7 @@ class Frames:
     A frame is named by its index: one position in each parameter's list of values.
     """
 
-    def __init__(self, f, parameters, alt=None, labels=None):
+    def __init__(self, f, parameters, alt=None, labels=None, most=MAX_FRAMES):
         if not callable(f):
             raise InvalidValue(
                 f"slider was given {type(f).__name__} to draw with: give a function "
@@ -90,7 +93,7 @@ class Frames:
                 "slider was given no parameter: give at least one, as slider(f, omega=[0.5, 1.0])."
             )
         self.f, self.alt = f, alt
-        self.values = {name: _values(name, given) for name, given in parameters.items()}
+        self.values = {name: _values(name, given, most) for name, given in parameters.items()}
         for name in labels or {}:
             choose("slider parameter in labels", name, self.values)
         self.labels = {name: (labels or {}).get(name, name) for name in self.values}
@@ -98,10 +101,10 @@ class Frames:
         count = 1
         for values in self.values.values():
             count *= len(values)
-        if count > MAX_FRAMES:
+        if count > most:
             sizes = " x ".join(f"{len(values)} of {name}" for name, values in self.values.items())
             raise InvalidValue(
-                f"slider would have {count} frames ({sizes}): at most {MAX_FRAMES} are "
+                f"slider would have {count} frames ({sizes}): at most {most} are "
                 "allowed, so give fewer values."
             )
 
@@ -239,14 +242,14 @@ def _widgets(frames, first):
     return widgets.VBox([*rows, picture, errors])
 
 
-def _values(name, given):
+def _values(name, given, most):
     """The values of one parameter, as plain Python numbers and strings."""
     if isinstance(given, str) or not hasattr(given, "__iter__"):
         raise InvalidValue(
             f"slider parameter {name!r} is {given!r}: give it a range or a list of values."
         )
     # one more than is allowed, so that an endless iterator ends in the error about frames
-    values = [v.item() if hasattr(v, "item") else v for v in islice(given, MAX_FRAMES + 1)]
+    values = [v.item() if hasattr(v, "item") else v for v in islice(given, most + 1)]
     if not values:
         raise InvalidValue(f"slider parameter {name!r} has no values: give it at least one.")
     for value in values:

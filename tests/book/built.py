@@ -1,7 +1,6 @@
 """The built book, for the tests that look at it."""
 
 import os
-import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -58,5 +57,38 @@ class Page(HTMLParser):
             if attrs.get(name):
                 self.links.append(attrs[name])
 
-    def sliders(self):
-        return re.findall(r'<figure class="mg-slider" id="([^"]*)"', self.text)
+
+class Figures(HTMLParser):
+    """Figures of a page: anchor, caption with its links; and pictures without any."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.numbered, self.taken, self.lonely, self.open = [], [], [], []
+        self.feed((HTML / page).read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        kind = attrs.get("class") or ""
+        if tag == "div" or (tag == "figure" and "mg-slider" not in kind):
+            found = None
+            if tag == "figure":
+                found = {"id": attrs.get("id"), "text": "", "links": []}
+                self.numbered.append(found)
+            elif "mg-taken" in kind.split():
+                found = {"text": "", "links": []}
+                self.taken.append(found)
+            self.open.append((tag, found))
+        inside = [found for _, found in self.open if found is not None]
+        if tag == "img" and "mg-figure" in kind and not inside:
+            self.lonely.append(attrs["alt"])
+        if tag == "a" and inside:
+            inside[-1]["links"].append(attrs.get("href", ""))
+
+    def handle_endtag(self, tag):
+        if self.open and tag == self.open[-1][0]:
+            self.open.pop()
+
+    def handle_data(self, data):
+        for _, found in self.open:
+            if found is not None:
+                found["text"] += data

@@ -25,7 +25,8 @@ def load(monkeypatch):
         spec = importlib.util.spec_from_file_location(title, ROOT / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, title, module)  # where dataclasses look it up
-        monkeypatch.setattr(sys, "path", list(sys.path))
+        # as Sphinx does, for what an extension has from another
+        monkeypatch.setattr(sys, "path", [*sys.path, str((ROOT / name).parent)])
         spec.loader.exec_module(module)
         return module
 
@@ -36,6 +37,8 @@ def load(monkeypatch):
     "name",
     [
         "book/_ext/accessible",
+        "book/_ext/first_use",
+        "book/_ext/from_notebook",
         "book/_ext/in_the_code",
         "book/_ext/lighter",
         "book/_ext/openers",
@@ -136,7 +139,7 @@ def test_summary_is_the_question_of_a_chapter_in_plain_words(load):
 
 def test_entry_of_the_index_of_figures_is_a_sentence_that_says_something(load):
     pytest.importorskip("sphinx")
-    end = load("book/_ext/overviews").sentence_end
+    end = load("book/_ext/from_notebook").sentence_end
     words = "Left. The error before any sweep, at 0.5 of its size. The rest is more."
     assert words[: end(words)] == "Left. The error before any sweep, at 0.5 of its size."
     assert end("No stop at all") == len("No stop at all")
@@ -257,3 +260,38 @@ def test_page_shows_every_line_of_the_protocols_in_a_fold_of_its_protocol(load, 
             ]
             assert cells[:3] == [line["field"], line["value"], line["source"]]
             assert cells[3].startswith(line["place"]) and line["remark"].rstrip(".") in cells[3]
+
+
+def test_a_statement_and_its_proof_become_boxes_and_no_more(load):
+    publish = pytest.importorskip("docutils.core").publish_doctree
+    text = (
+        "**Lemma 2 (short).** Say it.\n\n   It goes on.\n\n*Proof.* Because.\n\n"
+        "It is so. :math:`\\square`\n\nAfter.\n\n**Theorem 3.** No proof.\n\n**Bold.** Text.\n"
+    )
+    tree = publish(text)
+    load("book/_ext/statements").box(None, tree)
+    kinds = [(n.get("classes"), n.get("ids"), n.astext()) for n in tree.children]
+    assert kinds[0] == (["mg-statement"], ["lemma-2"], "Lemma 2 (short). Say it.\n\nIt goes on.")
+    assert kinds[1][0] == ["mg-proof"] and kinds[1][2].endswith("\\square")
+    assert [k[2] for k in kinds[2:]] == ["After.", "Theorem 3. No proof.", "Bold. Text."]
+    assert kinds[3][1] == ["theorem-3"] and kinds[4][0] == []
+
+
+def test_a_figure_that_no_chapter_takes_is_named_by_its_alternative_text(load):
+    pytest.importorskip("sphinx")
+    say = load("book/_ext/from_notebook").first_sentence
+    assert say("The error over the interval, in grey (ω = 0.6667, sweeps = 5).") == (
+        "The error over the interval, in grey."
+    )
+
+
+def test_a_chapter_that_wants_a_figure_that_is_not_there_is_told_what_there_is(load):
+    publish = pytest.importorskip("docutils.core").publish_doctree
+    sphinx = pytest.importorskip("sphinx.errors")
+    raw = '.. raw:: html\n\n   <img class="mg-figure" src="" alt="A curve.">'
+    tree = publish(f"Title\n=====\n\nOne\n---\n\n{raw}\n\nTwo\n---\n\nText.\n")
+    env = type("Environment", (), {"get_doctree": lambda self, name: tree})()
+    source = load("book/_ext/from_notebook").source
+    assert "A curve" in source(env, ("notebooks/x", "one", 1)).astext()
+    with pytest.raises(sphinx.ExtensionError, match="no figure two 1: it has one 1"):
+        source(env, ("notebooks/x", "two", 1))

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 import yaml
 
-from .built import HTML, NOT_WRITTEN, ROOT, Page, files, join, written
+from .built import HTML, NOT_WRITTEN, ROOT, Figures, Page, files, join, written
 
 pytestmark = pytest.mark.book
 
@@ -106,10 +106,12 @@ def test_card_is_a_picture_of_the_size_that_it_says():
         assert len(card.convert("RGB").getcolors(1_000_000)) > 100
 
 
-def test_index_of_figures_lists_every_slider(pages):
+def test_index_of_figures_lists_every_figure_with_a_number(pages):
     listed = {link.partition("#")[2] for link in pages["book/figure_index.html"].links}
     for page in written():
-        assert set(pages[page].sliders()) <= listed, page
+        assert {figure["id"] for figure in Figures(page).numbered} <= listed, page
+    told = pages["book/figure_index.html"].text.count("<em>can be moved</em>")
+    assert told > 20
 
 
 def test_map_of_the_book_has_every_chapter(pages):

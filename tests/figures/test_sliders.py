@@ -245,3 +245,18 @@ def test_in_a_kernel_widgets_are_shown_and_errors_stay_with_the_figure(live, tmp
     shown = [o.data for o in cell.outputs if "data" in o]
     assert ["application/vnd.jupyter.widget-view+json" in data for data in shown] == [True]
     assert '"evalue": "k is too large"' in json.dumps(notebook.metadata["widgets"])
+
+
+def test_a_kernel_draws_what_is_asked_for_and_so_takes_fine_sliders(live):
+    drawn = []
+
+    def draw(k, shift):
+        drawn.append((k, shift))
+        return wave(k, shift)
+
+    box = sliders.slider(draw, k=np.linspace(0, 1, 101), shift=range(50))
+    assert drawn == [(0.0, 0)]
+    box.children[0].value = 37
+    assert drawn[1:] == [(0.37, 0)]
+    with pytest.raises(InvalidValue, match="at most 100000 are allowed"):
+        sliders.slider(draw, k=range(1000), shift=range(101))

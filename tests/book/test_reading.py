@@ -1,0 +1,110 @@
+"""Seeing where one reads: figures, statements and words on the built pages, and folded code."""
+
+import re
+from urllib.parse import urldefrag
+
+import pytest
+
+from tools.browser import Browser, missing
+
+from .built import HTML, Figures, join, lacking, written
+
+pytestmark = [pytest.mark.book, pytest.mark.timeout(600)]
+LEAST = 4  # figures of a chapter
+FEWER = {"from_multigrid_to_networks": 3}  # its notebook makes no more
+FIRST = 900  # pixels from the top of a notebook's page within which its first picture begins
+
+
+def chapters():
+    """The names of the chapters: pages of prose with a notebook of the same name."""
+    pages = set(written())
+    names = [p[5:-5] for p in pages if p.startswith("book/")]
+    return sorted(n for n in names if f"notebooks/{n}.html" in pages and n != "performance")
+
+
+def test_every_chapter_has_its_figures():
+    counts = {name: len(Figures(f"book/{name}.html").numbered) for name in chapters()}
+    assert counts and not {n: c for n, c in counts.items() if c < FEWER.get(n, LEAST)}
+    assert not {n: c for n, c in FEWER.items() if counts[n] > c}, "no longer fewer"
+
+
+def test_every_picture_has_a_number_and_a_caption():
+    findings, numbers = [], {}
+    for page in written():
+        found = Figures(page)
+        findings += [(page, f"without a caption: {alt[:60]}") for alt in found.lonely]
+        for figure in found.numbered:
+            number = re.search(r"Fig\. [\d.]+", figure["text"])
+            if not figure["id"] or not number or len(figure["text"].split()) < 5:
+                findings.append((page, f"no number or no words: {figure['text'][:60]!r}"))
+            elif numbers.setdefault(number[0], (page, figure["id"])) != (page, figure["id"]):
+                findings.append((page, f"{number[0]} is on {numbers[number[0]]}, too"))
+    assert not findings, join(findings)
+
+
+def test_chapter_and_notebook_lead_to_each_others_figures():
+    findings = []
+    for name in chapters():
+        chapter, notebook = Figures(f"book/{name}.html"), Figures(f"notebooks/{name}.html")
+        there = [x for f in chapter.numbered for x in f["links"] if f"notebooks/{name}" in x]
+        back = {urldefrag(f["links"][0])[1] for f in notebook.taken}
+        ids = (HTML / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        findings += [(name, x) for x in there if f'id="{urldefrag(x)[1]}"' not in ids]
+        if len(there) != len(notebook.taken) or not back <= {f["id"] for f in chapter.numbered}:
+            findings.append((name, f"{len(there)} there, {len(notebook.taken)} back"))
+        if not there:
+            findings.append((name, "takes no figure from its notebook"))
+    assert not findings, join(findings)
+
+
+def test_statements_are_boxes_with_an_address():
+    boxes, links, bold = 0, 0, []
+    kinds = "Proposition|Lemma|Theorem|Corollary"
+    for page in written():
+        html = (HTML / page).read_text(encoding="utf-8")
+        boxes += len(re.findall(r'<div class="mg-statement docutils container" id="', html))
+        links += len(re.findall(rf'href="[^"]*#(?:{kinds.lower()})-\d+"', html))
+        # a paragraph that begins like one, and is none
+        for found in re.finditer(rf"(.{{60}})<p><strong>(?:{kinds}) \d+", html, re.DOTALL):
+            if "mg-statement" not in found[1]:
+                bold.append((page, found[0][-40:]))
+    assert not bold, join(bold)
+    assert boxes > 50 and links > 40
+
+
+def test_words_of_the_glossary_are_links_once_a_page():
+    for name in chapters():
+        html = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")
+        terms = re.findall(r'<a class="mg-term[^"]*" href="glossary.html#([^"]*)"', html)
+        assert terms and len(terms) == len(set(terms)), name
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    reason, binary, driver = missing()
+    if reason:
+        lacking(reason)
+    found = Browser(binary, driver, tmp_path_factory.mktemp("profile"))
+    found.size(1280)
+    yield found
+    found.driver.quit()
+
+
+def test_no_code_scrolls_and_the_first_picture_is_near_the_top(browser):
+    findings, cells = [], 0
+    for page in (p for p in written() if p.startswith("notebooks/")):
+        browser.open((HTML / page).as_uri())
+        top, wide, count = browser.js(
+            "const image = document.querySelector('.bd-article img');"
+            "document.querySelectorAll('details').forEach(d => d.open = true);"
+            "const code = [...document.querySelectorAll('.cell_input pre')];"
+            "return [image && image.getBoundingClientRect().top + scrollY,"
+            " code.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent), "
+            " code.length]"
+        )
+        cells += count
+        findings += [(page, f"scrolls: {max(text.split(chr(10)), key=len)}") for text in wide]
+        if page[10:-5] in chapters() and not top < FIRST:
+            findings.append((page, f"first picture at {top}"))
+    assert not findings, join(findings)
+    assert cells > 300
