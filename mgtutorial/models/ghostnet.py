@@ -64,9 +64,11 @@ class GhostModule(nn.Module):
         super().__init__()
         half = -(-c_out // 2)
         self.c_out = c_out
-        self.primary = nn.Sequential(blocks.conv(c_in, half, kernel=1), nn.BatchNorm2d(half), act())
+        self.primary = nn.Sequential(
+            blocks.conv(c_in, half, kernel=1), blocks.norm("batch", half), act()
+        )
         self.cheap = nn.Sequential(
-            blocks.conv(half, half, kernel=kernel, groups=half), nn.BatchNorm2d(half), act()
+            blocks.conv(half, half, kernel=kernel, groups=half), blocks.norm("batch", half), act()
         )
 
     def forward(self, x):
@@ -105,7 +107,7 @@ class GhostBottleneck(nn.Module):
         self.c = c
         parts = [GhostModule(c_in, m, cheap, nn.ReLU)]
         if stride > 1:
-            parts += [blocks.conv(m, m, kernel, stride, groups=m), nn.BatchNorm2d(m)]
+            parts += [blocks.conv(m, m, kernel, stride, groups=m), blocks.norm("batch", m)]
         if squeeze:
             parts.append(SqueezeExcite(m, bias=True, multiple=4))
         parts.append(GhostModule(m, c, cheap, nn.Identity))
@@ -113,8 +115,8 @@ class GhostBottleneck(nn.Module):
         self.shortcut = None
         if stride > 1 or c != c_in:
             self.shortcut = nn.Sequential(
-                blocks.conv(c_in, c_in, kernel, stride, groups=c_in), nn.BatchNorm2d(c_in),
-                blocks.conv(c_in, c, kernel=1), nn.BatchNorm2d(c),
+                blocks.conv(c_in, c_in, kernel, stride, groups=c_in), blocks.norm("batch", c_in),
+                blocks.conv(c_in, c, kernel=1), blocks.norm("batch", c),
             )  # fmt: skip
 
     def forward(self, x):
@@ -188,7 +190,7 @@ class GhostNet(Network):
         super().__init__(config)
         c = config.scaled(config.stem)
         self.stem = nn.Sequential(
-            blocks.conv(config.in_channels, c, stride=2), nn.BatchNorm2d(c), nn.ReLU()
+            blocks.conv(config.in_channels, c, stride=2), blocks.norm("batch", c), nn.ReLU()
         )
         self.levels = by_resolution(_bottleneck, config, c)
         m, c = config.scaled(config.bottlenecks[-1][1]), self.levels[-1][-1].c

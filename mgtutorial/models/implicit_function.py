@@ -220,7 +220,7 @@ def _multiply_matrices(module):
 
 
 def _pointwise(c_in, c_out):
-    return blocks.conv(c_in, c_out, kernel=1), nn.BatchNorm2d(c_out), nn.ReLU()
+    return blocks.conv(c_in, c_out, kernel=1), blocks.norm("batch", c_out), nn.ReLU()
 
 
 def _widened(config):
@@ -230,7 +230,7 @@ def _widened(config):
         return (_block(config, STEM),)
     # MGIC's section 3.3 asks for depthwise filters; the book's own blocks share a full convolution
     groups = STEM if config.block == "mgic-bneck" else 1
-    shortcut = blocks.conv(STEM, c, kernel=1, groups=groups), nn.BatchNorm2d(c)
+    shortcut = blocks.conv(STEM, c, kernel=1, groups=groups), blocks.norm("batch", c)
     return (*shortcut, _block(config, c))
 
 

@@ -183,7 +183,7 @@ class ChannelLevel(nn.Module):
 
 def _transfer(c_in, c_out, groups, norm):
     conv = blocks.conv(c_in, c_out, kernel=1, groups=groups)
-    return nn.Sequential(conv, nn.BatchNorm2d(c_out)) if norm else conv
+    return nn.Sequential(conv, blocks.norm("batch", c_out)) if norm else conv
 
 
 class MGIC(nn.Module):

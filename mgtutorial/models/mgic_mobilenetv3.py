@@ -207,7 +207,7 @@ class Bneck(nn.Module):
                 conv = blocks.conv(c_in, self.c, kernel=1, stride=stride)
             else:
                 conv = DepthwiseConnector(c_in, self.c, stride)
-            self.Pi = nn.Sequential(conv, nn.BatchNorm2d(self.c))
+            self.Pi = nn.Sequential(conv, blocks.norm("batch", self.c))
         hidden = dict(zip(channels, hidden, strict=True))
 
         def squeeze(m):
@@ -240,7 +240,7 @@ class MGICMobileNetV3(Network):
         super().__init__(config)
         c = round_width(config.width * config.stem)
         self.stem = nn.Sequential(
-            blocks.conv(config.in_channels, c, stride=2), nn.BatchNorm2d(c), nn.ReLU()
+            blocks.conv(config.in_channels, c, stride=2), blocks.norm("batch", c), nn.ReLU()
         )
         self.levels = by_resolution(Bneck, config, c)
         c = self.levels[-1][-1].c

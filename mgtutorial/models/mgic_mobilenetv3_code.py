@@ -134,15 +134,15 @@ class CodeStep(nn.Module):
         super().__init__()
         wide, end = [], [act(), SqueezeExcite(m, bias=True) if squeeze else nn.Identity()]
         if m != c:
-            wide = [blocks.conv(c, m, kernel=1, groups=groups), nn.BatchNorm2d(m), act()]
+            wide = [blocks.conv(c, m, kernel=1, groups=groups), blocks.norm("batch", m), act()]
             end.reverse()
         self.branch = nn.Sequential(
             *wide,
             blocks.conv(m, m, kernel=kernel, groups=m),
-            nn.BatchNorm2d(m),
+            blocks.norm("batch", m),
             *end,
             blocks.conv(m, c, kernel=1, groups=groups),
-            nn.BatchNorm2d(c),
+            blocks.norm("batch", c),
         )
 
     def forward(self, x):
@@ -194,8 +194,8 @@ class MaxHead(nn.Module):
     def __init__(self, c, hidden, num_classes):
         super().__init__()
         self.features = nn.Sequential(
-            blocks.conv(c, c, kernel=1), nn.BatchNorm2d(c), nn.ReLU(), nn.Conv2d(c, hidden, 1),
-            nn.ReLU(),
+            blocks.conv(c, c, kernel=1), blocks.norm("batch", c), nn.ReLU(),
+            nn.Conv2d(c, hidden, 1), nn.ReLU(),
         )  # fmt: skip
         self.width = hidden
         self.linear = blocks.classifier(hidden, num_classes)
@@ -221,7 +221,7 @@ class MGICMobileNetV3Code(Network):
         super().__init__(config)
         c = round_width(config.width * config.stem)
         self.stem = nn.Sequential(
-            blocks.conv(config.in_channels, c, kernel=1), nn.BatchNorm2d(c), nn.ReLU()
+            blocks.conv(config.in_channels, c, kernel=1), blocks.norm("batch", c), nn.ReLU()
         )
         self.levels = by_resolution(Bneck, config, c)
         c = self.levels[-1][-1].c

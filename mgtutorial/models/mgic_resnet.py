@@ -134,7 +134,7 @@ class MGICResNet(Network):
             if level or channels[0] != c:
                 Pi = nn.Sequential(
                     blocks.conv(c, channels[0], stride=2 if level else 1, groups=c),
-                    nn.BatchNorm2d(channels[0]),
+                    blocks.norm("batch", channels[0]),
                     nn.ReLU(),
                 )
             members = [mgic.MGIC(block, channels, groups) for _ in range(n)]

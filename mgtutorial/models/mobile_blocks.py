@@ -197,11 +197,11 @@ class InvertedBottleneck(nn.Module):
         self.shortcut = c_out == c
         parts = []
         if m != c:
-            parts += [pointwise(c, m, groups), nn.BatchNorm2d(m), act()]
-        parts += [blocks.conv(m, m, kernel=kernel, groups=m), nn.BatchNorm2d(m), act()]
+            parts += [pointwise(c, m, groups), blocks.norm("batch", m), act()]
+        parts += [blocks.conv(m, m, kernel=kernel, groups=m), blocks.norm("batch", m), act()]
         if squeeze is not None:
             parts.append(squeeze(m))
-        parts += [pointwise(m, c_out, groups), nn.BatchNorm2d(c_out)]
+        parts += [pointwise(m, c_out, groups), blocks.norm("batch", c_out)]
         self.branch = nn.Sequential(*parts)
 
     def forward(self, x):
@@ -257,7 +257,7 @@ class MobileHead(nn.Module):
     def __init__(self, c, features, hidden, num_classes, act):
         super().__init__()
         self.features = nn.Sequential(
-            blocks.conv(c, features, kernel=1), nn.BatchNorm2d(features), act()
+            blocks.conv(c, features, kernel=1), blocks.norm("batch", features), act()
         )
         self.hidden = nn.Sequential(nn.Linear(features, hidden), act())
         self.width = hidden

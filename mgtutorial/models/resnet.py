@@ -98,7 +98,7 @@ class Shortcut(nn.Module):
         self.projection = None
         if kind == "projection" and (stride != 1 or c_in != c_out):
             self.projection = nn.Sequential(
-                blocks.conv(c_in, c_out, kernel=1, stride=stride), nn.BatchNorm2d(c_out)
+                blocks.conv(c_in, c_out, kernel=1, stride=stride), blocks.norm("batch", c_out)
             )
 
     def forward(self, x):
@@ -138,9 +138,9 @@ class BasicBlock(nn.Module):
     def __init__(self, c_in, width, stride=1, shortcut="projection", groups=1):
         super().__init__()
         self.conv1 = blocks.conv(c_in, width, stride=stride, groups=groups)
-        self.norm1 = nn.BatchNorm2d(width)
+        self.norm1 = blocks.norm("batch", width)
         self.conv2 = blocks.conv(width, width, groups=groups)
-        self.norm2 = nn.BatchNorm2d(width)
+        self.norm2 = blocks.norm("batch", width)
         self.shortcut = Shortcut(c_in, width, stride, shortcut)
 
     def forward(self, x):
@@ -171,11 +171,11 @@ class Bottleneck(nn.Module):
         super().__init__()
         c_out = self.expansion * width
         self.conv1 = blocks.conv(c_in, width, kernel=1, groups=groups)
-        self.norm1 = nn.BatchNorm2d(width)
+        self.norm1 = blocks.norm("batch", width)
         self.conv2 = blocks.conv(width, width, stride=stride, groups=groups)
-        self.norm2 = nn.BatchNorm2d(width)
+        self.norm2 = blocks.norm("batch", width)
         self.conv3 = blocks.conv(width, c_out, kernel=1, groups=groups)
-        self.norm3 = nn.BatchNorm2d(c_out)
+        self.norm3 = blocks.norm("batch", c_out)
         self.shortcut = Shortcut(c_in, c_out, stride, shortcut)
 
     def forward(self, x):
