@@ -20,6 +20,7 @@ from .fused import Fused, fuse
 from .ghostnet import GhostNet, GhostNetConfig
 from .implicit_function import ImplicitConfig
 from .lean import Lean
+from .lraspp import LRASPP, LRASPPConfig, atrous, take_encoder
 from .mgiad import MGiaD, MGiaDConfig
 from .mgic import MGIC, TransferChain, TransfersConfig, group_numbers, halvings
 from .mgic_mobilenetv3 import MGICMobileNetV3, MGICMobileNetV3Config
@@ -39,6 +40,7 @@ from .sic import SiC
 
 __all__ = [
     "CONFIGS",
+    "LRASPP",
     "MGIC",
     "PLACEMENTS",
     "BasicBlock",
@@ -46,6 +48,7 @@ __all__ = [
     "GhostNet",
     "GhostNetConfig",
     "ImplicitConfig",
+    "LRASPPConfig",
     "Lean",
     "MGICMobileNetV3",
     "MGICMobileNetV3Code",
@@ -72,6 +75,7 @@ __all__ = [
     "activations_in_training",
     "applications_written",
     "as_dict",
+    "atrous",
     "blocks",
     "built",
     "count_macs",
@@ -89,5 +93,6 @@ __all__ = [
     "placements_of_code",
     "save",
     "spectrum",
+    "take_encoder",
     "weights_by_part",
 ]
