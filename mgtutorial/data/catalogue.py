@@ -10,6 +10,8 @@ from ..errors import choose
 from .image_folders import ImageFolders
 from .local_copies import JpegCopy
 from .made import Made, digits, synthetic
+from .mask_files import CityscapesFolders, MadeShapes, MaskArchive
+from .mask_sets import MaskSet
 from .readers import Reader
 from .tiny_imagenet import TinyImageNet
 from .torchvision_files import TorchvisionFiles
@@ -206,3 +208,41 @@ def info(name):
     ('official files', 'folders')
     """
     return SETS[choose("data set", name, NAMES)]
+
+
+# The colours are those of the data sets' own pictures.
+_MASKS = (
+    MaskSet(
+        "camvid",
+        ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car",
+         "pedestrian", "bicyclist"),
+        ((128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222),
+         (128, 128, 0), (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192)),
+        # the channels' mean and deviation over the 367 training images
+        mean=(0.414, 0.427, 0.434), std=(0.302, 0.306, 0.302),
+        reader=MaskArchive(
+            "camvid11_180x240/camvid11_180x240.zip", "SegNet's 11 classes, 180 x 240", ignored=11
+        ),
+        by_hand="camvid11_180x240/camvid11_180x240.zip",
+    ),
+    MaskSet(
+        "cityscapes",
+        ("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
+         "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train",
+         "motorcycle", "bicycle"),
+        ((128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153),
+         (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152),
+         (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70), (0, 60, 100),
+         (0, 80, 100), (0, 0, 230), (119, 11, 32)),
+        mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+        reader=CityscapesFolders("cityscapes"),
+        by_hand="the folders cityscapes/leftImg8bit and cityscapes/gtFine",
+    ),
+    MaskSet(
+        "shapes", ("ground", "disc", "box"), ((220, 220, 220), (200, 80, 60), (60, 90, 200)),
+        mean=(0.5,) * 3, std=(0.25,) * 3, reader=MadeShapes(),
+    ),
+)  # fmt: skip
+
+#: The data sets with a class for each pixel: :func:`mgtutorial.data.masks.load` reads them.
+MASKS = {record.name: record for record in _MASKS}

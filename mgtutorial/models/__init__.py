@@ -22,6 +22,7 @@ from .galerkin import GalerkinConfig, GalerkinMgNet
 from .ghostnet import GhostNet, GhostNetConfig
 from .implicit_function import ImplicitConfig
 from .lean import Lean
+from .lraspp import LRASPP, LRASPPConfig, atrous, take_encoder
 from .mgiad import MGiaD, MGiaDConfig
 from .mgic import MGIC, TransferChain, TransfersConfig, group_numbers, halvings
 from .mgic_mobilenetv3 import MGICMobileNetV3, MGICMobileNetV3Config
@@ -41,6 +42,7 @@ from .sic import SiC
 
 __all__ = [
     "CONFIGS",
+    "LRASPP",
     "MGIC",
     "PLACEMENTS",
     "BasicBlock",
@@ -52,6 +54,7 @@ __all__ = [
     "GhostNet",
     "GhostNetConfig",
     "ImplicitConfig",
+    "LRASPPConfig",
     "Lean",
     "MGICMobileNetV3",
     "MGICMobileNetV3Code",
@@ -80,6 +83,7 @@ __all__ = [
     "activations_in_training",
     "applications_written",
     "as_dict",
+    "atrous",
     "blocks",
     "built",
     "count_macs",
@@ -97,5 +101,6 @@ __all__ = [
     "placements_of_code",
     "save",
     "spectrum",
+    "take_encoder",
     "weights_by_part",
 ]

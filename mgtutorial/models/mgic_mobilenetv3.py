@@ -12,6 +12,7 @@ References
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import nn
 
@@ -132,11 +133,14 @@ class MGICMobileNetV3Config(NetworkConfig):
     in_channels: int = 3
     num_classes: int = 1000
 
+    least_features: ClassVar = 1
+
     def __post_init__(self):
         super().__post_init__()
         check_bottlenecks(self)
         rows = self.bottlenecks
-        self.check_whole(1, "group_size", "coarsest", "stem", "features", "hidden")
+        self.check_whole(1, "group_size", "coarsest", "stem", "hidden")
+        self.check_whole(self.least_features, "features")
         self.check_images()
         choose("connector", self.connector, ("dense", "depthwise"))
         choose("grouping", self.grouping, ("size", "number"))

@@ -181,6 +181,8 @@ class InvertedBottleneck(nn.Module):
         Make a module: of the number of hidden channels, and of nothing. `squeeze` may be None.
     c_out : int, optional
         Channels of the result; default: `c`.
+    stride : int
+        Of the depthwise convolution; the branch alone leads to another resolution, too.
 
     Examples
     --------
@@ -191,17 +193,17 @@ class InvertedBottleneck(nn.Module):
     Book: mgic, mgic-networks
     """
 
-    def __init__(self, c, m, kernel, groups, squeeze, act, c_out=None):
+    def __init__(self, c, m, kernel, groups, squeeze, act, c_out=None, stride=1):
         super().__init__()
-        c_out = c if c_out is None else c_out
-        self.shortcut = c_out == c
+        self.c = c if c_out is None else c_out
+        self.shortcut = self.c == c and stride == 1
         parts = []
         if m != c:
             parts += [pointwise(c, m, groups), blocks.norm("batch", m), act()]
-        parts += [blocks.conv(m, m, kernel=kernel, groups=m), blocks.norm("batch", m), act()]
+        parts += [blocks.conv(m, m, kernel, stride, groups=m), blocks.norm("batch", m), act()]
         if squeeze is not None:
             parts.append(squeeze(m))
-        parts += [pointwise(m, c_out, groups), blocks.norm("batch", c_out)]
+        parts += [pointwise(m, self.c, groups), blocks.norm("batch", self.c)]
         self.branch = nn.Sequential(*parts)
 
     def forward(self, x):

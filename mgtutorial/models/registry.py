@@ -9,6 +9,7 @@ from importlib import import_module
 
 from ..errors import InvalidValue, Names, choose
 from .implicit_function import ImplicitConfig
+from .lraspp import LRASPPConfig
 from .mgic import TransfersConfig
 
 #: The files of this folder that have an architecture: each names the networks of its paper in
@@ -37,7 +38,7 @@ CONFIGS = Names(
 )
 
 # Kinds of networks that no table names one by one.
-_UNNAMED = (ImplicitConfig, TransfersConfig)
+_UNNAMED = (ImplicitConfig, TransfersConfig, LRASPPConfig)
 _KINDS = Names(
     "kind of network", {c.__name__: c for c in (*map(type, CONFIGS.values()), *_UNNAMED)}
 )

@@ -176,8 +176,10 @@ def _train(config, task, samples, kept, bar, limit, team):
     split, final = "val", held_out
     if final is None:  # the test set is read once, here
         split, final = "test", task.evaluation("test")
-    metric = Metric(task.metric, _score(tested, task, final, team), split)
-    return _record(config, kept.run, task, model, samples, final, metric, curve, team)
+    tally = team.on_first(lambda: _tally(tested, task, final))
+    metric = Metric(task.metric, task.score(tally, final.n), split)
+    details = task.details(tally, final.n)
+    return _record(config, kept.run, task, model, samples, final, metric, curve, team, details)
 
 
 def _stop_in_time(limit, curve, config, samples, task, team):
@@ -198,16 +200,20 @@ def _score(network, task, samples, team):
     return team.on_first(lambda: evaluate(network, task, samples))
 
 
-@torch.no_grad()
 def evaluate(network, task, samples):
     """Return the metric of a network on samples of its task, in evaluation mode."""
+    return task.score(_tally(network, task, samples), samples.n)
+
+
+@torch.no_grad()
+def _tally(network, task, samples):
     network.eval()
     tally = 0
     for x, y in task.batches(samples):
         with autocast(task.config, task.device):
             z = network(x)
         tally += task.tally(z, y)
-    return task.score(tally, samples.n)
+    return tally
 
 
 def _line(row, task):
@@ -216,7 +222,7 @@ def _line(row, task):
     return f"epoch {row.epoch}: loss {row.loss:.4g}, {training}{held_out}, {row.seconds:.0f} s"
 
 
-def _record(config, run, task, model, samples, final, metric, curve, team):
+def _record(config, run, task, model, samples, final, metric, curve, team, details):
     return Record(
         digest=run,
         choices=config.as_dict(),
@@ -229,6 +235,7 @@ def _record(config, run, task, model, samples, final, metric, curve, team):
         seconds=round(sum(row.seconds for row in curve), 3),
         device=describe(task.device),
         partial=config.partial,
+        details=details,
         **team.record,
         **records.circumstances(),
     )

@@ -18,7 +18,7 @@ from ..models.config import plain_fields
 from .orthogonalised import OrthogonalisedSGD
 
 #: The schedules that :func:`learning_rate` knows.
-SCHEDULES = ("cosine", "step", "one-cycle", "constant")
+SCHEDULES = ("cosine", "step", "one-cycle", "constant", "poly")
 
 
 def falls(config):
@@ -31,11 +31,13 @@ def learning_rate(config, epoch, fraction):
 
     ``cosine`` and ``step`` change between epochs, as the papers' code does;
     ``one-cycle`` changes at every step: linearly up to the peak over the first quarter
-    of the run, or the recipe's ``warm_up``, then along a cosine to zero [1]_.
+    of the run, or the recipe's ``warm_up``, then along a cosine to zero [1]_. ``poly``
+    falls at every step, as the power 0.9 of what is left of the run [2]_.
 
     References
     ----------
     .. [1] L. N. Smith and N. Topin, Super-convergence (2018).
+    .. [2] L.-C. Chen et al., Rethinking atrous convolution for semantic image segmentation (2017).
 
     Examples
     --------
@@ -50,6 +52,8 @@ def learning_rate(config, epoch, fraction):
         return config.lr * 0.1 ** (epoch // config.step_epochs)
     if config.schedule == "cosine":
         return config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+    if config.schedule == "poly":
+        return config.lr * (1 - (epoch + fraction) / config.epochs) ** 0.9
     recipe = getattr(config, "recipe", None)
     t, peak = (epoch + fraction) / config.epochs, recipe.warm_up if recipe else 0.25
     if t < peak:

@@ -4,6 +4,7 @@ A field that is new gets a default here and is described in ``results/README.md`
 has to know it. Lines of an older schema are lifted when they are read, never on the disk.
 """
 
+import math
 import re
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from .coarse_channels import CoarseConfig
 from .devices import Device
 from .plane import PlaneConfig
 from .protocols import TrainConfig
+from .segmentation import SegmentationConfig
 
 SCHEMA = 2
 
@@ -142,6 +144,8 @@ class Record:
         Processes that shared the run.
     strategy, batch_norm : str or None
         How they shared it, and over what their batch norm took its statistics.
+    details : dict or None
+        Parts of the metric by name, such as the IoU of each class.
     """
 
     digest: str
@@ -161,6 +165,7 @@ class Record:
     world_size: int = 1
     strategy: str | None = None
     batch_norm: str | None = None
+    details: dict | None = None
 
     @cached_property
     def config(self):
@@ -171,7 +176,7 @@ class Record:
         UnknownName, InvalidValue
             If the choices are those of another version.
         """
-        named_by = {"function": PlaneConfig, "filters": CoarseConfig}
+        named_by = {"function": PlaneConfig, "filters": CoarseConfig, "crop": SegmentationConfig}
         kind = next((kind for key, kind in named_by.items() if key in self.choices), TrainConfig)
         return kind.from_dict(self.choices)
 
@@ -253,6 +258,8 @@ class Record:
         whole("n", self.data.n)
         whole("n", self.evaluated_on.n)
         real("seconds", self.seconds)
+        for name, value in (self.details or {}).items():
+            real(name, value, least=-math.inf)
         check_curve(self.curve, self.choices.get("epochs"))
 
     def to_json(self):

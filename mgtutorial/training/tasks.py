@@ -95,6 +95,10 @@ class Task:
         """Return the metric, a float, from the sum of the tallies over `n` samples."""
         return float(total) / n
 
+    def details(self, total, n):
+        """Return what the sum of the tallies says beside the metric: names and numbers, or None."""
+        return None
+
 
 class Classification(Task):
     """Images and their classes: cross-entropy, and the fraction that is classified rightly."""

@@ -7,7 +7,7 @@ import torch
 
 from mgtutorial import models
 from mgtutorial.data import plane_functions
-from mgtutorial.models import ImplicitConfig, TransfersConfig, count_weights
+from mgtutorial.models import ImplicitConfig, TransfersConfig, count_weights, lraspp
 from mgtutorial.models.ghostnet import GhostModule
 from mgtutorial.models.implicit_function import PRINTED_BLOCKS
 from mgtutorial.reproduction.papers.printed_table import read_table
@@ -175,3 +175,22 @@ def test_worlds_a_chain_learns_in_stairs():
     bound = error_of(principal_components(test, 8), test)
     assert all(r.metric.value > bound for r in runs.values())
     assert runs[16, 0].metric.value < 1.01 * bound < 1.4 * bound < runs[32, 0].metric.value
+
+
+def test_worlds_table_of_the_segmentation_networks():
+    _, *rows = rows_of("tab-worlds-segmentation")
+    printed = {}
+    for r in read_table("mgic_table9_cityscapes.csv"):
+        name = r["backbone"].replace("_", "-") + (f"-g{r['s_g']}" if r["s_g"] else "")
+        if r["paper_version"] == "sisc":
+            printed[name] = (r["params_m"], r["flops_b"])
+    assert [row[0] for row in rows] == list(lraspp.NAMED) == list(printed)
+    macs = {}
+    for name, weights, millions, billions, flops in rows:
+        net = lraspp.NAMED[name]
+        macs[name] = models.count_macs(net, (1024, 2048))
+        assert weights == f"{count_weights(net):,}" and billions == f"{macs[name] / 1e9:.2f}"
+        assert (millions, flops) == printed[name]
+    small, other = (lraspp.NAMED[name] for name in ("mgic-small-g64", "mobilenetv3-small"))
+    assert 1.15 < count_weights(small) / count_weights(other) < 1.25  # a fifth more
+    assert 1.2 < macs["mgic-small-g64"] / macs["mobilenetv3-small"] < 1.3  # a quarter more

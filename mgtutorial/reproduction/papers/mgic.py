@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from ...models import registry
+from ...models import lraspp, registry
 from ...models.ghostnet import GhostNetConfig
 from ...models.mgic import TransfersConfig
 from ...models.mgic_mobilenetv3 import MGICMobileNetV3Config
@@ -47,8 +47,10 @@ def _known(line):
 
 
 def _cityscapes(line):
-    name = line["backbone"].replace("_", "-") + (f"-g{line['s_g']}" if line["s_g"] else "")
-    return name, None
+    name = line["backbone"].replace("_", "-")
+    if "mgic" in name:
+        name += f"-g{line['s_g'] or 64}"  # the first version does not print it
+    return name, lraspp.NAMED[name]
 
 
 def _label(line):
@@ -100,5 +102,6 @@ PAPER = Paper(
         "mgic-table1": "MGIC, Table 1 and Figure 3: coarse channels",
         "mgic-table2": "MGIC, Table 2 and Figure 4: functions of the plane",
         "mgic-table8": "MGIC, Table 8: inference times",
+        "mgic-table9": "MGIC, Table 9: a class for each pixel",
     },
 )  # fmt: skip
