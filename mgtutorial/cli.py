@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import gc
 import os
+import signal
 import sys
 import warnings
 
@@ -44,6 +45,8 @@ def main(argv=None):
         print(f"mgtutorial: {missing(error.name)}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
+        if argv is None:  # a process on its way out: a second Ctrl-C would only make it noisy
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         goes_on = arguments.run in (_train, _reproduce, _sweep)
         said = "the same command goes on from the last epoch." if goes_on else "nothing is kept."
         print(f"mgtutorial: stopped; {str(stop) or said}", file=sys.stderr)

@@ -350,3 +350,30 @@ def test_an_output_that_is_full_or_closed_is_no_traceback(words):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as closed:
         closed.stdout.close()
         assert closed.stderr.read() == b"" and closed.wait() == 141
+
+
+TWICE = """
+import atexit, os, signal, sys
+from mgtutorial import cli
+
+def stopped(arguments):
+    atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))  # in the midst of its end
+    os.kill(os.getpid(), signal.SIGINT)
+
+setattr(cli, sys.argv.pop(), stopped)
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process at once on Windows")
+@pytest.mark.parametrize(
+    ("command", "kept"), [(["data"], "nothing is kept"), (["sweep", "--plan", "x"], "goes on")]
+)
+def test_ctrl_c_twice_is_one_line(command, kept):
+    """A second one arrives while the first is on its way: torch, for one, still imports then."""
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE, *command, f"_{command[0]}"], capture_output=True, text=True
+    )
+    assert done.returncode == 130, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("mgtutorial: stopped; ") and kept in line

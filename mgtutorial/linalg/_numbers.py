@@ -36,6 +36,11 @@ def floating(u, *coefficients, what="the right-hand side"):
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(u, torch.Tensor):
         return _tensor(u, turns, what, torch)
+    if np.ma.is_masked(u):  # a plain array would have the numbers below the mask
+        raise InvalidValue(
+            f"{what} has {int(np.ma.getmaskarray(u).sum())} masked entries, whose numbers are not "
+            "known: give a plain array, such as its filled(0)."
+        )
     try:
         u = np.asarray(u)
         if u.dtype == object:  # whole numbers beyond 64 bits, fractions, None
@@ -77,6 +82,7 @@ def in_type(u, coefficients):
 def _tensor(u, turns, what, torch):
     if u.device.type == "meta":
         raise InvalidValue(f"{what} lies on the device meta, which keeps no numbers: give them.")
+    u = u.resolve_conj().resolve_neg()  # what is only noted so has no real view
     if u.is_quantized:
         u = u.dequantize()
     if u.layout is not torch.strided:

@@ -220,7 +220,7 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
     norm = norm or two_norm
     A = levels[0].A
     given, f = f, floating(f, *_coefficients(A))
-    if isinstance(A, Stencil) and f.ndim < A.d:
+    if isinstance(A, Stencil) and (f.ndim < A.d or 0 in f.shape[f.ndim - A.d :]):
         raise InvalidValue(
             f"a right-hand side of shape {tuple(f.shape)}: give an array whose last {A.d} axes are "
             "the grid."

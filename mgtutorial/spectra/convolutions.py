@@ -170,7 +170,7 @@ class Convolution:
             For a grid with other than `d` axes; one smaller than the kernel; or one too small for
             what the padding reads from it.
         """
-        shape = tuple(shape)
+        shape = axes_of(shape, self.d)
         if len(shape) != self.d or not all(_whole(n, 1) for n in shape):
             raise InvalidValue(
                 f"a grid of shape {shape} for a kernel of sizes {self.sizes}: give {self.d} "
@@ -225,7 +225,7 @@ class Convolution:
         InvalidValue
             As :meth:`output_shape`.
         """
-        shape, out = tuple(shape), self.output_shape(shape)
+        out, shape = self.output_shape(shape), tuple(shape)
         number = np.arange(math.prod(shape)).reshape(shape)
         along = [self._reads(axis, shape[axis], out[axis]) for axis in range(self.d)]
         rows, columns, entries = [], [], []
@@ -267,7 +267,7 @@ class Convolution:
         """
         import torch
 
-        shape, out = tuple(shape), self.output_shape(shape)
+        out, shape = self.output_shape(shape), tuple(shape)
         kernel = double(self.kernel)
         A = Convolution(
             kernel, self.stride, self.dilation, self.groups, self.padding, self.padding_mode
@@ -285,6 +285,15 @@ class Convolution:
 
         size = (self.c_out * math.prod(out), self.c_in * math.prod(shape))
         return scipy.sparse.linalg.LinearOperator(size, matvec, rmatvec, dtype=kernel.dtype)
+
+
+def axes_of(shape, d):
+    """Return the shape of a grid as a tuple; raise if it is none, such as a number."""
+    try:
+        return tuple(shape)
+    except TypeError:
+        example = ", ".join(["16"] * d) + "," * (d == 1)
+        raise InvalidValue(f"the grid is {shape!r}: give a tuple, such as ({example}).") from None
 
 
 def double(kernel):

@@ -37,6 +37,7 @@ from ..linalg.polynomials import propagation
 from ._frequencies import Frequencies, all_frequencies, output_grid, symbol_blocks, weights
 from ._squares import DOUBT, Squares, worthwhile
 from ._strides import with_zeros, without_idle_strides
+from .convolutions import axes_of
 from .extremal import extremal_singular_values
 from .layers import as_convolution
 
@@ -349,7 +350,7 @@ def convolution_symbol(kernel, shape):
 
     Book: symbols, eq-sym-symbol
     """
-    sizes = tuple(kernel.shape[2:])
+    sizes, shape = tuple(kernel.shape[2:]), axes_of(shape, kernel.ndim - 2)
     if len(sizes) != len(shape) or not sizes or any(s % 2 == 0 for s in sizes):
         raise InvalidValue(
             f"a kernel of shape {tuple(kernel.shape)} for a grid of shape {tuple(shape)}: give "

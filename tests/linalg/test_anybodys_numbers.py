@@ -200,6 +200,26 @@ def test_gradients_flow_through_a_solution():
         solve(poisson_levels(264), torch.ones(263, 263, requires_grad=True))
 
 
+@pytest.mark.parametrize("view", ["conjugate", "negative", "imaginary"])
+def test_tensors_that_only_note_a_sign(view):
+    """torch's lazy conjugates and negatives are numbers like others."""
+    f = torch.randn(N - 1, N - 1, dtype=torch.complex128)
+    shown = {"conjugate": f.conj(), "negative": f.conj().imag, "imaginary": torch._neg_view(f)}[
+        view
+    ]
+    assert shown.is_conj() or shown.is_neg()
+    found = solve(poisson_levels(N), shown)
+    plain = solve(poisson_levels(N), shown.resolve_conj().resolve_neg().numpy())
+    np.testing.assert_allclose(found.u.resolve_neg().numpy(), plain.u, atol=1e-12)
+
+
+def test_a_mask_that_hides_nothing_is_no_reason_to_refuse():
+    f = np.random.default_rng(0).standard_normal((N - 1, N - 1))
+    assert np.array_equal(
+        solve(poisson_levels(N), np.ma.array(f, mask=False)).u, solve(poisson_levels(N), f).u
+    )
+
+
 @pytest.mark.parametrize("boundary", ["dirichlet", "periodic"])
 def test_a_batch_of_any_scales_is_solved_member_by_member(boundary):
     rng = np.random.default_rng(3).standard_normal((3, 2, *poisson(N, boundary=boundary).shape))
@@ -226,6 +246,10 @@ MISTAKES = {
     "f text": (lambda f: solve(poisson_levels(N), "f"), "numbers"),
     "f None": (lambda f: solve(poisson_levels(N), None), "axes"),
     "f meta": (lambda f: solve(poisson_levels(N), torch.ones(3, 3, device="meta")), "meta"),
+    "f masked": (lambda f: solve(poisson_levels(N), np.ma.masked_less(f, 2)), "masked"),
+    "u masked": (lambda f: solve(poisson_levels(N), f, u=np.ma.masked_equal(f, 1)), "the start"),
+    "f empty": (lambda f: solve(poisson_levels(N), f[:, :0]), "axes are the grid"),
+    "fast masked": (lambda f: PoissonSolver(N).solve(np.ma.masked_less(f, 2)), "masked"),
     "f ragged": (lambda f: solve(poisson_levels(N), [[1, 2], [3]]), "numbers"),
     "nu": (lambda f: poisson_levels(N, nu=(-1, 1)), "nu.0. = -1"),
     "nu one": (lambda f: poisson_levels(N, nu=2), "two whole numbers"),

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from contextlib import redirect_stdout
@@ -259,13 +260,13 @@ def test_no_path_of_somebodys_machine():
     assert {name: match[0] for name, match in found.items() if match} == {}
 
 
-def test_wheel_holds_the_package_and_nothing_else(tmp_path):
+def test_wheel_holds_the_package_and_nothing_else_and_the_source_archive_all(tmp_path):
     pytest.importorskip("setuptools")
     for path in tracked():
         copy = tmp_path / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
+    build = "from setuptools import build_meta as b; b.build_sdist('dist'); b.build_wheel('dist')"
     command = [sys.executable, "-W", "ignore", "-c", build]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
@@ -278,6 +279,11 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
     assert modules == {name for name in names if name.endswith(".py")}
     assert any(name.startswith("mgtutorial/results/published/") for name in names)
     assert any(name.endswith("/LICENSE") for name in names)
+    (archive,) = (tmp_path / "dist").glob("*.tar.gz")
+    with tarfile.open(archive) as opened:  # with it one can do what one can with a clone
+        held = {name.partition("/")[2] for name in opened.getnames()}
+    assert {p.relative_to(ROOT).as_posix() for p in tracked()} - held == set()
+    assert not [name for name in held if "__pycache__" in name or name.startswith("_build")]
 
 
 # ------------------------------------------------------------------------- importing

@@ -82,6 +82,14 @@ def test_bad_input_is_one_sentence():
         convolution_symbol(np.ones((1, 1, 2, 2)), (4, 4))
     with pytest.raises(InvalidValue, match="one odd size"):
         convolution_symbol(np.ones((1, 1, 3, 3)), (4,))
+    A = as_convolution(np.ones((1, 1, 3)))
+    for f in (symbol, singular_values, eigenvalues, operator_norm, convolution_symbol):
+        for shape in (8, None, 8.0):
+            with pytest.raises(InvalidValue, match=r"such as \(16,\)"):
+                f(A.kernel if f is convolution_symbol else A, shape)
+    for f in (A.output_shape, A.sparse, lambda shape: operator_norm(A, shape, "zeros")):
+        with pytest.raises(InvalidValue, match="give a tuple"):
+            f(8)
 
 
 # ------------------------------------------------------------ any stride, dilation, groups
