@@ -71,7 +71,8 @@ def check_memory(config, samples, device, stages, parts=1):
     )
     for batch_size, side in stages:
         n, size = min(batch_size, samples.n) // parts, side or samples.size
-        if config.compile or 256 * n * size**2 < have / 32:
+        points = math.prod(size) if isinstance(size, tuple) else size**2
+        if config.compile or 256 * n * points < have / 32:
             continue  # far away: nothing has to be counted
         kept = activations_held(config.model, 2, size).bytes / 2 * share * n
         if kept > have:

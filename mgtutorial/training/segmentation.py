@@ -21,10 +21,9 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
-from .._numbers import real, whole
 from ..data import masks
 from ..data.mask_sets import IGNORED
-from ..errors import InvalidValue, choose
+from ..errors import InvalidValue, choose, real, whole
 from ..models.counting import count_macs
 from ..models.lraspp import LRASPPConfig
 from .constant_rate import ConstantRate
