@@ -98,8 +98,11 @@ def curves(rows, runs):
         epochs, losses = zip(*((epoch.epoch, epoch.loss) for epoch in run.curve), strict=True)
         ax.plot(epochs, losses, named[row], color=colour, label=label, alpha=0.8, linewidth=1.4)
     ax.set(xlabel="epoch", ylabel="mean training loss", ylim=(0, None))
+    ax.xaxis.get_major_locator().set_params(integer=True)
     if 0 < len(named) <= 6:
         ax.legend(fontsize=9)
+    elif named:  # too many for the picture: beside it
+        ax.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     if not named:
         ax.text(0.5, 0.5, "nothing run", ha="center", transform=ax.transAxes)
     return fig
