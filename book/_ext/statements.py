@@ -2,8 +2,8 @@ r"""Propositions and their proofs as boxes that have an address, and links where
 
 A chapter writes what a reader of the source would: a paragraph that begins with
 ``**Proposition 4 (smoothing property).**``, a proof from ``*Proof.*`` to ``$\square$``, and "by
-Proposition 4" or "Lemma 2 of Coarsening" elsewhere. The rest is made here. sphinx-proof makes such
-boxes of directives, but counts each kind for itself, where the book counts all of them in one row.
+Proposition 4" or "Lemma 2 of Coarsening" elsewhere. The rest is made here. sphinx-proof 0.2 makes
+such boxes of directives, but counts each kind for itself; the book counts all of them in one row.
 """
 
 import re
