@@ -58,9 +58,9 @@ class Network(nn.Module):
     def data(self, x):
         """The data ``f`` on the finest level, from images ``(n, in_channels, height, width)``."""
         self._check(x)
-        x = blocks.check_images(x, self.config.in_channels)
+        x = check_images(x, self.config.in_channels)
         self._warn_of_stem(x)
-        return blocks.check_size(self.stem(x), len(self.levels))
+        return check_size(self.stem(x), len(self.levels))
 
     def forward_features(self, x):
         """The features on the coarsest level, ``(n, c, height, width)``, from images."""
@@ -271,3 +271,79 @@ class StateNetwork(Network):
 
     def forward_levels(self, x):
         return [s.u for s in self.states(x)]
+
+
+def check_images(x, c_in):
+    """Return `x` as a network computes with it; raise if it has not `c_in` channels.
+
+    On a CPU the channels of a pixel are put side by side in memory ("channels last"), and every
+    layer after it keeps that order. The library's convolutions are faster so, those in groups most.
+
+    Parameters
+    ----------
+    x : tensor
+    c_in : int
+
+    Returns
+    -------
+    tensor
+        `x`, as floating-point numbers. Its shape is the same.
+
+    Raises
+    ------
+    InvalidValue
+        If `x` has not the shape ``(n, c_in, height, width)``.
+
+    Examples
+    --------
+    >>> check_images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), 3).dtype
+    torch.float32
+    """
+    if torch.jit.is_tracing():  # sizes are no numbers there; they were checked before
+        return x
+    if x.ndim != 4 or x.shape[1] != c_in:
+        raise InvalidValue(
+            f"the network takes images of shape (n, {c_in}, height, width), "
+            f"but was given {tuple(x.shape)}: change in_channels or the images."
+        )
+    x = x if torch.is_floating_point(x) else x.float()
+    # Not contiguous(): it leaves images of one channel as they are, whose order has two names.
+    return x.to(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+
+
+def check_size(f, levels):
+    """Return `f`; raise if its size cannot be halved once a level.
+
+    Parameters
+    ----------
+    f : tensor, shape (..., height, width)
+    levels : int
+        Of resolution; each has half the size of the one before, rounded up.
+
+    Raises
+    ------
+    InvalidValue
+        If some level would be left with a single pixel before the last one is reached.
+
+    Examples
+    --------
+    >>> check_size(torch.zeros(1, 3, 5, 4), levels=4).shape  # 5 x 4, 3 x 2, 2 x 1, 1 x 1
+    torch.Size([1, 3, 5, 4])
+
+    Book: from_multigrid_to_networks, networks-points
+    """
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # sizes may be no numbers
+        return f
+    size = tuple(f.shape[-2:])
+    most = 1 + (max(size) - 1).bit_length()  # a side of s pixels halves ceil(log2 s) times
+    if levels > most:
+        raise InvalidValue(
+            f"{levels} levels on a finest grid of {size[0]} x {size[1]}: it can be halved "
+            f"{most - 1} times, so give at most {most} levels, or larger images."
+        )
+    return f
+
+
+# A symbolic trace does not know sizes: it keeps the checks as calls in its graph.
+fx.wrap("check_images")
+fx.wrap("check_size")

@@ -109,7 +109,7 @@ def dtype_of(config):
 class Device:
     """What a run was computed on: ``"cuda"`` with the GPU's name, ``"cpu"`` with its threads.
 
-    The layout is the order of features in memory (:func:`mgtutorial.models.blocks.check_images`):
+    The layout is the order of features in memory (:func:`mgtutorial.models.network.check_images`):
     sums are in another order, so the last digits differ. None stands for channels first.
     """
 

@@ -8,7 +8,7 @@ import torch.autograd.forward_ad as fwd
 from torch import nn
 
 from mgtutorial.models import blocks
-from mgtutorial.models.batch_norm import BatchNorm2d, _Normalise, statistics
+from mgtutorial.models.blocks import BatchNorm2d, _Normalise, statistics
 
 SHAPES = pytest.mark.parametrize(
     "shape", [(128, 16, 28, 28), (64, 64, 16, 16), (37, 3, 5, 7), (1, 8, 9, 9), (64, 12, 2, 1)]

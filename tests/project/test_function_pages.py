@@ -27,7 +27,7 @@ FILES = {
 NO_PAGE = {
     "linalg/roots.py: check_degree": "is it a whole number?",
     "linalg/roots.py: points": "as an array of finite complex numbers",
-    "models/blocks.py: check_images": "is it a batch of images?",
+    "models/network.py: check_images": "is it a batch of images?",
     "spectra/convolutions.py: double": "as an array in double precision",
     "spectra/weight_files.py: is_path": "is it a path or a name?",
     "spectra/written.py: check_folder": "can it be written to?",

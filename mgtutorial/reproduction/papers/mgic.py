@@ -89,7 +89,7 @@ PAPER = Paper(
             9, "Cityscapes", "cityscapes", None, _cityscapes, accuracy="miou", operations="flops_b",
         ),
         "mgic-table11": _table(11, "ModelNet10", "modelnet10", None, _known),
-        "mgic-table12": _table(12, "CIFAR-10, group sizes and coarsest widths", "ablation", "cifar10", _resnet56),
+        "mgic-table12": _table(12, "CIFAR-10, widths of groups", "ablation", "cifar10", _resnet56),
     },
     trained=("mgic-table3", "mgic-table12", "mgic-table5", "mgic-table7"),
     families=(
