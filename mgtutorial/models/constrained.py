@@ -94,8 +94,8 @@ class ResolutionLevel(LevelModule):
     Examples
     --------
     >>> level = ResolutionLevel(8, 16, ConstrainedConfig())
-    >>> len(level.level().pre), level.omegas.shape
-    (2, torch.Size([2]))
+    >>> len(level.level().pre), len(level.steps)
+    (2, 2)
 
     Book: transposes, transposes-network
     """
@@ -103,8 +103,8 @@ class ResolutionLevel(LevelModule):
     def __init__(self, c, c_next, config):
         super().__init__()
         self.A = blocks.conv(c, c)
-        self.omegas = nn.Parameter(torch.empty(config.steps))
-        self.steps, self.constrained = config.steps, config.activation == "relu"
+        self.steps = nn.ParameterList(torch.empty(()) for _ in range(config.steps))
+        self.constrained = config.activation == "relu"
         self.R = self.Pi = None
         if c_next:
             self.R = mgnet.transfer(c, c_next)
@@ -119,7 +119,8 @@ class ResolutionLevel(LevelModule):
 
         if not self.A.weight.is_meta:
             weight = self.A.weight.detach().double().cpu().numpy()
-            self.omegas.data.fill_(float(singular_values(weight, (8, 8)).max()) ** -2)
+            for omega in self.steps:
+                omega.data.fill_(float(singular_values(weight, (8, 8)).max()) ** -2)
 
     def adjoint(self, r):
         """Return ``A^T r``: with zeros around the image, too, the transposed convolution."""
@@ -127,8 +128,8 @@ class ResolutionLevel(LevelModule):
 
     def level(self):
         steps = [
-            multigrid.correct(self.A, lambda r, i=i: self.omegas[i] * self.adjoint(r))
-            for i in range(self.steps)
+            multigrid.correct(self.A, lambda r, omega=omega: omega * self.adjoint(r))
+            for omega in self.steps
         ]
         pre = [projected(step) for step in steps] if self.constrained else steps
         return multigrid.Level(self.A, pre, R=self.R, Pi=self.Pi, linear=True)

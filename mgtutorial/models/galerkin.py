@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import fx, nn
 
 from ..errors import InvalidValue
 from .mgnet import MgNet, MgNetConfig
@@ -49,6 +49,9 @@ def galerkin_kernel(A, R):
     coarse = F.conv2d(F.conv2d(fine, A, padding=1), R, stride=2, padding=1, groups=c)
     # Image i is what a unit in channel i does; a kernel reads where that writes.
     return coarse[:, :, 1:4, 1:4].flip(2, 3).transpose(0, 1)
+
+
+fx.wrap("galerkin_kernel")  # a symbolic trace does not know sizes
 
 
 class GalerkinOperator(nn.Module):

@@ -29,7 +29,8 @@ def literal(x, state, config, training):
     for level, c in enumerate(config.channels):
         A = state[f"levels.{level}.A.weight"]
         adjoint = A.transpose(0, 1).flip(2, 3)  # as a convolution of its own
-        for omega in state[f"levels.{level}.omegas"]:
+        for i in range(config.steps):
+            omega = state[f"levels.{level}.steps.{i}"]
             r = f - F.conv2d(u, A, padding=1)
             u = s(u + omega * F.conv2d(r, adjoint, padding=1))
         if level + 1 < len(config.channels):
@@ -86,10 +87,10 @@ def test_a_step_enlarges_no_error_whatever_a_is(seed):
     f = level.A(solution)
     (step,) = level.level().pre
     u = torch.relu(torch.randn_like(solution))
-    assert float(level.omegas[0].detach()) <= 2 / operator_norm(level.A, (9, 7), "zeros") ** 2
+    assert float(level.steps[0].detach()) <= 2 / operator_norm(level.A, (9, 7), "zeros") ** 2
     for _ in range(20):
         s = step(State(u, None, f - level.A(u)))
-        linear = (solution - u) - level.omegas * level.adjoint(level.A(solution - u))
+        linear = (solution - u) - level.steps[0] * level.adjoint(level.A(solution - u))
         assert (solution - s.u).norm() <= linear.norm() * (1 + 1e-12)
         assert linear.norm() <= (solution - u).norm()
         assert bool((s.u >= 0).all())

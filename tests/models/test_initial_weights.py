@@ -73,6 +73,7 @@ def configs():
     yield from registry.CONFIGS.items()
     yield "implicit", registry.ImplicitConfig()
     yield "transfers", TransfersConfig(s_g=8)
+    yield "pixels", registry.LRASPPConfig()
 
 
 def test_every_kind_of_config_has_the_field_and_keeps_its_digest():
