@@ -3,9 +3,10 @@
 A step is zeroed gradients, forward pass, cross entropy and backward pass; the optimiser's is the
 same for all sides. ``difference`` is that of the gradient to the literal's in double precision, in
 units of its largest entry. An argument within rounding of ReLU's kink may fall on the other side of
-it, which shows here as some thousandths. With channels last it happens in most steps, with channels
-first, as in the transcription, in few. ``first`` is the wall time of the first step, in which a
-compiled side is compiled.
+it, which shows here as some thousandths, for the literal as well. ``alike`` is the difference with
+each activation of the exact run deciding as that of the side did, and ``other`` how many would have
+decided otherwise. ``first`` is the wall time of the first step, in which a compiled side is
+compiled.
 """
 
 import copy
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from mgtutorial.models import Lean
+from tests.models import signs
 
 from .literal import Literal, case
 from .side_by_side import alternate
@@ -71,16 +73,30 @@ def measure(names=NAMES, repeat=5, compiled=True, batch=None):
         torch.set_num_threads(threads)
 
 
-def _measure(c, repeat, compiled):
-    found, first = sides(c, compiled), {}
+def compare(c, found):
+    """The facts on each side's gradient, after a step of it; the first step's wall time."""
+    facts, decided = {side: {} for side in found}, {}
     for side, (net, precision) in found.items():
         begun = time.perf_counter()
-        step(net, c.x, c.y, precision)
-        first[side] = time.perf_counter() - begun
+        if side in ("literal", "mgtutorial"):
+            with signs.Recorded() as decided[side]:
+                step(net, c.x, c.y, precision)
+        else:
+            step(net, c.x, c.y, precision)
+        facts[side]["first"] = time.perf_counter() - begun
     exact = c.literal.double().train()
     step(exact, c.x.double(), c.y)
-    exact = exact.gradients()
-    apart = {side: difference(gradients(net), exact) for side, (net, _) in found.items()}
+    for side, (net, _) in found.items():
+        facts[side]["difference"] = difference(gradients(net), exact.gradients())
+    for side, recorded in decided.items():
+        facts[side]["other"] = signs.replayed(lambda: step(exact, c.x.double(), c.y), recorded)
+        facts[side]["alike"] = difference(gradients(found[side][0]), exact.gradients())
+    return facts
+
+
+def _measure(c, repeat, compiled):
+    found = sides(c, compiled)
+    facts = compare(c, found)
     calls = {
         side: lambda net=net, precision=precision: step(net, c.x, c.y, precision)
         for side, (net, precision) in found.items()
@@ -88,6 +104,5 @@ def _measure(c, repeat, compiled):
     _, seconds = alternate(calls, repeat, processor=True)
     for side, values in seconds.items():
         yield {
-            "case": str(c), "side": side, "unit": "s", "values": values,
-            "facts": {"difference": apart[side], "first": first[side]},
+            "case": str(c), "side": side, "unit": "s", "values": values, "facts": facts[side],
         }  # fmt: skip

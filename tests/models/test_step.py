@@ -214,6 +214,14 @@ def test_a_fused_network_is_the_one_in_evaluation_mode(name, dtype, tolerance):
         assert not got.requires_grad
 
 
+@KINDS
+def test_a_fused_network_is_one_graph(name):
+    torch._dynamo.reset()
+    fused, x = fuse(network(name, torch.float32)), images(torch.float32)
+    graph = torch.compile(fused, backend="eager", fullgraph=True, dynamic=False)
+    torch.testing.assert_close(graph(x), fused(x), rtol=1e-5, atol=1e-5)
+
+
 def norms(net):
     return sum(isinstance(m, nn.BatchNorm2d) for m in net.modules())
 

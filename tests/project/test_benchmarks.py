@@ -167,6 +167,7 @@ def test_a_subject_runs_in_small(name):
     assert rows.table(found).count("\n") == len(found) + 1
     for r in found:
         assert r["facts"].get("difference", 0) < APART.get(name, 1e-12)
+        assert r["facts"].get("alike", 0) < 1e-5  # without what rounding decides
 
 
 def test_what_a_network_moves_is_counted_operation_by_operation():
