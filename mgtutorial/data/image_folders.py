@@ -5,6 +5,7 @@ epoch has its own generator, seeded from the epoch's seed and its index, so the
 batches do not depend on how many processes make them.
 """
 
+import functools
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -248,9 +249,21 @@ def _folder_of_classes():
         def make_dataset(
             self, directory, class_to_idx, extensions=None, is_valid_file=None, **rest
         ):
+            base = os.fspath(directory)
+
             def valid(path):
-                own = not is_hidden(os.path.relpath(path, directory))
-                return own and path.lower().endswith(extensions)
+                own = not is_hidden(os.path.relpath(path, base))
+                return own and path.lower().endswith(extensions) and once(os.path.dirname(path))
+
+            @functools.cache
+            def once(folder):  # links are followed: one that leads back up would multiply images
+                up = os.path.realpath(base)
+                chain = [up]
+                while len(folder) > len(base):
+                    chain.append(os.path.realpath(folder))
+                    folder = os.path.dirname(folder)
+                above = any(up.startswith(place.rstrip(os.sep) + os.sep) for place in chain)
+                return not above and len(chain) == len(set(chain))
 
             return torchvision().datasets.DatasetFolder.make_dataset(
                 directory, class_to_idx, is_valid_file=valid, **rest

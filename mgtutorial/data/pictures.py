@@ -1,6 +1,7 @@
 """One picture file, opened as it may lie on a disk: 8 bits a channel, or the reason why not."""
 
 import contextlib
+import os
 import warnings
 
 import numpy as np
@@ -34,6 +35,9 @@ def opened(source, mode):
     """
     from PIL import Image, UnidentifiedImageError
 
+    if isinstance(source, str | os.PathLike) and os.path.exists(source):
+        if not os.path.isfile(source):  # a pipe would be waited for
+            raise Unreadable("no regular file")
     try:
         with warnings.catch_warnings() if _main_thread() else contextlib.nullcontext():
             warnings.simplefilter("ignore")  # of large files and odd text in them: read on
