@@ -20,10 +20,10 @@ HERE = Path(__file__).parent
 BARS = HERE / "bars.csv"
 SUBJECTS = (
     "step", "inference", "memory", "data", "poisson", "spectra", "import", "book", "peaks",
-    "networks", "torchvision",
+    "networks", "torchvision", "mobile",
 )  # fmt: skip
 #: Of what times depend on; only what is installed is named.
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pyamg")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pyamg", "onnxruntime")
 UNITS = ("s", "B", "1/s", "images/s", "B/s", "flop/s")
 
 

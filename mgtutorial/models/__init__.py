@@ -28,6 +28,7 @@ from .mgic import MGIC, TransferChain, TransfersConfig, group_numbers, halvings
 from .mgic_mobilenetv3 import MGICMobileNetV3, MGICMobileNetV3Config
 from .mgic_mobilenetv3_code import MGICMobileNetV3Code, MGICMobileNetV3CodeConfig
 from .mgic_resnet import MGICResNet, MGICResNetConfig
+from .mgic_text import MGICText, MGICTextConfig
 from .mgnet import MgNet, MgNetConfig
 from .network import Network
 from .poly_mgiad import PolyMGiaD, PolyMGiaDConfig
@@ -62,6 +63,8 @@ __all__ = [
     "MGICMobileNetV3Config",
     "MGICResNet",
     "MGICResNetConfig",
+    "MGICText",
+    "MGICTextConfig",
     "MGiaD",
     "MGiaDConfig",
     "MgNet",

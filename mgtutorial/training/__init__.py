@@ -14,6 +14,7 @@ from .protocols import TrainConfig, configure, settings
 from .recipe import learning_rate
 from .record import Epoch, Metric, Record, Samples
 from .records import all_runs, digest
+from .segmentation import SegmentationConfig
 from .snapshots import Snapshots
 from .tasks import Classification, Task
 from .time_limits import TimeLimit
@@ -29,6 +30,7 @@ __all__ = [
     "PlaneConfig",
     "Record",
     "Samples",
+    "SegmentationConfig",
     "Snapshots",
     "Task",
     "TimeLimit",

@@ -73,7 +73,8 @@ def configs():
     yield from registry.CONFIGS.items()
     yield "implicit", registry.ImplicitConfig()
     yield "transfers", TransfersConfig(s_g=8)
-    yield "pixels", registry.LRASPPConfig()
+    yield "lraspp", models.LRASPPConfig()
+    yield "text", models.MGICTextConfig()
 
 
 def test_every_kind_of_config_has_the_field_and_keeps_its_digest():

@@ -151,9 +151,17 @@ SMALL = {
     "inference": {"names": ("mgiad-20-g4",), "batches": (1,), "repeat": 1, "compiled": False},
     "memory": {"names": ("mgnet-20",), "imagenet": False},
     "torchvision_spectra": {"chosen": ("squeezenet1_1", "ssdlite320_mobilenet_v3_large")},
+    "mobile": {
+        "names": ("mgtutorial ghostnet 1.0",),
+        "size": 64,
+        "repeat": 1,
+        "ways": ("eager", "ONNX Runtime"),
+        "batch": 2,
+        "passes": 1,
+    },
 }
 #: Of the facts: in double precision, but where networks compute in single precision or less.
-APART = {"inference": 1e-5, "step": 0.2}  # fmt: skip
+APART = {"inference": 1e-5, "step": 0.2, "mobile": 1e-4}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -161,6 +169,9 @@ def test_a_subject_runs_in_small(name):
     """(The data pipeline is in tests/data/test_images.py.)"""
     if name == "poisson":
         pytest.importorskip("pyamg", reason="not part of the environment of the tests")
+    if name == "mobile":
+        pytest.importorskip("onnxscript", reason="comes with the extra onnx")
+        pytest.importorskip("onnxruntime", reason="comes with the extra onnx")
     module = importlib.import_module(f"benchmarks.{name}")
     found = [rows.row(given) for given in module.measure(**SMALL[name])]
     assert found and any(r["side"].startswith(("mgtutorial", "torch")) for r in found)

@@ -1,5 +1,6 @@
 """What the page on MGIC beside its neighbours says in numbers."""
 
+import json
 from statistics import mean
 
 import pytest
@@ -194,3 +195,27 @@ def test_worlds_table_of_the_segmentation_networks():
     small, other = (lraspp.NAMED[name] for name in ("mgic-small-g64", "mobilenetv3-small"))
     assert 1.15 < count_weights(small) / count_weights(other) < 1.25  # a fifth more
     assert 1.2 < macs["mgic-small-g64"] / macs["mobilenetv3-small"] < 1.3  # a quarter more
+
+
+def test_worlds_table_of_times():
+    _, *table = rows_of("tab-worlds-times")
+    lines = {r["model"]: r for r in read_table("mgic_table8_inference_times.csv")}
+    text = (ROOT / "results/benchmarks.json").read_text(encoding="utf-8")
+    eager = {
+        r["side"].split()[1].replace("-", "_"): r
+        for r in json.loads(text)["subjects"]["mobile"]["rows"] if r["case"] == "one image, eager"
+    }  # fmt: skip
+    assert len(table) == len(lines) == len(eager) == 4
+    first, base = next(iter(lines.values())), next(iter(eager.values()))
+    for (name, phone, pc, here), line, row in zip(
+        table, lines.values(), eager.values(), strict=True
+    ):
+        assert name.replace("-", "_").lower().replace(" ", "_") + "x" == line["model"]
+        assert line["model"].startswith(row["side"].split()[1].replace("-", "_"))
+        for said, kind in ((phone, "mobile"), (pc, "pc")):
+            ratio = float(line[f"{kind}_runtime_ms"]) / float(first[f"{kind}_runtime_ms"])
+            assert said == f"{ratio:.2f}"
+        assert here == f"{row['median'] / base['median']:.2f}" and row["n"] == 50
+    macs = [row["facts"]["macs"] for row in eager.values()]
+    assert round(macs[-1] / macs[0], 2) == 0.56
+    assert max(row["median"] for row in eager.values()) == list(eager.values())[-1]["median"]
