@@ -28,6 +28,7 @@ from .mgic_resnet import MGICResNet, MGICResNetConfig
 from .mgnet import MgNet, MgNetConfig
 from .narrow import narrowed
 from .network import Network
+from .point_clouds import PointCloudConfig
 from .poly_mgnet import PolyMgNet, PolyMgNetConfig
 from .poly_placements import placements_of_code
 from .poly_roots import spectrum
@@ -59,6 +60,7 @@ __all__ = [
     "MgNetConfig",
     "Network",
     "NetworkConfig",
+    "PointCloudConfig",
     "PolyMgNet",
     "PolyMgNetConfig",
     "PolyStep",

@@ -10,6 +10,7 @@ from importlib import import_module
 from ..errors import InvalidValue, Names, choose
 from .implicit_function import ImplicitConfig
 from .mgic import TransfersConfig
+from .point_clouds import PointCloudConfig
 
 #: The files of this folder that have an architecture: each names the networks of its paper in
 #: ``NAMED``, for CIFAR-10 (those of ImageNet for ImageNet).
@@ -34,7 +35,7 @@ CONFIGS = Names(
 )
 
 # Kinds of networks that no table names one by one.
-_UNNAMED = (ImplicitConfig, TransfersConfig)
+_UNNAMED = (ImplicitConfig, PointCloudConfig, TransfersConfig)
 _KINDS = Names(
     "kind of network", {c.__name__: c for c in (*map(type, CONFIGS.values()), *_UNNAMED)}
 )

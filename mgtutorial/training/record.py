@@ -10,6 +10,7 @@ from functools import cached_property
 
 from .._numbers import real, whole
 from ..errors import InvalidValue
+from .clouds import CloudsConfig
 from .coarse_channels import CoarseConfig
 from .devices import Device
 from .plane import PlaneConfig
@@ -172,7 +173,7 @@ class Record:
         UnknownName, InvalidValue
             If the choices are those of another version.
         """
-        named_by = {"function": PlaneConfig, "filters": CoarseConfig}
+        named_by = {"function": PlaneConfig, "filters": CoarseConfig, "smoothing": CloudsConfig}
         kind = next((kind for key, kind in named_by.items() if key in self.choices), TrainConfig)
         return kind.from_dict(self.choices)
 
