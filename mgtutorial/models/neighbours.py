@@ -72,6 +72,8 @@ def check_clouds(points, k):
     Traceback (most recent call last):
     ...
     mgtutorial.errors.InvalidValue: a cloud of 8 points: each needs 8 neighbours beside itself, ...
+
+    Book: point_clouds, clouds-graph
     """
     if _is_recorded():  # sizes may be no numbers there; they were checked before
         return points
