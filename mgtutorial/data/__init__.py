@@ -7,6 +7,8 @@
 
 from .._torchvision import torchvision
 from .catalogue import NAMES, PUBLISHED, DataSet, info
+from .clouds import load_clouds
+from .clouds_in_memory import Clouds
 from .image_folders import FolderImages
 from .images import SPLITS, batches, load
 from .in_memory import Images
@@ -16,6 +18,7 @@ __all__ = [
     "NAMES",
     "PUBLISHED",
     "SPLITS",
+    "Clouds",
     "DataSet",
     "FolderImages",
     "Images",
@@ -24,5 +27,6 @@ __all__ = [
     "how_to_get",
     "info",
     "load",
+    "load_clouds",
     "torchvision",
 ]

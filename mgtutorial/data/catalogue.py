@@ -7,9 +7,11 @@ by a new one if their format is new: :class:`mgtutorial.data.readers.Reader` say
 from dataclasses import dataclass, replace
 
 from ..errors import choose
+from .cloud_files import Meshes, PointFile
 from .image_folders import ImageFolders
 from .local_copies import JpegCopy
 from .made import Made, digits, synthetic
+from .made_clouds import MadeClouds
 from .mask_files import CityscapesFolders, MadeShapes, MaskArchive
 from .mask_sets import MaskSet
 from .readers import Reader
@@ -180,6 +182,27 @@ _RECORDS = (
 SETS = {record.name: record for record in _RECORDS}
 NAMES = tuple(SETS)
 
+#: Data sets of clouds: `channels` are coordinates, `size` is the number of points.
+CLOUDS = {
+    record.name: record
+    for record in (
+        DataSet(
+            "modelnet10", 3, 10, 1024, mean=(0.0,) * 3, std=(1.0,) * 3,
+            readers=(
+                Meshes("ModelNet10", "10"),
+                PointFile("modelnet10_points1024/modelnet10_points1024_q16.npz"),
+            ),
+            augmentation="stretch-and-move",
+            by_hand="the folders ModelNet10/raw/CLASS/train and ModelNet10/raw/CLASS/test",
+            n_train=3991, n_test=908,
+        ),
+        DataSet(
+            "shapes", 3, 6, 128, mean=(0.0,) * 3, std=(1.0,) * 3, readers=(MadeClouds(),),
+            augmentation="stretch-and-move",
+        ),
+    )
+}  # fmt: skip
+
 #: The data sets of the published tables: those that lie in files.
 PUBLISHED = tuple(name for name, record in SETS.items() if record.in_files)
 
@@ -246,3 +269,27 @@ _MASKS = (
 
 #: The data sets with a class for each pixel: :func:`mgtutorial.data.masks.load` reads them.
 MASKS = {record.name: record for record in _MASKS}
+
+
+def clouds(name):
+    """Return the record of a data set of clouds.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`CLOUDS`.
+
+    Returns
+    -------
+    DataSet
+
+    Raises
+    ------
+    UnknownName
+
+    Examples
+    --------
+    >>> clouds("modelnet10").size
+    1024
+    """
+    return CLOUDS[choose("data set of clouds", name, CLOUDS)]

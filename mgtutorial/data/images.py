@@ -19,7 +19,7 @@ from ..errors import (
     choose,
 )
 from . import cache, catalogue, sources
-from .in_memory import Images, Part
+from .in_memory import Images
 
 __all__ = ["SPLITS", "Images", "batches", "load"]
 
@@ -64,7 +64,13 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
     >>> load("digits", "test")
     Images(name='digits', split='test', digest='...', source='embedded')
     """
-    info = catalogue.info(name)
+    return load_split(
+        catalogue.info(name), split, root=root, device=device, download=download, progress=progress
+    )
+
+
+def load_split(info, split, *, root=None, device="cpu", download=False, progress=True):
+    """As :func:`load`, for a record: of images, or of anything that a reader gives a part of."""
     choose("split", split, SPLITS)
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
@@ -75,7 +81,7 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
         official.fetch(info, root, progress)
         reader = official
     if reader is None:
-        raise DataNotFound(sources.not_found(name, root))
+        raise DataNotFound(sources.not_found(info.name, root))
     try:
         part = reader.read(info, split != "test", root, progress)
     except MgtutorialError:
@@ -84,10 +90,10 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
         found = reader.locate(info, root)
         where = found.where if found else cache.data_root(root)
         raise DataDamaged(
-            f"the files of {name!r} in {where} cannot be read "
+            f"the files of {info.name!r} in {where} cannot be read "
             f"({type(error).__name__}: {str(error)[:200]}): fetch them again."
         ) from error
-    if isinstance(part, Part):
+    if hasattr(part, "check"):  # what is in memory; files are looked at one by one
         part.check(info)
     return part.split(info, split, device)
 

@@ -76,13 +76,14 @@ def split_index(labels, split):
     return np.sort(order[:n] if split == "val" else order[n:])
 
 
-def taken(labels, n, what):
+def taken(labels, n, what, kind="images"):
     """The first `n` of a fixed stratified order, increasing.
 
     Raises
     ------
     InvalidValue
-        If `n` is not in 1 to ``len(labels)``; `what` names the images in the sentence.
+        If `n` is not in 1 to ``len(labels)``; `what` names the images, or what else `kind` says
+        that they are, in the sentence.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def taken(labels, n, what):
     10
     """
     if not 1 <= n <= len(labels):
-        raise InvalidValue(f"cannot take {n} images of {what}: choose 1 to {len(labels)}.")
+        raise InvalidValue(f"cannot take {n} {kind} of {what}: choose 1 to {len(labels)}.")
     return np.sort(stratified_order(labels, TAKE_SEED)[:n])
 
 

@@ -31,6 +31,7 @@ from .mgic_resnet import MGICResNet, MGICResNetConfig
 from .mgic_text import MGICText, MGICTextConfig
 from .mgnet import MgNet, MgNetConfig
 from .network import Network
+from .point_clouds import PointCloudConfig
 from .poly_mgiad import PolyMGiaD, PolyMGiaDConfig
 from .poly_mgnet import PolyMgNet, PolyMgNetConfig
 from .poly_placements import placements_of_code
@@ -71,6 +72,7 @@ __all__ = [
     "MgNetConfig",
     "Network",
     "NetworkConfig",
+    "PointCloudConfig",
     "PolyMGiaD",
     "PolyMGiaDConfig",
     "PolyMgNet",

@@ -12,6 +12,7 @@ from .implicit_function import ImplicitConfig
 from .lraspp import LRASPPConfig
 from .mgic import TransfersConfig
 from .mgic_text import MGICTextConfig
+from .point_clouds import PointCloudConfig
 
 #: The files of this folder that have an architecture: each names the networks of its paper in
 #: ``NAMED``, for CIFAR-10 (those of ImageNet for ImageNet).
@@ -39,7 +40,7 @@ CONFIGS = Names(
 )
 
 # Kinds of networks that no table names one by one.
-_UNNAMED = (ImplicitConfig, TransfersConfig, LRASPPConfig, MGICTextConfig)
+_UNNAMED = (ImplicitConfig, PointCloudConfig, TransfersConfig, LRASPPConfig, MGICTextConfig)
 _KINDS = Names(
     "kind of network", {c.__name__: c for c in (*map(type, CONFIGS.values()), *_UNNAMED)}
 )

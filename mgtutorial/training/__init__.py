@@ -5,6 +5,7 @@
 4
 """
 
+from .clouds import CloudsConfig
 from .coarse_channels import CoarseConfig
 from .devices import pick_device
 from .loop import evaluate, train
@@ -24,6 +25,7 @@ from .workspace import Workspace
 __all__ = [
     "Board",
     "Classification",
+    "CloudsConfig",
     "CoarseConfig",
     "Epoch",
     "Metric",

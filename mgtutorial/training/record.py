@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cached_property
 
 from ..errors import InvalidValue, real, whole
+from .clouds import CloudsConfig
 from .coarse_channels import CoarseConfig
 from .devices import Device
 from .plane import PlaneConfig
@@ -176,7 +177,12 @@ class Record:
         UnknownName, InvalidValue
             If the choices are those of another version.
         """
-        named_by = {"function": PlaneConfig, "filters": CoarseConfig, "crop": SegmentationConfig}
+        named_by = {
+            "function": PlaneConfig,
+            "filters": CoarseConfig,
+            "crop": SegmentationConfig,
+            "smoothing": CloudsConfig,
+        }
         kind = next((kind for key, kind in named_by.items() if key in self.choices), TrainConfig)
         return kind.from_dict(self.choices)
 

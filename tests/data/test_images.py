@@ -285,7 +285,7 @@ def test_root_is_argument_then_environment_then_cache(places, monkeypatch):
 
 def test_available_lists_every_name_and_what_to_do(places):
     listed = {row.name: row for row in sources.available()}
-    assert list(listed) == list(catalogue.NAMES)
+    assert list(listed) == [*catalogue.NAMES, *catalogue.CLOUDS]
     assert listed["digits"].state == "embedded"
     assert listed["cifar100"].state == "not here"
     assert "mgtutorial data --download cifar100" in listed["cifar100"].how

@@ -193,7 +193,7 @@ def test_poly_mgnet_at_all_widths(scale):
 def test_networks_of_others_are_called_so_and_mgics_own_are_not():
     for row in rows():
         assert (row.verdict == "not ours") == (row.config is None and "mgic" not in row.name)
-    assert {r.table for r in rows() if r.verdict == "no network"} == {"mgic-table11"}
+    assert not {r.table for r in rows() if r.verdict == "no network"}
     ours = [r for r in rows("mgic-table7") if r.verdict != "not ours"]
     built = ("mgic", "ghostnet")  # GhostNet is another's, and built here
     lines = read_table(PRINTED["mgic-table7"].csv)

@@ -1,0 +1,288 @@
+r"""Graphs of nearest neighbours on clouds of points, and what a layer takes from neighbours.
+
+A cloud is a tensor ``(points, 3)``. All clouds of a batch lie below each other as rows, and the
+graph holds for each row the rows of its `k` nearest neighbours in its own cloud, itself left out.
+Two operations go along its edges, for features :math:`x` with a row for each point:
+
+.. math:: \max_{j \in N(i)} x_j, \qquad \sum_{j \in N(i)} w_{ij} x_j.
+
+On a CPU, autograd's own backward pass through these takes ten times the rest of a training step,
+so both say here how their gradients go back. Nothing else differs, and a test holds them equal.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.spatial import cKDTree
+
+from ..errors import InvalidValue
+
+
+class Graph(NamedTuple):
+    """The neighbours of all points of a batch of clouds.
+
+    Attributes
+    ----------
+    points : torch.Tensor
+        (n, points, 3).
+    neighbours : torch.Tensor
+        int64 (n * points, k): rows of the clouds, written below each other.
+    backwards : (torch.Tensor, torch.Tensor) or None
+        The edges by where they lead to, and where those to a row begin, for gradients.
+
+    Book: point_clouds, clouds-graph
+    """
+
+    points: torch.Tensor
+    neighbours: torch.Tensor
+    backwards: tuple | None = None
+
+    @property
+    def offsets(self):
+        """From each point to its neighbours: (n * points, k, 3)."""
+        rows = self.points.reshape(-1, 3)
+        return rows[self.neighbours] - rows[:, None]
+
+
+def check_clouds(points, k):
+    """Return `points` as a network computes with them; raise if they are no clouds.
+
+    Parameters
+    ----------
+    points : torch.Tensor
+    k : int
+        Neighbours of each point.
+
+    Returns
+    -------
+    torch.Tensor
+        Floating-point numbers (n, points, 3).
+
+    Raises
+    ------
+    InvalidValue
+        If the shape is another one, if a cloud has no `k` other points, or if a coordinate is no
+        finite number.
+
+    Examples
+    --------
+    >>> check_clouds(torch.zeros(2, 8, 3), k=8)
+    Traceback (most recent call last):
+    ...
+    mgtutorial.errors.InvalidValue: a cloud of 8 points: each needs 8 neighbours beside itself, ...
+
+    Book: point_clouds, clouds-graph
+    """
+    if _is_recorded():  # sizes may be no numbers there; they were checked before
+        return points
+    if points.ndim != 3 or points.shape[2] != 3:
+        raise InvalidValue(
+            f"the network takes clouds of shape (n, points, 3), but was given "
+            f"{tuple(points.shape)}: put the three coordinates last."
+        )
+    if points.shape[1] <= k:
+        raise InvalidValue(
+            f"a cloud of {points.shape[1]} points: each needs {k} neighbours beside itself, so "
+            f"give at least {k + 1} points, or a smaller k."
+        )
+    points = points if torch.is_floating_point(points) else points.float()
+    if not points.isfinite().all():
+        bad = (~points.isfinite()).any(2).any(1).nonzero()[0].item()
+        raise InvalidValue(
+            f"cloud {bad} of the batch has a coordinate that is no finite number: leave the point "
+            "out, or the cloud."
+        )
+    return points
+
+
+def nearest(points, k):
+    """Return the `k` nearest neighbours of each point in its cloud, itself left out.
+
+    On a CPU by a tree for each cloud; elsewhere, and where a program is recorded, from all
+    distances. Of neighbours at the same distance either may be taken.
+
+    Parameters
+    ----------
+    points : torch.Tensor
+        (n, points, 3), as :func:`check_clouds` returns them.
+    k : int
+
+    Returns
+    -------
+    torch.Tensor
+        int64 (n, points, k).
+
+    Examples
+    --------
+    >>> line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [3, 0, 0], [7, 0, 0]]])
+    >>> nearest(line, 1)[0, :, 0]
+    tensor([1, 0, 1, 2])
+
+    Book: point_clouds, clouds-graph
+    """
+    if _is_recorded() or points.device.type != "cpu":
+        return nearest_of_all(points, k)
+    found = np.empty((*points.shape[:2], k), np.int64)
+    for cloud, own in zip(points.detach().numpy(), found, strict=True):
+        near = cKDTree(cloud, leafsize=32).query(cloud, k + 1)[1]
+        # of points that coincide, the tree may name another one before the point itself
+        itself = near == np.arange(len(cloud))[:, None]
+        itself[~itself.any(1), -1] = True
+        own[:] = near[~itself].reshape(len(cloud), k)
+    return torch.from_numpy(found)
+
+
+def nearest_of_all(points, k):
+    """As :func:`nearest`, from all distances between the points of a cloud.
+
+    Examples
+    --------
+    >>> points = torch.rand(2, 50, 3)
+    >>> ours, theirs = nearest_of_all(points, 5), nearest(points, 5)
+    >>> torch.equal(ours.sort(2).values, theirs.sort(2).values)
+    True
+
+    Book: point_clouds, clouds-graph
+    """
+    apart = (points[:, :, None] - points[:, None]).square().sum(3)
+    itself = torch.eye(points.shape[1], dtype=torch.bool, device=points.device)
+    return apart.masked_fill(itself, torch.inf).topk(k, largest=False).indices
+
+
+def graph_of(points, k):
+    """Return the :class:`Graph` of the `k` nearest neighbours.
+
+    Parameters
+    ----------
+    points : torch.Tensor
+        (n, points, 3).
+    k : int
+
+    Raises
+    ------
+    InvalidValue
+        As :func:`check_clouds` says.
+
+    Examples
+    --------
+    >>> graph_of(torch.rand(2, 50, 3), k=10).neighbours.shape
+    torch.Size([100, 10])
+
+    Book: point_clouds, clouds-graph
+    """
+    points = check_clouds(points, k)
+    clouds, size = points.shape[:2]
+    first = torch.arange(clouds, device=points.device) * size
+    rows = (nearest(points, k) + first[:, None, None]).reshape(clouds * size, k)
+    if _is_recorded() or not torch.is_grad_enabled():
+        return Graph(points, rows)
+    targets = rows.flatten()
+    begin = targets.bincount(minlength=clouds * size).cumsum(0).roll(1)
+    begin[0] = 0
+    return Graph(points, rows, (targets.argsort(stable=True), begin))
+
+
+def neighbour_max(x, graph):
+    r"""Return :math:`\max_{j \in N(i)} x_j` in each feature.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        (rows, c).
+    graph : Graph
+
+    Returns
+    -------
+    torch.Tensor
+        (rows, c).
+
+    Examples
+    --------
+    >>> line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [3, 0, 0], [7, 0, 0]]])
+    >>> neighbour_max(line[0, :, :1], graph_of(line, 2)).T
+    tensor([[3., 3., 1., 3.]])
+
+    Book: point_clouds, eq-clouds-edge
+    """
+    near = graph.neighbours
+    quick = x.device.type == "cpu" and x.dtype == torch.float32 and not _is_recorded()
+    if not (quick and torch.is_grad_enabled() and x.requires_grad):
+        return x.index_select(0, near.flatten()).view(*near.shape, -1).amax(1)
+    with torch.no_grad():
+        winner = _winners(x, near, graph.points.shape[1])
+    return x.gather(0, winner)
+
+
+def _winners(x, near, size):
+    """The row of the neighbour that is greatest, for each row and feature, int64 (rows, c).
+
+    A number of single precision leaves the last 29 bits of a double free. The number of the row
+    is written there, so the greatest of the doubles says which row it is of.
+    """
+    rows = torch.arange(len(x))[:, None]
+    marked = (x.double().view(torch.int64) | rows).view(torch.float64)
+    winner = torch.empty(x.shape, dtype=torch.int64)
+    for start in range(0, len(x), size):  # one cloud at a time, which the processor's cache holds
+        own = near[start : start + size].T
+        edges = marked.index_select(0, own.flatten()).view(*own.shape, -1)
+        winner[start : start + size] = edges.amax(0).view(torch.int64)
+    return winner.bitwise_and_(2**29 - 1).clamp_(max=len(x) - 1)  # where x is no number at all
+
+
+def neighbour_sums(x, weights, graph):
+    r"""Return :math:`\sum_{j \in N(i)} w_{ij} x_j` for each of several weights.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        (rows, c).
+    weights : sequence of torch.Tensor
+        Each (rows, k).
+    graph : Graph
+
+    Returns
+    -------
+    list of torch.Tensor
+        Each (rows, c).
+
+    Examples
+    --------
+    >>> line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [3, 0, 0], [7, 0, 0]]])
+    >>> neighbour_sums(line[0, :, :1], [torch.ones(4, 2)], graph_of(line, 2))[0].T
+    tensor([[4., 3., 1., 4.]])
+
+    Book: point_clouds, eq-clouds-diff
+    """
+    near = graph.neighbours
+    quick = x.device.type == "cpu" and not _is_recorded()
+    if quick and not torch.is_grad_enabled():
+        return [F.embedding_bag(near, x, mode="sum", per_sample_weights=w) for w in weights]
+    if quick and graph.backwards is not None and not any(w.requires_grad for w in weights):
+        return [_Sum.apply(x, w, near, *graph.backwards) for w in weights]
+    edges = x.index_select(0, near.flatten()).view(*near.shape, -1)
+    return [(w[:, :, None] * edges).sum(1) for w in weights]
+
+
+class _Sum(torch.autograd.Function):
+    """A sparse matrix times features; backwards, its transpose."""
+
+    @staticmethod
+    def forward(ctx, x, weights, near, order, begin):
+        ctx.save_for_backward(weights, near, order, begin)
+        return F.embedding_bag(near, x, mode="sum", per_sample_weights=weights)
+
+    @staticmethod
+    def backward(ctx, grad):
+        weights, near, order, begin = ctx.saved_tensors
+        back = F.embedding_bag(
+            order // near.shape[1], grad.contiguous(), begin, mode="sum",
+            per_sample_weights=weights.flatten()[order],
+        )  # fmt: skip
+        return back, None, None, None, None
+
+
+def _is_recorded():
+    """Whether the program is being recorded: then it runs later, on clouds of other numbers."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()

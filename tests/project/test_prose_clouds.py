@@ -1,0 +1,55 @@
+"""What the page on clouds of points says in numbers."""
+
+import pytest
+
+from mgtutorial.models import count_weights
+from mgtutorial.models.point_clouds import NAMED
+from mgtutorial.reproduction.papers.printed_table import read_table
+
+from .prose import ROOT, says
+
+PAGE = (ROOT / "book/point_clouds.md").read_text(encoding="utf-8")
+#: Weights, and multiplications for 1,024 points.
+COUNTS = {
+    "dgcnn": (63_882, 50_737_792),
+    "diffgcn": (167_242, 156_578_432),
+    "mgic-diffgcn": (95_722, 81_867_392),
+}
+
+
+def test_clouds_table_of_counts():
+    body = PAGE.split(":name: tab-clouds-counts\n")[1].split("```")[0]
+    rows = [[c.strip() for c in r.split("\n  - ")] for r in body.strip().split("* - ")[2:]]
+    printed = {r["backbone"]: r for r in read_table("mgic_table11_modelnet10.csv")}
+    assert [row[0].lower() for row in rows] == [*COUNTS]
+    for row, (name, (weights, macs)) in zip(rows, COUNTS.items(), strict=True):
+        assert (count_weights(NAMED[name]), NAMED[name].build().macs(1024)) == (weights, macs)
+        line = printed[name.replace("-", "_")]
+        theirs = f"{line['params_m']} M", f"{line['flops_m']} M"
+        assert row[1:] == [f"{weights:,}", theirs[0], f"{macs:,}", theirs[1]]
+
+
+def test_clouds_counts_of_other_readings():
+    assert count_weights(NAMED["dgcnn-hidden"]) == 155_914 and "155,914 weights" in PAGE
+    assert count_weights(NAMED["diffgcn-gradient"]) == 84_554 and "84,554 weights in all" in PAGE
+    literal = NAMED["dgcnn"].build().macs(1024, literal=True)
+    assert literal == 431_764_096 and "takes 431,764,096 multiplications" in PAGE
+    # five wide layers of what is printed, less the rest of the network
+    around = count_weights(NAMED["diffgcn"]) - 5 * 7 * 64 * 64
+    each = (570_000 - around) / 5
+    assert round(each, -4) == 110_000 and round(each / 64**2) == 27
+    # the six graph convolutions of the gradient alone, in millions
+    six = 1024 * (9 * 64 + 5 * 3 * 64 * 64) / 1e6
+    assert f"{six:.1f}" == "63.5" and "have 63.5 million multiplications, and 64 are" in PAGE
+    assert 570_000 / count_weights(NAMED["diffgcn-gradient"]) == pytest.approx(6.7, abs=0.05)
+
+
+def test_clouds_share_of_mgic():
+    weights, macs = (a / b for a, b in zip(COUNTS["mgic-diffgcn"], COUNTS["diffgcn"], strict=True))
+    says("point_clouds", f"groups of 16 in a cycle have {100 * weights:.0f} % of the weights and "
+         f"{100 * macs:.0f} % of the multiplications")  # fmt: skip
+    below = 100 * (1 - 95_722 / 110_000)
+    says("point_clouds", f"16 comes nearest, {below:.0f} % below the print")
+    # the coarsest level, of 16 channels in one group, in all five blocks
+    coarsest = 5 * (7 * 16 * 16 + 2 * 16)
+    assert coarsest / COUNTS["mgic-diffgcn"][0] == pytest.approx(1 / 10, abs=0.01)
