@@ -1,8 +1,8 @@
 """The budget ``fast``: for each kind of network, on a data set, how it is trained in few minutes.
 
 The search has only begun. ``experiments/recipe.py`` has its rungs, one change at a time, judged on
-validation images; none of those that were run (``results/runs/fast.jsonl``) was worth its change.
-So a recipe is one short cycle of the rate so far, without any of the ideas of :mod:`.recipe`.
+validation images (``results/recipe.json``). A recipe has those of the ideas of :mod:`.recipe` that
+gained more than one seed can tell, 0.55 points; so far it is one, for one kind of network.
 """
 
 from ..errors import InvalidValue
@@ -21,7 +21,7 @@ _RECIPES = {
         "lr": 0.2,
         "batch_size": 128,
         "epochs": 8,
-        "recipe": Recipe(),
+        "recipe": Recipe(orthogonal_lr=0.03),
     },
 }
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import t
 
 from mgtutorial import _paths
-from mgtutorial.training import all_runs, orthogonalised
+from mgtutorial.training import all_runs, configure, orthogonalised
 from mgtutorial.training.recipe import Recipe
 
 from ..project.prose import says
@@ -44,6 +44,23 @@ def test_each_rung_changes_one_thing(program):
             ideas.add("lr")
         assert len(ideas) == 1, config
         assert config.epochs == ground.epochs or ideas == {"sides"}
+
+
+def test_a_recipe_has_the_ideas_that_gained_more_than_a_seed_can_tell(program):
+    rows = json.loads((ROOT / "results/recipe.json").read_text(encoding="utf-8"))
+    chosen = 0
+    for network in program.NETWORKS:
+        fast = configure(network, "fashion-mnist", "fast")
+        gains = {r["rung"]: r["gain"] for r in rows if r["network"] == network}
+        ideas = fast.recipe.as_dict()
+        for name, value in ideas.items():
+            (rung,) = (r for r, changes in program.RUNGS.items() if changes == {name: value})
+            assert gains[rung] > 0.55, (network, rung)
+            chosen += 1
+        best = {r: g for r, g in gains.items() if g > 0.55}
+        assert len(best) == len(ideas), (network, best)
+    assert chosen
+    says("recipe", r"$1.96 \cdot 0.28 = 0.55$ points")
 
 
 def test_the_work_of_coarse_grids(program):
