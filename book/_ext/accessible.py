@@ -28,6 +28,8 @@ _MENDS = (
         re.compile(r'(<button [^>]*theme-switch-button[^>]*? aria-label=")[^"]*"'),
         r'\1Colours of the page: Light, Dark or System Settings"',
     ),
+    # What unfolds code says so in words, which differ when it is open
+    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
     # An entry of the references is an item of their list; the role it has is deprecated.
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
     # A stop after a formula stays on its line.

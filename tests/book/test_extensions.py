@@ -295,3 +295,8 @@ def test_a_chapter_that_wants_a_figure_that_is_not_there_is_told_what_there_is(l
     assert "A curve" in source(env, ("notebooks/x", "one", 1)).astext()
     with pytest.raises(sphinx.ExtensionError, match="no figure two 1: it has one 1"):
         source(env, ("notebooks/x", "two", 1))
+
+
+def test_what_unfolds_code_is_named_by_the_words_that_it_shows(load):
+    mend = load("book/_ext/accessible").mend
+    assert mend('<summary aria-label="Toggle hidden content">\n<p>Show') == "<summary>\n<p>Show"
