@@ -120,6 +120,13 @@ def with_weights(config, state):
     InvalidValue
         If these are not the weights of that network.
 
+    Examples
+    --------
+    >>> from mgtutorial.models import named
+    >>> net = named("mgnet-20").build()
+    >>> with_weights(net.config, net.state_dict()).training
+    False
+
     Book: use, use-saving
     """
     with torch.device("meta"):

@@ -288,7 +288,26 @@ class Convolution:
 
 
 def axes_of(shape, d):
-    """Return the shape of a grid as a tuple; raise if it is none, such as a number."""
+    """Return the shape of a grid as a tuple.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    d : int
+        Its number of axes, for the sentence.
+
+    Raises
+    ------
+    InvalidValue
+        If it is no sequence, such as a number.
+
+    Examples
+    --------
+    >>> axes_of([8, 4], 2)
+    (8, 4)
+
+    Book: symbols, eq-sym-convolution
+    """
     try:
         return tuple(shape)
     except TypeError:

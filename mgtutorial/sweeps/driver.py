@@ -68,10 +68,7 @@ def run(configs, workspace=None, *, scheduler=None, workers=None, board=None):
         raise InvalidValue(f"{len(failed)} of {len(wanted)} runs failed: {'; '.join(failed)}")
     if stopped:
         done = sum(r is not None for r in found.values())
-        raise Unfinished(
-            f"{done} of {len(wanted)} runs are done, the others stopped after a whole epoch "
-            f"({stopped[0]})"
-        )
+        raise Unfinished(f"{done} of {len(wanted)} runs are done; the others: {stopped[0]}")
     return list(found.values())
 
 

@@ -23,6 +23,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .._installing import how_to_install
+from .._numbers import real
 from ..data import images as data
 from ..errors import DeviceUnavailable, InvalidValue, MgtutorialError
 from . import loop
@@ -132,7 +133,7 @@ def _launched(devices, nodes, kind):
     accelerator = "auto" if "LT_ACCELERATOR" in os.environ else kind
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # the command says enough
     try:
-        patience = timedelta(seconds=_PATIENCE)
+        patience = timedelta(seconds=_patience())
         strategy = "auto" if "LT_STRATEGY" in os.environ else DDPStrategy(timeout=patience)
         fabric = Fabric(accelerator=accelerator, strategy=strategy, **shape)
         if not isinstance(fabric.strategy, DDPStrategy):
@@ -162,14 +163,26 @@ def _launched(devices, nodes, kind):
 
 
 # Seconds for all processes to come together, and then for one to wait for the others' work.
-_PATIENCE, _LATER = float(os.environ.get("MGTUTORIAL_PATIENCE") or 300), 6 * 3600
+_PATIENCE, _LATER = 300.0, 6 * 3600
+
+
+def _patience():
+    """Seconds to wait for the others; the environment may have another number."""
+    given = os.environ.get("MGTUTORIAL_PATIENCE", "").strip()
+    try:
+        return real("MGTUTORIAL_PATIENCE", float(given or _PATIENCE), 1.0, 1e6)
+    except ValueError:  # no number, or one out of range
+        raise InvalidValue(
+            f"the environment variable MGTUTORIAL_PATIENCE is {given!r}: give seconds, from 1 to a "
+            "million, or unset it."
+        ) from None
 
 
 def _say_wait(n, torchrun):
     """Say for whom one waits, where others have to be started by somebody else."""
     started = from_environment("WORLD_SIZE", 1) > 1 or "SLURM_NTASKS" in os.environ
     if started and not torchrun and n > 1:
-        print(f"waiting for {n} processes, at most {_PATIENCE:.0f} s", file=sys.stderr)
+        print(f"waiting for {n} processes, at most {_patience():.0f} s", file=sys.stderr)
 
 
 def _be_patient():

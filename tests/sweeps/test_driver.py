@@ -79,9 +79,10 @@ def test_the_board_hears_of_every_epoch(tmp_path, scheduler):
 def test_a_stop_reaches_the_workers_and_the_same_call_goes_on(tmp_path, scheduler):
     limit = time_limits.TimeLimit()
     limit.signal = "SIGTERM"  # before it began: at most one epoch of each run is trained
-    with pytest.raises(Unfinished, match="0 of 2 runs are done"):
+    with pytest.raises(Unfinished, match="0 of 2 runs are done") as said:
         driver.run(configs(5, 6, epochs=30), Workspace(tmp_path / "runs", time_limit=limit),
                    scheduler=scheduler)  # fmt: skip
+    assert str(said.value).count("stopped") <= 1  # a reason, and not twice
     assert records.read(tmp_path / "runs") == []
     found = driver.run(configs(5, 6, epochs=30), Workspace(tmp_path / "runs"), scheduler=scheduler)
     assert [len(r.curve) for r in found] == [30, 30]

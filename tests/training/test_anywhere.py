@@ -290,3 +290,16 @@ def test_a_wait_for_a_lock_ends_when_the_time_is_up_or_an_end_is_asked_for(tmp_p
         thread.join()
     with _locks.hold(path):  # free again
         pass
+
+
+@pytest.mark.parametrize("given", ["abc", "nan", "inf", "-1", "0", "1e9"])
+def test_a_patience_that_is_no_time_is_a_sentence(given, monkeypatch):
+    monkeypatch.setenv("MGTUTORIAL_PATIENCE", given)
+    with pytest.raises(InvalidValue, match=r"MGTUTORIAL_PATIENCE is .*give seconds"):
+        distributed._patience()
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("", 300), (" 5 ", 5), ("2.5", 2.5)])
+def test_a_patience_from_the_environment(given, seconds, monkeypatch):
+    monkeypatch.setenv("MGTUTORIAL_PATIENCE", given)
+    assert distributed._patience() == seconds
