@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,3 +44,11 @@ def test_the_paper_budget_is_the_printed_protocol():
     chosen = protocols.settings("paper", "fashion-mnist")
     assert (chosen["schedule"], chosen["step_epochs"], chosen["lr"]) == ("step", 25, 0.05)
     assert protocols.settings("paper", "cifar10")["augmentation"] == "cifar10-code"
+
+
+def test_the_polynomial_rate_falls_at_every_step_from_the_first_rate_to_zero():
+    config = SimpleNamespace(lr=0.2, epochs=4, schedule="poly")
+    falling = [schedules.learning_rate(config, e, f) for e in range(4) for f in (0.0, 0.5)]
+    assert falling[0] == 0.2 and falling == sorted(falling, reverse=True)
+    assert falling == pytest.approx([0.2 * ((8 - k) / 8) ** 0.9 for k in range(8)])
+    assert 0 < schedules.learning_rate(config, 3, 0.999) < 1e-3 * 0.2
