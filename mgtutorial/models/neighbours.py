@@ -13,9 +13,9 @@ so both say here how their gradients go back. Nothing else differs, and a test h
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 import torch
 import torch.nn.functional as F
-from scipy.spatial import cKDTree
 
 from ..errors import InvalidValue
 
@@ -126,7 +126,7 @@ def nearest(points, k):
         return nearest_of_all(points, k)
     found = np.empty((*points.shape[:2], k), np.int64)
     for cloud, own in zip(points.detach().numpy(), found, strict=True):
-        near = cKDTree(cloud, leafsize=32).query(cloud, k + 1)[1]
+        near = scipy.spatial.cKDTree(cloud, leafsize=32).query(cloud, k + 1)[1]
         # of points that coincide, the tree may name another one before the point itself
         itself = near == np.arange(len(cloud))[:, None]
         itself[~itself.any(1), -1] = True

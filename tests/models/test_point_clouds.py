@@ -11,14 +11,9 @@ from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.models import from_dict, neighbours
 from mgtutorial.models.config import as_dict
 from mgtutorial.models.counting import count_weights
+from mgtutorial.models.graph_convolutions import DiffConv, EdgeConv, differences_on
 from mgtutorial.models.neighbours import graph_of, nearest, nearest_of_all
-from mgtutorial.models.point_clouds import (
-    NAMED,
-    DiffConv,
-    EdgeConv,
-    PointCloudConfig,
-    differences_on,
-)
+from mgtutorial.models.point_clouds import NAMED, PointCloudConfig
 from mgtutorial.reproduction.papers.printed_table import read_table
 
 from .literal import hold_against
