@@ -48,7 +48,7 @@ def test_the_paper_budget_is_the_printed_protocol():
 
 def test_the_polynomial_rate_falls_at_every_step_from_the_first_rate_to_zero():
     config = SimpleNamespace(lr=0.2, epochs=4, schedule="poly")
-    falling = [schedules.learning_rate(config, e, f) for e in range(4) for f in (0.0, 0.5)]
+    falling = [recipe.learning_rate(config, e, f) for e in range(4) for f in (0.0, 0.5)]
     assert falling[0] == 0.2 and falling == sorted(falling, reverse=True)
     assert falling == pytest.approx([0.2 * ((8 - k) / 8) ** 0.9 for k in range(8)])
-    assert 0 < schedules.learning_rate(config, 3, 0.999) < 1e-3 * 0.2
+    assert 0 < recipe.learning_rate(config, 3, 0.999) < 1e-3 * 0.2
