@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..errors import InvalidValue
 from . import mgiad
-from .poly_mgnet import PolynomialSteps, start_roots
+from .poly_mgnet import PolynomialLevel, PolynomialSteps
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class PolyMGiaDConfig(PolynomialSteps, mgiad.MGiaDConfig):
         return PolyMGiaD(self)
 
 
-class ChannelLevel(mgiad.ChannelLevel):
+class ChannelLevel(PolynomialLevel, mgiad.ChannelLevel):
     r"""One channel level without a :math:`\hat B`: its steps know :math:`\hat A` and numbers.
 
     Parameters
@@ -89,10 +89,6 @@ class ChannelLevel(mgiad.ChannelLevel):
 
     def _steps(self):
         return [step(self.A) for step in self.steps]
-
-    def roots(self):
-        """Return the roots of ``q`` on this channel level, one array a step."""
-        return [step.roots() for step in self.steps]
 
 
 class _ResolutionLevel(mgiad.ResolutionLevel):
@@ -118,7 +114,7 @@ class PolyMGiaD(mgiad.MGiaD):
         super().__init__(config)
         for level in self.levels:
             for channel_level in level.channel_levels:
-                start_roots(channel_level, config)
+                channel_level.start_roots(config)
 
 
 def _named():

@@ -87,17 +87,24 @@ class PolynomialSteps:
         )
 
 
-def start_roots(level, config):
-    """Set the numbers of a level's `steps`, which may depend on the weights of its ``A``.
+class PolynomialLevel:
+    """What levels with polynomial steps have in common: `steps`, whose numbers know ``A``.
 
     Book: poly_mgnet, poly-mgnet-spectrum
     """
-    starts = poly_roots.start(
-        config.steps, config.parametrisation, config.roots, level.A.weight.detach()
-    )
-    for step, numbers in zip(level.steps, starts, strict=True):
-        step.numbers.data.copy_(numbers)
-        step.numbers.requires_grad_(config.train_roots)
+
+    def start_roots(self, config):
+        """Set the steps' numbers, which may depend on the weights of ``A``."""
+        starts = poly_roots.start(
+            config.steps, config.parametrisation, config.roots, self.A.weight.detach()
+        )
+        for step, numbers in zip(self.steps, starts, strict=True):
+            step.numbers.data.copy_(numbers)
+            step.numbers.requires_grad_(config.train_roots)
+
+    def roots(self):
+        """Return the roots of ``q`` on this level, one array a step."""
+        return [step.roots() for step in self.steps]
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,7 @@ class PolyMgNetConfig(PolynomialSteps, NetworkConfig):
         return PolyMgNet(self)
 
 
-class ResolutionLevel(LevelModule):
+class ResolutionLevel(PolynomialLevel, LevelModule):
     """The operators of one level; :meth:`level` shows them to the multigrid algorithm.
 
     Parameters
@@ -206,10 +213,6 @@ class ResolutionLevel(LevelModule):
             end = blocks.activation(config.activation if config.end == "relu" else "none")
             self.R = nn.Sequential(end, transfer(c, c_next))
             self.Pi = transfer(c, c_next)
-
-    def roots(self):
-        """Return the roots of ``q`` on this level, one array a step."""
-        return [step.roots() for step in self.steps]
 
     def level(self):
         pre = [step(self.A) for step in self.steps]
@@ -244,7 +247,7 @@ class PolyMgNet(StateNetwork):
         self.head = blocks.Head(widths[-1], config.num_classes)
         blocks.initialise(self, config.initial_weights)
         for level in self.levels:
-            start_roots(level, config)
+            level.start_roots(config)
 
 
 def _named():

@@ -23,9 +23,8 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .._installing import how_to_install
-from .._numbers import real
 from ..data import images as data
-from ..errors import DeviceUnavailable, InvalidValue, MgtutorialError
+from ..errors import DeviceUnavailable, InvalidValue, MgtutorialError, real
 from . import loop
 from .devices import from_environment
 from .workspace import Workspace

@@ -75,6 +75,7 @@ def configs():
     yield "transfers", TransfersConfig(s_g=8)
     yield "lraspp", models.LRASPPConfig()
     yield "text", models.MGICTextConfig()
+    yield "clouds", models.PointCloudConfig()
 
 
 def test_every_kind_of_config_has_the_field_and_keeps_its_digest():

@@ -15,7 +15,7 @@ from ..project.prose import says
 from .literal_mgiad import mgiad
 from .literal_poly import FIXED, shaken
 
-NAMES = [n for n in models.CONFIGS if n.startswith("poly-mgiad")]
+NAMES = [n for n, config in models.CONFIGS.items() if isinstance(config, PolyMGiaDConfig)]
 
 
 def formula(config, c0, m):

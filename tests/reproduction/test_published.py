@@ -9,7 +9,7 @@ import pytest
 from mgtutorial import _paths, models
 from mgtutorial.data import catalogue
 from mgtutorial.errors import UnknownName
-from mgtutorial.models import MGICResNetConfig, lraspp
+from mgtutorial.models import MGICResNetConfig, lraspp, point_clouds
 from mgtutorial.models.counting import count_weights
 from mgtutorial.reproduction import published
 from mgtutorial.reproduction.papers.catalogue import PAPERS, PRINTED
@@ -291,6 +291,8 @@ def test_the_numbers_in_the_reasons_are_counted():
     wide = (*lraspp.LARGE[:-3], (5, 6, 80, True, 2), *lraspp.LARGE[-2:])
     true.add(count_weights(replace(large, bottlenecks=wide)))
     true.add(count_weights(replace(small, features=0)))
+    true |= {count_weights(point_clouds.NAMED[n]) for n in ("dgcnn-hidden", "diffgcn-gradient")}
+    true.add(round(27 * 64 * 64, -4))  # about: 27 matrices of 64 x 64
     text, _ = reasons()
     said = {int(n.replace(",", "")) for n in re.findall(r"\d{1,3}(?:,\d{3})+", text)}
     said |= {int(n) for n in re.findall(r"\b(288|562)\b", text)}

@@ -3,6 +3,7 @@
 from functools import partial
 
 from ...models import registry
+from ...models.constrained import ConstrainedConfig
 from ...models.mgiad import MGiaDConfig
 from ...models.mgnet import MgNetConfig
 from ...models.resnet import ResNetConfig
@@ -115,5 +116,6 @@ PAPER = Paper(
         Family("MgNet", "blue", "o", MgNetConfig, lambda config: config.group_size is None),
         Family("MgNet, grouped", "sky", "v", MgNetConfig, lambda config: bool(config.group_size)),
         Family("MGiaD", "vermillion", "^", MGiaDConfig),
+        Family("constrained model", "orange", "p", ConstrainedConfig),
     ),
 )  # fmt: skip
