@@ -5,9 +5,10 @@ the projected Landweber iteration,
 
 .. math:: u \leftarrow \sigma\bigl(u + \omega A^T (f - A u)\bigr), \qquad \sigma(t) = \max(t, 0),
 
-with a trained number :math:`\omega` a step and nothing else beside `A`: no ``B``, no norms. Between
-the levels stands what MgNet has there. For every learned `A` a step enlarges no error as long as
-:math:`0 < \omega \le 2 / \|A\|_2^2`.
+with a trained number :math:`\omega` a step and nothing else beside `A`: no ``B``, no norms. For every
+learned `A` a step enlarges no error as long as :math:`0 < \omega \le 2 / \|A\|_2^2`. Between the
+levels stand MgNet's transfers, each with a norm: without any, the features of a fresh network fade
+from level to level, and it does not begin to learn.
 
 References
 ----------
@@ -41,9 +42,9 @@ class ConstrainedConfig(NetworkConfig):
     in_channels, num_classes : int
     stem : {"3x3", "7x7"}
     norm : {"batch", "group", "layer", "none"}
-        Of the stem; the levels have none.
+        Of the stem and behind each transfer; the steps have none.
     activation : {"relu", "none"}
-        "none" leaves out the constraint (and the stem's ReLU): Landweber's iteration.
+        "none" leaves out the constraint (and the other ReLUs): Landweber's iteration.
 
     Raises
     ------
@@ -52,11 +53,11 @@ class ConstrainedConfig(NetworkConfig):
 
     Examples
     --------
-    MgNet's weights without those of B and of the norms, and a number a step:
+    MgNet's weights without those of B and of the steps' norms:
 
     >>> from mgtutorial.models import count_weights, named
     >>> count_weights(named("constrained-20")), count_weights(named("mgnet-20"))
-    (51235, 101242)
+    (51619, 101242)
 
     Book: transposes, transposes-network
     """
@@ -107,8 +108,12 @@ class ResolutionLevel(LevelModule):
         self.constrained = config.activation == "relu"
         self.R = self.Pi = None
         if c_next:
-            self.R = mgnet.transfer(c, c_next)
-            self.Pi = mgnet.transfer(c, c_next)
+            self.R = nn.Sequential(mgnet.transfer(c, c_next), blocks.norm(config.norm, c_next))
+            self.Pi = nn.Sequential(  # where the coarse level starts is not negative either
+                mgnet.transfer(c, c_next),
+                blocks.norm(config.norm, c_next),
+                blocks.activation(config.activation),
+            )
 
     def start_omegas(self):
         r"""Set every :math:`\omega` to :math:`1 / \|A\|_2^2` of the weights that are there.
