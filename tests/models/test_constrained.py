@@ -1,12 +1,13 @@
 """The constrained model: counts, the literal algorithm, and steps that enlarge no error."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from mgtutorial import models
+from mgtutorial import _paths, models
 from mgtutorial.errors import InvalidValue
 from mgtutorial.models import ConstrainedConfig
 from mgtutorial.multigrid import State
@@ -70,6 +71,15 @@ def test_weights_are_the_formulas(name, weights):
     levels = sum(9 * w * w + n for w in c) + sum(18 * w + 4 * w for w in c[1:])
     assert models.count_weights(config) == stem + levels + head == weights
     says("transposes", f"| {weights:,} |")
+
+
+def test_what_the_page_says_of_a_hundred_steps():
+    lines = (_paths.checkout() / "results/hundred_steps.jsonl").read_text("utf-8").splitlines()
+    found = {r["network"]: r for r in map(json.loads, lines)}
+    small, large = found["constrained-20"], found["constrained"]
+    assert small["loss_last_10"] < small["loss_first_10"] and small["steps"] == 100
+    assert not large["finite"] and large["steps"] == 60
+    says("transposes", "the small network learns, and the large one diverges after 60")
 
 
 def test_multiplications_are_those_of_mgnet():
