@@ -34,7 +34,7 @@ _MENDS = (
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
     # A stop after a formula stays on its line.
     (_STOPPED, r'<span class="mg-together">\1\2</span>'),
-    # A card's picture says nothing that its words do not, and waits until it is scrolled to.
+    # A card's picture waits until it is scrolled to.
     (
         re.compile(r"(<img(?=[^>]*\bsd-card-img-top\b)(?![^>]*\bloading=))"),
         r'\1 loading="lazy"',

@@ -2,7 +2,7 @@
    theme sees to code and tables; this, to formulas and figures, once they have their size. */
 (function () {
   "use strict";
-  var boxes = "mjx-container[display='true'], .mg-frame, .mg-map, p, div.math";
+  var boxes = "mjx-container[display='true'], .mg-frame, .mg-map, p, div.math, div.output";
 
   function stops() {
     var article = document.querySelector(".bd-article");

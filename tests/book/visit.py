@@ -31,6 +31,8 @@ return {
 };
 """
 
+EAGER = "document.querySelectorAll('img[loading=lazy]').forEach(i => { i.loading = 'eager' })"
+
 # What sticks out of the text to the right and is not in a box of its own that scrolls.
 OVERFLOW = r"""
 const width = document.documentElement.clientWidth, found = [];
@@ -79,6 +81,11 @@ def visit(browser, page, address, home, axe, screenshots):
     """
     browser.size(1280)
     times = browser.open(address)
+    browser.js(EAGER)  # as if one had scrolled to the end
+    for _ in range(50):
+        if browser.js("return [...document.images].every(i => i.complete)"):
+            break
+        sleep(0.1)
     facts = browser.js(FACTS)
     facts |= {"loaded": times[0], "ready": times[1], "axe": []}
     if axe:
