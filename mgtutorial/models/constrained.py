@@ -7,8 +7,8 @@ the projected Landweber iteration,
 
 with a trained number :math:`\omega` a step and nothing else beside `A`: no ``B``, no norms. For
 every learned `A` a step enlarges no error as long as :math:`0 < \omega \le 2 / \|A\|_2^2`. Between
-the levels stand MgNet's transfers, each with a norm: without any, the features of a fresh network fade
-from level to level, and it does not begin to learn.
+the levels stand MgNet's transfers, each with a norm: without any, the features of a fresh network
+fade from level to level, and it does not begin to learn.
 
 References
 ----------
