@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..errors import DataDamaged, choose
-from .in_memory import _keep_freed_memory, content_digest, split_index, taken
+from .in_memory import _keep_freed_memory, check_labels, content_digest, split_index, taken
 
 #: What is done to a cloud in training, by DGCNN's public code (WangYueFt/dgcnn@2355c94
 #: pytorch/data.py): each axis is stretched by a factor in [2/3, 3/2] and moved by up to 0.2.
@@ -56,12 +56,7 @@ class CloudPart(NamedTuple):
                 f"cloud {bad} {what} has a coordinate that is no finite number: fetch the data "
                 "set again."
             )
-        least, most = self.labels.min(), self.labels.max()
-        if not 0 <= least <= most < len(self.classes):
-            raise DataDamaged(
-                f"the labels {what} go from {least} to {most}, and there are {len(self.classes)} "
-                "classes: fetch the data set again."
-            )
+        check_labels(self, info)
 
     def split(self, info, split, device):
         """Return a split of this part on a device, as :class:`Clouds`.

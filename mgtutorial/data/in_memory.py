@@ -109,6 +109,27 @@ def content_digest(*arrays):
     return sha.hexdigest()[:16]
 
 
+def check_labels(part, info):
+    """Raise unless every label of a part of a data set names one of its classes.
+
+    Parameters
+    ----------
+    part : Part or another
+        With ``labels``, ``classes`` and ``source``.
+    info : mgtutorial.data.catalogue.DataSet
+
+    Raises
+    ------
+    DataDamaged
+    """
+    least, most = part.labels.min(), part.labels.max()
+    if not 0 <= least <= most < len(part.classes):
+        raise DataDamaged(
+            f"the labels of {info.name!r} ({part.source}) go from {least} to {most}, and there "
+            f"are {len(part.classes)} classes: fetch the data set again."
+        )
+
+
 class Part(NamedTuple):
     """One part of a data set, training or test, as a reader gives it.
 
@@ -144,12 +165,7 @@ class Part(NamedTuple):
                 f"the images of {info.name!r} ({self.source}) are {self.images.dtype} of shape "
                 f"{self.images.shape} in place of uint8 of shape {wanted}: fetch them again."
             )
-        least, most = self.labels.min(), self.labels.max()
-        if not 0 <= least <= most < len(self.classes):
-            raise DataDamaged(
-                f"the labels of {info.name!r} ({self.source}) go from {least} to {most}, and there "
-                f"are {len(self.classes)} classes: fetch the data set again."
-            )
+        check_labels(self, info)
 
     def split(self, info, split, device):
         """Return a split of this part on a device, as :class:`Images`.

@@ -18,18 +18,17 @@ from ..data import catalogue
 from ..data.clouds import batches, load_clouds
 from ..errors import InvalidValue, choose, real, whole
 from ..models.point_clouds import PointCloudConfig
-from .constant_rate import ConstantRate
+from .task_config import TaskConfig
 from .tasks import Task
 
 #: The data and the epochs of each budget.
 BUDGETS = MappingProxyType(
     {"smoke": ("shapes", 3), "demo": ("modelnet10", 5), "short": ("modelnet10", 15)}
 )
-_SPLITS = {"test clouds": "train", "validation clouds": "fit"}
 
 
 @dataclass(frozen=True)
-class CloudsConfig(ConstantRate):
+class CloudsConfig(TaskConfig):
     """Every choice that determines a run on clouds; its digest names the run.
 
     Attributes
@@ -74,24 +73,20 @@ class CloudsConfig(ConstantRate):
 
     kind: ClassVar = PointCloudConfig
     what: ClassVar = "clouds of points"
+    splits: ClassVar = {"test clouds": "train", "validation clouds": "fit"}
+    file: ClassVar = "point_clouds.jsonl"
     counts: ClassVar = ("epochs", "batch_size")
     schedule: ClassVar = "one-cycle"
 
     def __post_init__(self):
         info = catalogue.clouds(self.data)
         choose("budget", self.budget, BUDGETS)
-        choose("set of clouds", self.on, _SPLITS)
         choose("augmentation", self.augmentation, ("none", info.augmentation))
         self.check_numbers()
         if self.n_train is not None:
             object.__setattr__(self, "n_train", whole("n_train", self.n_train))
         for name, most in (("weight_decay", float("inf")), ("smoothing", 1.0)):
             object.__setattr__(self, name, real(name, getattr(self, name), most=most))
-
-    @property
-    def split(self):
-        """``"fit"`` for a run that serves a choice, else ``"train"``."""
-        return _SPLITS[self.on]
 
     @property
     def partial(self):
@@ -102,10 +97,6 @@ class CloudsConfig(ConstantRate):
     def identity(self, samples):
         """Return the plain data whose digest names the run on these training clouds."""
         return {**self.as_dict(), "clouds": samples.digest}
-
-    def results_in(self, runs):
-        """Return the file of the records, beside a folder ``runs``."""
-        return (runs.parent if runs.name == "runs" else runs) / "point_clouds.jsonl"
 
     def task(self, root=None, device="cpu"):
         """Return the :class:`Task` of the run."""

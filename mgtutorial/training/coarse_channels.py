@@ -23,13 +23,11 @@ import torch.nn.functional as F
 from .. import _paths
 from ..data import catalogue
 from ..data import images as data
-from ..errors import InvalidValue, choose
+from ..errors import InvalidValue
 from ..models.mgic import TransfersConfig
 from ..spectra.convolutions import Convolution
-from .constant_rate import ConstantRate
+from .task_config import TaskConfig
 from .tasks import Task
-
-_SPLITS = {"test images": "train", "validation images": "fit"}
 
 
 def packaged_convolution():
@@ -105,7 +103,7 @@ def _convolution_of(filters):
 
 
 @dataclass(frozen=True)
-class CoarseConfig(ConstantRate):
+class CoarseConfig(TaskConfig):
     """Every choice that determines a run of the transfers alone; its digest names the run.
 
     Attributes
@@ -146,26 +144,18 @@ class CoarseConfig(ConstantRate):
 
     kind: ClassVar = TransfersConfig
     what: ClassVar = "the transfers alone"
+    splits: ClassVar = {"test images": "train", "validation images": "fit"}
+    file: ClassVar = "coarse_channels.jsonl"
     counts: ClassVar = ("n", "n_test", "epochs", "batch_size")
     partial: ClassVar = False
 
     def __post_init__(self):
-        choose("set of images", self.on, _SPLITS)
         catalogue.info(self.data)
         self.check_numbers()
-
-    @property
-    def split(self):
-        """``"fit"`` for a run that serves a choice, else ``"train"``."""
-        return _SPLITS[self.on]
 
     def identity(self, samples):
         """Return the plain data whose digest names the run."""
         return {**self.as_dict(), "images": samples.digest}
-
-    def results_in(self, runs):
-        """Return the file of the records, beside the folder `runs`."""
-        return runs.parent / "coarse_channels.jsonl"
 
     def task(self, root=None, device="cpu"):
         """Return the :class:`Task` of the run."""

@@ -14,7 +14,6 @@ from . import loop, records
 from .plane import BUDGETS, PAPER_RATE, RATES, PlaneConfig
 from .workspace import Workspace
 
-_FILE = "implicit_function.jsonl"
 _SURFACES = "implicit_function_surfaces.npz"
 _SETTLED = "implicit_function_settled.csv"
 
@@ -27,8 +26,7 @@ def recorded():
     >>> sorted({record.metric.name for record in recorded()})
     ['mse']
     """
-    files = dict.fromkeys((_paths.packaged_results() / _FILE, _paths.results_dir() / _FILE))
-    return [r for file in files for r in records.read(file)]
+    return records.all_runs(PlaneConfig.file)
 
 
 def surfaces():

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from ..data.plane_functions import FUNCTIONS, function
 from ..errors import choose
 from ..models.implicit_function import ImplicitConfig
-from .constant_rate import ConstantRate
+from .task_config import TaskConfig
 from .tasks import Task
 
 #: Points and epochs of each budget.
@@ -28,7 +28,6 @@ PAPER_RATE = 1e-4
 RATES = MappingProxyType(
     {"cos-sin": 0.001, "flower": 0.003, "signed-distance": 0.001, "photograph": 0.001}
 )
-_SPLITS = {"test points": "train", "held-out points": "fit"}
 
 
 def points(n, seed):
@@ -43,7 +42,7 @@ def grid(n=200):
 
 
 @dataclass(frozen=True)
-class PlaneConfig(ConstantRate):
+class PlaneConfig(TaskConfig):
     """Every choice that determines a run on a function of the plane; its digest names the run.
 
     Attributes
@@ -74,22 +73,18 @@ class PlaneConfig(ConstantRate):
 
     kind: ClassVar = ImplicitConfig
     what: ClassVar = "a function of the plane"
+    splits: ClassVar = {"test points": "train", "held-out points": "fit"}
+    file: ClassVar = "implicit_function.jsonl"
 
     def __post_init__(self):
         choose("function of the plane", self.function, FUNCTIONS)
         choose("budget", self.budget, BUDGETS)
-        choose("set of points", self.on, _SPLITS)
         self.check_numbers()
 
     @property
     def data(self):
         """The name of what is learned."""
         return self.function
-
-    @property
-    def split(self):
-        """``"fit"`` for a run that serves a choice, else ``"train"``."""
-        return _SPLITS[self.on]
 
     @property
     def partial(self):
@@ -104,10 +99,6 @@ class PlaneConfig(ConstantRate):
     def identity(self, samples):
         """Return the plain data whose digest names the run: the points follow from the seed."""
         return self.as_dict()
-
-    def results_in(self, runs):
-        """Return the file of the records: one for all budgets, beside the folder ``runs``."""
-        return (runs.parent if runs.name == "runs" else runs) / "implicit_function.jsonl"
 
     def task(self, root=None, device="cpu"):
         """Return the :class:`Task` of the run."""

@@ -11,8 +11,6 @@ from ..models.point_clouds import NAMED
 from . import records
 from .clouds import BUDGETS, CloudsConfig
 
-_FILE = "point_clouds.jsonl"
-
 
 def configure(model, budget="short", seed=0, **changes):
     """Return the :class:`CloudsConfig` of a budget, with the network fitted to its data.
@@ -48,8 +46,7 @@ def configure(model, budget="short", seed=0, **changes):
 
 def recorded():
     """Return the records that came with the package, then those that were made since."""
-    files = dict.fromkeys((_paths.packaged_results() / _FILE, _paths.results_dir() / _FILE))
-    return [r for file in files for r in records.read(file)]
+    return records.all_runs(CloudsConfig.file)
 
 
 def pictures():

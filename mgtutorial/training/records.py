@@ -27,16 +27,21 @@ class TornRecord(MgtutorialWarning):
     """A line of a results file that is no record, as a crash or another program leaves it."""
 
 
-def all_runs():
+def all_runs(place="runs"):
     """Return the records that came with the package, then those that were made since.
+
+    Parameters
+    ----------
+    place : str
+        A folder or a file of the results; the runs of other tasks are in files of their own.
 
     Examples
     --------
     >>> {record.metric.name for record in all_runs()}
     {'accuracy'}
     """
-    folders = dict.fromkeys((packaged_results() / "runs", results_dir() / "runs"))
-    return [record for folder in folders for record in read(folder)]
+    places = dict.fromkeys((packaged_results() / place, results_dir() / place))
+    return [record for one in places for record in read(one)]
 
 
 def digest(value):

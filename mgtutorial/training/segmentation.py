@@ -26,8 +26,8 @@ from ..data.mask_sets import IGNORED
 from ..errors import InvalidValue, choose, real, whole
 from ..models.counting import count_macs
 from ..models.lraspp import LRASPPConfig
-from .constant_rate import ConstantRate
 from .recipe import SCHEDULES
+from .task_config import TaskConfig
 from .tasks import Task
 
 #: What each budget sets. That of the paper is DeepLabV3's for Cityscapes: 90,000 steps, as epochs.
@@ -42,12 +42,10 @@ BUDGETS = MappingProxyType(
         },
     }
 )  # fmt: skip
-_SPLITS = {"test images": "train", "validation images": "fit"}
-_FILE = "segmentation.jsonl"
 
 
 @dataclass(frozen=True)
-class SegmentationConfig(ConstantRate):
+class SegmentationConfig(TaskConfig):
     """Every choice that determines a run of a segmentation; its digest names the run.
 
     Attributes
@@ -94,10 +92,11 @@ class SegmentationConfig(ConstantRate):
 
     kind: ClassVar = LRASPPConfig
     what: ClassVar = "a segmentation"
+    splits: ClassVar = {"test images": "train", "validation images": "fit"}
+    file: ClassVar = "segmentation.jsonl"
     counts: ClassVar = ("epochs", "batch_size")
 
     def __post_init__(self):
-        choose("set of images", self.on, _SPLITS)
         choose("budget", self.budget, BUDGETS)
         choose("schedule", self.schedule, [s for s in SCHEDULES if s != "step"])
         choose("augmentation", self.augmentation, masks.POLICIES)
@@ -124,11 +123,6 @@ class SegmentationConfig(ConstantRate):
             )
 
     @property
-    def split(self):
-        """``"fit"`` for a run that serves a choice, else ``"train"``."""
-        return _SPLITS[self.on]
-
-    @property
     def partial(self):
         """Whether the run stops below its budget."""
         return self.epochs < BUDGETS[self.budget]["epochs"] or self.n is not None
@@ -140,10 +134,6 @@ class SegmentationConfig(ConstantRate):
     def as_dict(self):
         """Return the config as plain data."""
         return {**super().as_dict(), "crop": list(self.crop)}
-
-    def results_in(self, runs):
-        """Return the file of the records, beside the folder `runs`."""
-        return (runs.parent if runs.name == "runs" else runs) / _FILE
 
     def task(self, root=None, device="cpu"):
         """Return the :class:`Task` of the run."""

@@ -7,8 +7,7 @@ import torch
 
 from .. import _paths
 from . import records
-
-_FILE = "segmentation.jsonl"
+from .segmentation import SegmentationConfig
 
 
 def recorded():
@@ -19,8 +18,7 @@ def recorded():
     >>> {record.metric.name for record in recorded()} <= {"mIoU"}
     True
     """
-    files = dict.fromkeys((_paths.packaged_results() / _FILE, _paths.results_dir() / _FILE))
-    return [r for file in files for r in records.read(file)]
+    return records.all_runs(SegmentationConfig.file)
 
 
 def packaged_pictures():

@@ -2,13 +2,10 @@
 
 from dataclasses import replace
 
-from .. import _paths
 from ..models.mgic import TransfersConfig
 from . import records
 from .coarse_channels import CoarseConfig, packaged_convolution, remember
 from .weights import convolutions_of
-
-_FILE = "coarse_channels.jsonl"
 
 
 def first_convolution(source=None, network=None):
@@ -80,5 +77,4 @@ def recorded():
     >>> sorted({record.metric.name for record in recorded()})
     ['mse']
     """
-    files = dict.fromkeys((_paths.packaged_results() / _FILE, _paths.results_dir() / _FILE))
-    return [r for file in files for r in records.read(file)]
+    return records.all_runs(CoarseConfig.file)

@@ -1,14 +1,13 @@
-"""What the configs of the small tasks share: SGD at a constant rate, in single precision."""
+"""What the configs of tasks other than classes of images share: SGD in single precision."""
 
 from typing import ClassVar
 
-from ..errors import MOST_SEED, InvalidValue, real, whole
+from ..errors import MOST_SEED, InvalidValue, choose, real, whole
 from ..models.config import plain_fields
 
 
-class ConstantRate:
-    """Base of a frozen config with ``model``, ``epochs``, ``batch_size``, ``lr``, ... and no more
-    of a training than that.
+class TaskConfig:
+    """Base of a frozen config with ``model``, ``epochs``, ``batch_size``, ``lr``, ``on``, ...
 
     Attributes
     ----------
@@ -18,11 +17,17 @@ class ConstantRate:
         What is learned, for a sentence.
     counts : tuple of str
         The fields that are whole numbers, at least 1.
+    splits : dict of str to str
+        What the metric can be measured on: then ``"train"`` or ``"fit"``, for choices.
+    file : str
+        Of the records of all budgets, beside the folder ``runs``.
     """
 
     kind: ClassVar[type]
     what: ClassVar[str]
     counts: ClassVar = ("n", "epochs", "batch_size")
+    splits: ClassVar[dict]
+    file: ClassVar[str]
 
     schedule: ClassVar = "constant"
     weight_decay: ClassVar = 0.0
@@ -36,15 +41,26 @@ class ConstantRate:
 
         Raises
         ------
-        InvalidValue
-            If one is out of its range.
+        UnknownName, InvalidValue
+            If one is out of its range, or `on` is none of `splits`.
         """
+        samples = next(iter(self.splits)).split()[-1]  # "images" of "test images"
+        choose(f"set of {samples}", self.on, self.splits)
         plain = {name: whole(name, getattr(self, name)) for name in self.counts}
         plain["seed"] = whole("seed", self.seed, least=0, most=MOST_SEED)
         plain["lr"] = real("lr", self.lr, positive=True)
         plain["momentum"] = real("momentum", self.momentum, most=1.0)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def split(self):
+        """``"fit"`` for a run that serves a choice, else ``"train"``."""
+        return self.splits[self.on]
+
+    def results_in(self, runs):
+        """Return the file of the records, beside the folder `runs`."""
+        return (runs.parent if runs.name == "runs" else runs) / self.file
 
     def as_dict(self):
         """Return the config as plain data."""
