@@ -8,7 +8,7 @@ the projected Landweber iteration,
 with a trained number :math:`\omega` a step and nothing else beside `A`: no ``B``, no norms. For
 every learned `A` a step enlarges no error as long as :math:`0 < \omega \le 2 / \|A\|_2^2`. Between
 the levels stand MgNet's transfers, each with a norm: without any, the features of a fresh network
-fade from level to level, and it does not begin to learn.
+fade from level to level.
 
 References
 ----------
@@ -17,6 +17,7 @@ References
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +27,7 @@ from .. import multigrid
 from ..linalg.transposes import projected
 from . import blocks, mgnet
 from .config import NetworkConfig
-from .network import LevelModule, StateNetwork
+from .network import LevelModule
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,18 @@ class ConstrainedConfig(NetworkConfig):
     norm: str = "batch"
     activation: str = "relu"
 
+    unused_transfers: ClassVar = False
+
     def __post_init__(self):
         super().__post_init__()
         object.__setattr__(self, "channels", mgnet.check_widths("channels", self.channels))
         self.check_whole(1, "steps")
         self.check_images("stem", "norm", "activation")
+
+    @property
+    def widths(self):
+        """Channels on each level: `channels` itself."""
+        return self.channels
 
     def build(self):
         """Return the network, with fresh weights from torch's global generator."""
@@ -140,8 +148,8 @@ class ResolutionLevel(LevelModule):
         return multigrid.Level(self.A, pre, R=self.R, Pi=self.Pi, linear=True)
 
 
-class Constrained(StateNetwork):
-    """The network of a :class:`ConstrainedConfig`.
+class Constrained(mgnet.MgNet):
+    """The network of a :class:`ConstrainedConfig`: an MgNet with other levels.
 
     Examples
     --------
@@ -157,18 +165,12 @@ class Constrained(StateNetwork):
 
     def __init__(self, config):
         super().__init__(config)
-        widths = config.channels
-        self.stem = blocks.stem(
-            config.stem, config.in_channels, widths[0], config.norm, config.activation
-        )
-        self.levels = nn.ModuleList(
-            ResolutionLevel(c, c_next, config)
-            for c, c_next in zip(widths, (*widths[1:], None), strict=True)
-        )
-        self.head = blocks.Head(widths[-1], config.num_classes)
-        blocks.initialise(self, config.initial_weights)
         for level in self.levels:
             level.start_omegas()
+
+    def _levels(self, config):
+        for c, c_next in zip(config.channels, (*config.channels[1:], None), strict=True):
+            yield ResolutionLevel(c, c_next, config)
 
 
 NAMED = {

@@ -79,7 +79,19 @@ def test_what_the_page_says_of_a_hundred_steps():
     small, large = found["constrained-20"], found["constrained"]
     assert small["loss_last_10"] < small["loss_first_10"] and small["steps"] == 100
     assert not large["finite"] and large["steps"] == 60
-    says("transposes", "the small network learns, and the large one diverges after 60")
+    says("transposes", "the loss of the small network falls, and the large one diverges after 60")
+
+
+def test_without_norms_the_features_of_a_fresh_network_fade():
+    """In size, on the coarsest of three levels; with them they keep the size of the data."""
+    torch.manual_seed(0)
+    sizes = {}
+    for norm in ("batch", "none"):
+        net, x = ConstrainedConfig((16, 32, 64), 3, norm=norm).build(), torch.randn(32, 3, 28, 28)
+        first, *_, last = (float(s.u.abs().mean().detach()) for s in net.states(x))
+        sizes[norm] = last / first
+    assert sizes["none"] < 0.05 < 0.5 < sizes["batch"]
+    says("transposes", "without these the features of a fresh network fade from level to level")
 
 
 def test_multiplications_are_those_of_mgnet():
