@@ -1,8 +1,7 @@
 """The budget ``fast``: for each kind of network, on a data set, how it is trained in few minutes.
 
 The search has only begun. ``experiments/recipe.py`` has its rungs, one change at a time, judged on
-validation images (``results/recipe.json``). A recipe has those of the ideas of :mod:`.recipe` that
-gained more than one seed can tell, 0.55 points; so far that is one, orthogonalised steps.
+validation images (``results/recipe.json``). A recipe is the best rung so far, with one seed each.
 """
 
 from ..errors import InvalidValue

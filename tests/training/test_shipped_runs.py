@@ -17,23 +17,25 @@ def test_a_recorded_run_is_found_by_the_digest_of_its_config(run):
 
 def test_the_recipe_is_among_the_best_that_were_tried():
     """On validation images: the best, or within one standard error of it."""
-    groups = {}  # what differs in its rate and its weight decay alone
+    groups = {}  # what differs in its rate and its weight decay alone; of a fast run, in all ideas
     for run in RUNS:
         c = run.config
         if c.split == "fit":
-            rest = {k: v for k, v in run.choices.items() if k not in ("lr", "weight_decay")}
+            varied = {"lr", "weight_decay"}
+            varied |= {"recipe", "epochs"} if run.budget == "fast" else set()
+            rest = {k: v for k, v in run.choices.items() if k not in varied}
             tried = groups.setdefault(records.digest(rest), {})
-            tried[c.lr, c.weight_decay] = run
-    assert sum(len(tried) > 1 for tried in groups.values()) >= 3
+            tried[c.lr, c.weight_decay, c.recipe, c.epochs] = run
+    assert sum(len(tried) > 1 for tried in groups.values()) >= 5
     for tried in groups.values():
         best = max(tried.values(), key=lambda run: run.metric.value)
         share, n = best.metric.value, best.evaluated_on.n
+        decay = protocols.TrainConfig.weight_decay
         if best.budget == "fast":
             chosen = recipe_of(best.config.model, best.config.data)
-            if chosen["recipe"] != best.config.recipe:
-                continue  # a rate is a recipe's own
-            rate = chosen["lr"]
+            how = chosen["lr"], decay, chosen["recipe"], chosen["epochs"]
         else:
             rate = protocols.settings(best.budget, best.config.data)["lr"]
-        recipe = tried[rate, protocols.TrainConfig.weight_decay]  # it was tried as well
+            how = rate, decay, None, best.config.epochs
+        recipe = tried[how]  # it was tried as well
         assert share - recipe.metric.value <= (share * (1 - share) / n) ** 0.5
