@@ -149,6 +149,12 @@ def test_words_typed_into_the_search_field_find_a_page(browser, how):
         assert links, "no results"
         found = {urldefrag(link.split("?")[0])[0].removeprefix(base) for link in links}
         assert found <= set(files()) and "book/smoothing.html" in found
+        if how == "served":  # a page from disk may not fetch what it would quote from
+            quoted = browser.until(
+                "const p = [...document.querySelectorAll('#search-results p.context')];"
+                "return p.length && p.map(e => e.textContent)"
+            )
+            assert not [text for text in quoted if "\\(" in text or "\\[" in text]
         result = browser.driver.find_element("css selector", "#search-results li a")
         browser.click(result, 0.1)
         assert browser.until("return /factor/.test(document.querySelector('article').textContent)")

@@ -13,6 +13,7 @@ from .built import HTML, NOT_WRITTEN, ROOT, Figures, Page, files, join, written
 pytestmark = pytest.mark.book
 
 REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
+ICON = re.compile(r'<i class="fa-(?:solid|brands|regular) fa-([a-z0-9-]+)')
 ADDRESS, BRANCH = REPOSITORY["url"], REPOSITORY["branch"]
 
 
@@ -66,6 +67,14 @@ def test_a_notebook_says_under_its_title_where_it_opens_and_how_long_it_runs(pag
         own = (ROOT / page.replace(".html", ".ipynb")).read_text(encoding="utf-8")
         assert json.loads(kept)["cells"][0]["source"] == json.loads(own)["cells"][0]["source"]
         assert re.search(r"Runs in about \d+ (seconds|minutes)\.", line), page
+
+
+def test_every_icon_of_a_page_is_among_those_that_the_build_kept(pages):
+    kept = (HTML / "_static/scripts/fontawesome.js").read_text(encoding="utf-8")
+    used = {name for page in pages.values() for name in ICON.findall(page.text)}
+    lost = {n for n in used if not re.search(rf'[{{,"]{n}"?:\[\d|\["[^\]]*\b{n}"|"{n}"[,\]]', kept)}
+    assert len(used) >= 10 and not lost
+    assert len(kept) < 200_000
 
 
 def test_every_page_says_its_version_and_leads_to_what_changed_and_to_the_print(pages):
