@@ -13,7 +13,7 @@ from .built import HTML, NOT_WRITTEN, ROOT, Figures, Page, files, join, written
 pytestmark = pytest.mark.book
 
 REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
-ICON = re.compile(r'<i class="fa-(?:solid|brands|regular) fa-([a-z0-9-]+)')
+ICON = re.compile(r'<i class="[^"]*?\bfa-(?!(?:solid|brands|regular|lg)\b)([a-z0-9-]+)')
 ADDRESS, BRANCH = REPOSITORY["url"], REPOSITORY["branch"]
 
 
