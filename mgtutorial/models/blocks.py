@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from ..errors import InvalidValue, choose
+from .strided import FEW, NarrowStrided
 
 #: The norms: over a channel of all images, and over groups of channels or all of one image.
 NORMS = ("batch", "group", "layer", "none")
@@ -44,11 +45,10 @@ def conv(c_in, c_out, kernel=3, stride=1, groups=1):
     Book: from_multigrid_to_networks, eq-networks-convolution
     """
     if c_in % groups or c_out % groups:
-        raise InvalidValue(
-            f"groups={groups} does not divide the channels {c_in} -> {c_out}: "
-            "give a number of groups that divides both."
-        )
-    return nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+        words = f"groups={groups} does not divide the channels {c_in} -> {c_out}"
+        raise InvalidValue(f"{words}: give a number of groups that divides both.")
+    kind = NarrowStrided if kernel == 1 < stride and c_in < FEW else nn.Conv2d
+    return kind(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
 
 
 def norm(kind, c):
