@@ -1,26 +1,28 @@
 """The ladder of the budget ``fast``: one change at a time, judged on validation images.
 
     python experiments/recipe.py mgiad-20-g4 [--seeds 0,1,2] [--images 20000] [--only base,coarse]
-    python experiments/recipe.py --summary    # results/recipe.json, from the records
+    python experiments/recipe.py --summary    # results/recipe*.json, from the records
 
 Each rung is a run of the split "fit", recorded in results/runs/fast.jsonl; those that have a
-record are not repeated.
+record are not repeated. Runs of the recipe itself, on all images, are ``mgtutorial train --budget
+fast``; the summary has their times.
 """
 
 import argparse
 import json
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 
 from mgtutorial._text import listed, seeds_of
 from mgtutorial.errors import choose, program
-from mgtutorial.models import count_macs
+from mgtutorial.models import count_macs, name_of
 from mgtutorial.sweeps import runs
 from mgtutorial.training import Workspace, all_runs, configure
 from mgtutorial.training.recipe import Recipe
 
-SUMMARY = Path(__file__).resolve().parents[1] / "results" / "recipe.json"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 NETWORKS = ("mgnet-20", "mgiad-20-g4")
 IMAGES = 20_000
 SIDE = 28
@@ -42,6 +44,7 @@ RUNGS = {
     "orthogonal 0.1": {"orthogonal_lr": 0.1},
     "norms without decay": {"decay_norms": False},
     "short warm-up": {"warm_up": 0.1},
+    "bfloat16": {"precision": "bfloat16"},
 }
 
 
@@ -59,10 +62,11 @@ def ladder(network, seeds=(0,), images=None, only=None):
     ]
 
 
-def changed(config, epochs=EPOCHS, lr=None, **ideas):
-    """Return a config with other epochs, another rate and the ideas of a recipe."""
+def changed(config, epochs=EPOCHS, lr=None, precision="float32", **ideas):
+    """Return a config with other epochs, rate or precision, and the ideas of a recipe."""
     recipe = Recipe(**ideas) if ideas else None
-    return replace(config, epochs=epochs, lr=lr or config.lr, recipe=recipe)
+    lr = lr or config.lr
+    return replace(config, epochs=epochs, lr=lr, precision=precision, recipe=recipe)
 
 
 def work(config):
@@ -102,6 +106,39 @@ def summary(records):
     return rows
 
 
+def times(records):
+    """Return a row for each network that was trained by the recipe on all images.
+
+    A run on a thread lasts as long as it lasts beside others; the undisturbed time is that of its
+    quickest epoch, for all epochs.
+    """
+    found = defaultdict(list)
+    for r in records:
+        if r.budget == "fast" and r.config.split == "train" and not r.partial:
+            found[replace(r.config, seed=0)].append(r)
+    rows = []
+    for config, runs_ in found.items():
+        accuracies = [100 * r.metric.value for r in sorted(runs_, key=lambda r: r.config.seed)]
+        quickest = min(epoch["seconds"] for r in runs_ for epoch in r.curve)
+        rows.append({
+            "network": name_of(config.model),
+            "weights": runs_[0].weights,
+            "seeds": len(runs_),
+            "epochs": config.epochs,
+            "accuracies": [round(a, 2) for a in accuracies],
+            "accuracy": round(mean(accuracies), 3),
+            "spread": f" ± {stdev(accuracies):.2f}" if len(accuracies) > 1 else "",
+            "minutes": round(mean(r.seconds for r in runs_) / 60, 1),
+            "undisturbed": round(config.epochs * quickest / 60, 1),
+        })  # fmt: skip
+    return sorted(rows, key=lambda row: -row["weights"])
+
+
+def write(name, rows):
+    lines = ",\n ".join(json.dumps(row) for row in rows)
+    (RESULTS / name).write_text(f"[\n {lines}\n]\n", encoding="utf-8")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("network", nargs="?")
@@ -111,8 +148,8 @@ def main():
     parser.add_argument("--summary", action="store_true")
     a = parser.parse_args()
     if a.summary:
-        lines = ",\n ".join(json.dumps(row) for row in summary(all_runs()))
-        SUMMARY.write_text(f"[\n {lines}\n]\n", encoding="utf-8")
+        write("recipe.json", summary(all_runs()))
+        write("recipe_times.json", times(all_runs()))
         return
     if a.network is None:
         parser.error("give a network, or --summary")

@@ -43,8 +43,7 @@ def test_each_rung_changes_one_thing(program):
     assert ground.recipe is None and ground.split == "fit"
     for config in rungs:
         ideas = {*config.recipe.as_dict()} if config.recipe else set()
-        if config.lr != ground.lr:
-            ideas.add("lr")
+        ideas |= {f for f in ("lr", "precision") if getattr(config, f) != getattr(ground, f)}
         assert len(ideas) == 1, config
         assert config.epochs == ground.epochs or ideas == {"sides"}
 
