@@ -19,8 +19,8 @@ SCHEMA = 1
 HERE = Path(__file__).parent
 BARS = HERE / "bars.csv"
 SUBJECTS = (
-    "step", "inference", "memory", "data", "poisson", "spectra", "import", "book", "peaks",
-    "networks", "torchvision", "mobile",
+    "step", "compiling", "inference", "memory", "data", "poisson", "spectra", "import", "book",
+    "peaks", "networks", "torchvision", "mobile",
 )  # fmt: skip
 #: Of what times depend on; only what is installed is named.
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pyamg", "onnxruntime")

@@ -149,6 +149,7 @@ SMALL = {
     "poisson": {"n": 16, "repeat": 1, "sizes": (16,)},
     "step": {"names": ("mgiad-20-g4",), "repeat": 1, "compiled": False, "batch": 2},
     "inference": {"names": ("mgiad-20-g4",), "batches": (1,), "repeat": 1, "compiled": False},
+    "compiling": {"names": ("mgiad-20-g4",), "backend": "aot_eager", "batch": 2},
     "memory": {"names": ("mgnet-20",), "imagenet": False},
     "torchvision_spectra": {"chosen": ("squeezenet1_1", "ssdlite320_mobilenet_v3_large")},
     "mobile": {

@@ -8,6 +8,8 @@ from mgtutorial.models.counting import count_macs, count_weights
 
 from .prose import ROOT, says
 
+README = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+
 
 @pytest.fixture(scope="module")
 def subjects():
@@ -84,6 +86,47 @@ def test_the_solver_is_faster_than_pyamg_and_slower_than_the_sine_transform(subj
         amg = min(t for side, t in found.items() if side.startswith("PyAMG"))
         assert found["SciPy, sine transform"] < found["mgtutorial"] < amg / 3
     says("performance", "several times faster than an algebraic one")
+
+
+def by_case(rows):
+    """Return {case: {side: median}}."""
+    found = {}
+    for r in rows:
+        found.setdefault(r["case"], {})[r["side"].removeprefix("mgtutorial, ")] = r["median"]
+    return found
+
+
+def test_what_the_page_says_of_a_step(subjects):
+    sides = by_case(subjects["step"]["rows"]).values()
+    faster = [s["literal"] / s["mgtutorial"] for s in sides]
+    says("performance", f"A step is {min(faster):.2f} to {max(faster):.2f} times as fast")
+    lean, slower, saved = (
+        [100 * (s[side] / s["mgtutorial"] - 1) for s in sides]
+        for side in ("lean", "bfloat16", "compiled")
+    )
+    says("performance", f"for {min(lean):.0f} to {max(lean):.0f} per cent more time")
+    says("performance", f"*slower*, by {min(slower):.0f} to {max(slower):.0f} per cent")
+    says("performance", f"compiling saves at most {-min(saved):.0f} per cent of a step")
+    first = by_case(subjects["compiling"]["rows"]).values()
+    for side in ("empty cache", "full cache"):
+        times = [s[side] for s in first]
+        low, high = (f"{t:.0f}" if t > 10 else f"{t:.1f}" for t in (min(times), max(times)))
+        assert f"{low} to {high} s from a" in README
+
+
+def test_what_the_page_says_of_inference(subjects):
+    batch, single = [], []
+    for case, sides in by_case(subjects["inference"]["rows"]).items():
+        quick = {k: sides["literal"] / sides[k] for k in ("fused", "fused and compiled")}
+        if case.endswith("batch 128"):
+            batch.append(quick["fused and compiled"])
+            continue
+        single.append(max(quick.values()))
+        wide = not case.startswith(("mgnet-20", "mgiad-20"))
+        assert (quick["fused"] > quick["fused and compiled"]) == wide
+    says("performance", f"a batch goes through {min(batch):.1f} to {max(batch):.1f} times as fast")
+    said = f"the best of the sides is {min(single):.1f} to {max(single):.1f} times as fast"
+    says("performance", said, "that is fused and *not* compiled")
 
 
 def test_exercises_are_right():
