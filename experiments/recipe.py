@@ -119,7 +119,7 @@ def times(records):
     rows = []
     for config, runs_ in found.items():
         accuracies = [100 * r.metric.value for r in sorted(runs_, key=lambda r: r.config.seed)]
-        quickest = min(epoch["seconds"] for r in runs_ for epoch in r.curve)
+        quickest = min(epoch.seconds for r in runs_ for epoch in r.curve)
         rows.append({
             "network": name_of(config.model),
             "weights": runs_[0].weights,

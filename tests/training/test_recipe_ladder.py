@@ -11,12 +11,14 @@ from scipy.stats import t
 
 from mgtutorial import _paths
 from mgtutorial.models import count_macs
+from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.training import all_runs, configure, orthogonalised
 from mgtutorial.training.recipe import Recipe, _dense_kernels
 
 from ..project.prose import says
 
 ROOT = _paths.checkout()
+NETWORKS = ("mgnet-20", "mgiad-20-g4")
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,32 @@ def test_the_summary_is_what_the_records_give(program):
     for row in kept:
         assert len(row["accuracies"]) == row["seeds"] >= 1
         assert row["rung"] != "base" or (row["gain"] == 0 and row["work"] == row["epochs"])
+
+
+def test_times_are_those_of_the_records(program):
+    kept = json.loads((ROOT / "results/recipe_times.json").read_text(encoding="utf-8"))
+    assert kept == program.times(all_runs()), "python experiments/recipe.py --summary"
+    for row in kept:
+        assert len(row["accuracies"]) == row["seeds"]
+        assert 0 < row["undisturbed"] <= row["minutes"]
+
+
+def test_the_mark_was_about_reached_in_some_ten_minutes():
+    kept = json.loads((ROOT / "results/recipe_times.json").read_text(encoding="utf-8"))
+    whole, grouped = (next(r for r in kept if r["network"] == n) for n in NETWORKS)
+    printed = [
+        r for r in read_table("mgiad_table2_fashionmnist.csv") if "3 resolution" in r["note"]
+    ]
+    for row, (line,) in (
+        (whole, [r for r in printed if r["model"] == "mgnet_ab_20"]),
+        (grouped, [r for r in printed if r["g_s"] == "4"]),
+    ):
+        mark, deviation = line["test_acc"], line["test_acc_std"]
+        says(
+            "recipe", f"{mark} ± {deviation} for MgNet" if row is whole else f"{mark} ± {deviation}"
+        )
+        assert abs(row["accuracy"] - float(mark)) < 0.3
+        assert row["undisturbed"] / 2 == pytest.approx(11, abs=2)  # two runs at a time
 
 
 def test_each_rung_changes_one_thing(program):
