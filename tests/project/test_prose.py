@@ -327,7 +327,7 @@ def test_poly_mgnet_memory_of_the_carried_residual():
     others = ("poly-mgnet-g4", "poly-mgnet-g6", "poly-mgnet-g8")
     less = [100 * (1 - held(n, True) / held(n, False)) for n in others]
     assert (round(min(less)), round(max(less))) == (8, 10)
-    says("poly_mgnet", "need 8 to 10 per cent less")
+    says("poly_mgnet", "For the other three it saves 8 to 10 per cent")
 
 
 def test_counts_in_exercises():
