@@ -4,7 +4,7 @@ import re
 import warnings
 
 from mgtutorial import _paths
-from mgtutorial.models import count_weights, named
+from mgtutorial.models import count_macs, count_weights, named
 from mgtutorial.reproduction import published_rows
 
 from ..models.kinds import KINDS
@@ -42,6 +42,15 @@ def test_the_table_has_every_way_and_every_kind_that_is_tested():
     kinds = {type(config).__name__ for config in KINDS.values()}
     named = {name.replace("-", "") + "Config" for name in head[1:]}
     assert named == {kind.replace("Code", "") for kind in kinds}
+
+
+def test_the_hierarchies_go_further_left_than_down():
+    base = count_weights(named("resnet18")), count_macs(named("resnet18"), 32)
+    for name in ("mgnet", "mgiad-lam1-c64-g4", "mgiad-lam3-c64-g4", "mgiad-lam3-c64-g8"):
+        weights, macs = count_weights(named(name)), count_macs(named(name), 32)
+        assert base[0] / weights > 2 * base[1] / macs > 2
+        assert 0.2e9 < macs < 0.505e9
+    says("use", "The hierarchies go far to the left, and down by less.")
 
 
 def test_what_is_said_about_choosing():
