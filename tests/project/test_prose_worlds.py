@@ -15,7 +15,7 @@ from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.spectra import error_of, principal_components
 from mgtutorial.training import coarse_channels, implicit_function, plane, transfers_alone
 
-from .prose import ROOT, says
+from .prose import ROOT
 
 PAGE = (ROOT / "book/mgic_worlds.md").read_text(encoding="utf-8")
 ALPHAS = (0.6, 0.8, 1.2)
@@ -219,32 +219,3 @@ def test_worlds_table_of_times():
     macs = [row["facts"]["macs"] for row in eager.values()]
     assert round(macs[-1] / macs[0], 2) == 0.56
     assert max(row["median"] for row in eager.values()) == list(eager.values())[-1]["median"]
-
-
-def test_worlds_second_seeds_are_those_that_the_page_names():
-    """With the statistics of the last batches and with settled ones; MGIC's block has one seed."""
-    settled, seeds = implicit_function.settled(), {}
-    for (block, alpha, _), r in finished().items():
-        pair = r.metric.value, settled[r.digest]
-        seeds.setdefault((block, alpha), []).append(pair)
-    twice = {key: found for key, found in seeds.items() if len(found) > 1}
-    assert set(twice) == {("mobilenetv3", a) for a in ALPHAS} | {("ghostnet", 0.6)}
-    ratios = [a / b for (x, y) in twice.values() for a, b in zip(x, y, strict=True)]
-    assert f"{min(ratios):.1f} to {max(ratios):.1f}" == "1.5 to 2.5"
-    says("mgic_worlds", "by factors of 1.5 to 2.5. For MGIC there is one seed.")
-
-
-def test_worlds_exercises():
-    def cycle(c):
-        widths = models.halvings(c, 8)
-        net = models.MGIC(
-            lambda c, groups: models.blocks.conv(c, c, kernel=1, groups=groups),
-            widths, models.group_numbers(widths, 8),
-        )  # fmt: skip
-        return count_weights(net) - sum(2 * w for w in widths[:-1])  # without the norms
-
-    ghost = {c: (c * c + c) // 2 for c in (16, 32, 64, 128, 256)}
-    assert all(cycle(c) == 32 * c - 192 for c in ghost)
-    assert [c for c in ghost if cycle(c) < ghost[c]] == [64, 128, 256]
-    assert (cycle(32), ghost[32], cycle(64), ghost[64]) == (832, 528, 1_856, 2_080)
-    assert (f"{128**-0.5:.3f}", f"{50_000**-0.5:.4f}") == ("0.088", "0.0045")
