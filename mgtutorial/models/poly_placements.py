@@ -42,6 +42,8 @@ def placements_of_code(polynomial, linear_type, quad_type="outside"):
     polynomial : {"q2", "g4", "g6", "g8"}
     linear_type, quad_type : str
         The code's own names, of the steps with real roots and of the pair that g6 and g8 end with.
+        The code makes double steps of those under a name with ``double``, and linear ones of the
+        others, whatever the polynomial.
 
     Returns
     -------
@@ -71,10 +73,10 @@ def placements_of_code(polynomial, linear_type, quad_type="outside"):
     steps = POLYNOMIALS[choose("polynomial", polynomial, POLYNOMIALS)]
     choose("linear_type of the public code", linear_type, _LINEAR_TYPES)
     choose("quad_type of the public code", quad_type, (*_QUAD_TYPES, *_STOP))
-    if polynomial == "q2" and linear_type.startswith("double"):
+    if (polynomial, linear_type) == ("q2", "double"):
         raise InvalidValue(
-            f"linear_type={linear_type!r} with q2: the public code has no such branch and leaves u "
-            f"as it is; give {linear_type.removeprefix('double-').replace('double', 'regular')!r}."
+            "linear_type='double' with q2: the public code has no such branch and leaves u as it "
+            "is; give 'regular'."
         )
     if quad_type in _STOP:
         raise InvalidValue(

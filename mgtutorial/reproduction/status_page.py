@@ -57,7 +57,8 @@ def page(runs=None):
     if waiting:
         parts.append(f"### No run is recorded\n\n{''.join(waiting)}\n")
     parts.append(
-        "## Made in their notebooks\n\nThese are counted, timed or learned without a data set.\n\n"
+        "## Made in their notebooks\n\nWhat these print is no accuracy of an image classifier, "
+        "so each has a notebook of its own.\n\n"
         + "".join(
             f"* [{title}](../notebooks/reproduce/{name.replace('-', '_')}.ipynb)\n"
             for name, title in MADE_BY_NOTEBOOK.items()

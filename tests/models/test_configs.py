@@ -97,6 +97,9 @@ def test_placements_of_the_public_code():
         for linear_type in ("regular", "outside", "relu-outside"):
             placement = of_code(name, linear_type)
             assert models.PolyMgNetConfig(steps=name, placement=placement).placement == placement
+    # read in the code: q2's block has no branch for "double", and one for the two other names
+    assert of_code("q2", "double-outside") == ("outside", "outside")
+    assert of_code("q2", "double-relu-outside") == ("norm-update", "relu-outside")
     with pytest.raises(InvalidValue, match="leaves u as it is; give 'regular'"):
         of_code("q2", "double")
     with pytest.raises(InvalidValue, match="the public code stops"):

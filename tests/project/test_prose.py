@@ -143,7 +143,7 @@ def test_mgiad_observations_of_the_poster_by_the_printed_numbers():
     says("mgiad", f"{less(mgnet, resnet)} less with {fewer(mgnet, resnet)} times fewer weights")
     more = int(poster["mgnet-a"].printed) - int(poster["mgnet"].printed)
     kept = poster["mgnet-a"].accuracy - mgnet.accuracy
-    says("mgiad", f"keeps {kept:.2f} of them, for {more}k weights more")
+    says("mgiad", f"wins {kept:.2f} of them back, for {more}k weights more")
 
     mgnets = [r for r in published.rows() if isinstance(r.network, models.MgNetConfig)]
     assert mgnets and not [r for r in mgnets if r.network.group_size]
@@ -327,7 +327,7 @@ def test_poly_mgnet_memory_of_the_carried_residual():
     others = ("poly-mgnet-g4", "poly-mgnet-g6", "poly-mgnet-g8")
     less = [100 * (1 - held(n, True) / held(n, False)) for n in others]
     assert (round(min(less)), round(max(less))) == (8, 10)
-    says("poly_mgnet", "need 8 to 10 per cent less")
+    says("poly_mgnet", "For the other three it saves 8 to 10 per cent")
 
 
 def test_counts_in_exercises():

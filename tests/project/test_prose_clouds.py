@@ -1,6 +1,7 @@
 """What the page on clouds of points says in numbers."""
 
 import pytest
+import torch
 
 from mgtutorial.models import count_weights
 from mgtutorial.models.point_clouds import NAMED
@@ -53,3 +54,13 @@ def test_clouds_share_of_mgic():
     # the coarsest level, of 16 channels in one group, in all five blocks
     coarsest = 5 * (7 * 16 * 16 + 2 * 16)
     assert coarsest / COUNTS["mgic-diffgcn"][0] == pytest.approx(1 / 10, abs=0.01)
+
+
+def test_clouds_exercise_on_a_flat_grid():
+    """Half a mesh size times the gradient in the plane, and nothing of what is across it."""
+    h, slope = 0.3, torch.tensor([1.0, -2.0, 5.0], dtype=torch.float64)
+    edges = h * torch.tensor([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]], dtype=torch.float64)
+    first = (edges * (edges @ slope)[:, None]).mean(0) / h
+    moments = edges.T @ edges / 4
+    torch.testing.assert_close(first, moments @ slope / h)
+    torch.testing.assert_close(first, h / 2 * slope * torch.tensor([1, 1, 0]))

@@ -4,9 +4,12 @@ import re
 import warnings
 
 from mgtutorial import _paths
+from mgtutorial.models import count_macs, count_weights, named
+from mgtutorial.reproduction import published_rows
 
 from ..models.kinds import KINDS
 from ..models.test_habits import WAYS
+from .prose import says
 
 PAGE = (_paths.checkout() / "book/use.md").read_text(encoding="utf-8")
 
@@ -39,3 +42,30 @@ def test_the_table_has_every_way_and_every_kind_that_is_tested():
     kinds = {type(config).__name__ for config in KINDS.values()}
     named = {name.replace("-", "") + "Config" for name in head[1:]}
     assert named == {kind.replace("Code", "") for kind in kinds}
+
+
+def test_the_hierarchies_go_further_left_than_down():
+    base = count_weights(named("resnet18")), count_macs(named("resnet18"), 32)
+    for name in ("mgnet", "mgiad-lam1-c64-g4", "mgiad-lam3-c64-g4", "mgiad-lam3-c64-g8"):
+        weights, macs = count_weights(named(name)), count_macs(named(name), 32)
+        assert base[0] / weights > 2 * base[1] / macs > 2
+        assert 0.2e9 < macs < 0.505e9
+    says("use", "The hierarchies go far to the left, and down by less.")
+
+
+def test_what_is_said_about_choosing():
+    def weights(lam):
+        return count_weights(named("mgiad-lam1-c64-g4", lam=lam))
+
+    assert weights(3) > weights(4) and weights(4) - weights(2) == 2 * (weights(2) - weights(1))
+    says("use", "$\\lambda = 3$ ends at 96 channels and has more weights than $\\lambda = 4$")
+    printed = {
+        name: {r.name: r.accuracy for r in published_rows(f"mgiad-table3-{name}")}
+        for name in ("cifar100", "tiny-imagenet", "imagenet")
+    }
+    gains = [rows["mgiad-lam1-c64-g64"] - rows["mgiad-lam1-c64-g8"] for rows in printed.values()]
+    assert 2 < gains[0] < gains[1] < gains[2]
+    says("use", "hardly anything on CIFAR-10, much on CIFAR-100, more on ImageNet")
+    for rows in printed.values():
+        assert max(rows, key=rows.get) == "mgiad-lam3-c64-g64"
+    says("use", "on CIFAR-100, Tiny ImageNet and ImageNet its widest MGiaD")
