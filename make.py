@@ -112,12 +112,17 @@ def reproduce(args=()):
 
 
 def check_book(args=()):
-    """hold the pages to their tests in a browser, built first if need be"""
+    """hold the pages to their tests in a browser (--screenshots: keep pictures of all)"""
     book()
-    in_ci = {"MGTUTORIAL_REQUIRE_BROWSER": "1"} if os.environ.get("CI") else {}  # never skipped
-    with step("Checking the pages", "2 to 4 min"):
-        options = ("tests/book", "-m", "book", "--durations", "5")
-        failed = run(PYTHON, "-m", "pytest", *options, *args, **in_ci)
+    given = {"MGTUTORIAL_REQUIRE_BROWSER": "1"} if os.environ.get("CI") else {}  # never skipped
+    rest = [arg for arg in args if arg != "--screenshots"]
+    if len(rest) < len(args):
+        remove(BUILD / "screenshots")
+        given["MGTUTORIAL_SCREENSHOTS"] = "1"
+    workers = min(os.cpu_count() or 1, 4)
+    with step(f"Checking the pages with {workers} browsers", "2 to 4 min"):
+        options = ("-n", workers, "--dist", "worksteal", "-m", "book", "--durations", "5")
+        failed = run(PYTHON, "-m", "pytest", "tests/book", *options, *rest, **ONE_THREAD, **given)
     for what, measured in read(BUILD / "check-book.json").items():
         say(f"{what}: {measured}")
     if failed:

@@ -92,14 +92,14 @@ def memory(function, *arguments):
     return peak
 
 
-def measure(channels=(64, 256), repeat=(5, 1), dense_grids=(4, 6, 8), redraws=3):
+def measure(channels=(64, 256), repeat=(5, 1), dense_grids=(4, 6, 8), redraws=3, positions=None):
     # LAPACK with one thread on all sides: with more it is slower on small matrices, and very much
     # so while other programs run. The threads of mgtutorial share out the frequencies.
     with threadpool_limits(1, user_api="blas"):
         for c, n in zip(channels, repeat, strict=True):
             yield from compare(c, n)
         yield from dense(channels[0], dense_grids)
-        yield from moves(redraws)
+        yield from moves(redraws, positions)
 
 
 def compare(channels, repeat):
@@ -159,10 +159,10 @@ def moved():
     yield "surface of q, over a root", lambda t: relief(lambda z: q(z, pairs(t)), pairs(t)), real
 
 
-def moves(repeat):
-    """What a move of each slider costs."""
+def moves(repeat, positions=None):
+    """What a move of each slider costs; of its values only so many, if a number is given."""
     for name, figure, values in moved():
-        times = []
+        values, times = values[:positions], []
         for _ in range(repeat):  # a frame that was shown is kept, so begin anew
             row = slider(figure, t=values, alt=name).children[0]
             for i in range(1, len(values)):

@@ -23,8 +23,11 @@ NOTEBOOK = ROOT / "notebooks" / "spectra.ipynb"
 SUMMARY = ROOT / "results" / "spectra" / "summary.json"
 
 
-def summary(data_name="fashion-mnist"):
-    """Return what the tagged cells measure: {name: [row, ...]}, numbers to six digits."""
+def summary(data_name="fashion-mnist", **parameters):
+    """Return what the tagged cells measure: {name: [row, ...]}, numbers to six digits.
+
+    Parameters of the notebook may be others than it has.
+    """
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     space = {}
     with contextlib.redirect_stdout(io.StringIO()):
@@ -33,7 +36,7 @@ def summary(data_name="fashion-mnist"):
             if "measured" in tags:
                 exec(compile("".join(cell["source"]), cell["id"], "exec"), space)
             if "parameters" in tags:
-                space["data_name"] = data_name
+                space |= {"data_name": data_name, **parameters}
     found = {
         name: [{k: plain(v) for k, v in row.items()} for row in rows]
         for name, rows in space["measured"].items()

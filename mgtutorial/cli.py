@@ -235,11 +235,14 @@ def _parser():
 
 
 def _data(arguments):
+    from .data import catalogue, sources
     from .data import images as data
-    from .data import sources
 
-    if arguments.download is not None:
-        images = data.load(arguments.download, "train", root=arguments.root, download=True)
+    if (name := arguments.download) is not None:
+        if name in catalogue.CLOUDS | catalogue.MASKS:
+            how = sources.how_to_get(name, arguments.root) or "it is made when asked for"
+            raise InvalidValue(f"nothing here fetches {name!r}: {how}.")
+        images = data.load(name, "train", root=arguments.root, download=True)
         print(f"{images.name}: {images.n:,} training images ({images.source})")
         return
     for row in sources.available(arguments.root):

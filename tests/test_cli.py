@@ -45,6 +45,7 @@ MISTAKES = [
     (["reproduce", "mgiad-table2", "all"], "give it alone"),
     (["reproduce", "mgiad-table2", "--rows", "mgnet-20", "--workers", "0"], "workers=0"),
     (["data", "--download", "mnist"], "did you mean"),
+    (["data", "--download", "camvid"], "nothing here fetches 'camvid': put "),
     (["count", "mgnet20"], "did you mean 'mgnet-20'"),
     (["count", "--table", "mgiad-table-1"], "did you mean 'mgiad-table1'"),
     (["count", "--table", "mgiad-table1", "--rows", "mgiad-lam3"], "'mgiad-lam3-c64-g4'"),

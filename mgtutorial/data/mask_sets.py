@@ -55,6 +55,16 @@ class MaskSet:
         """How many kinds of pixels there are."""
         return len(self.labels)
 
+    @property
+    def readers(self):
+        """What reads its files, as of other data sets."""
+        return (self.reader,)
+
+    def located(self, root=None):
+        """Return the reader and what it found, or two times None; nothing is read."""
+        found = self.reader.locate(self, root)
+        return (self.reader, found) if found else (None, None)
+
 
 @dataclass(frozen=True, eq=False)
 class Masks:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import DataDamaged, DataNotFound, InvalidValue, MgtutorialError, choose
-from . import cache
+from . import cache, sources
 from .catalogue import MASKS
 from .mask_sets import IGNORED, SPLITS
 
@@ -71,11 +71,7 @@ def load(name, split, root=None, progress=True):
     choose("split", split, SPLITS)
     found = record.reader.locate(record, root)
     if found is None:
-        looked = " and ".join(map(str, cache.places(root)))
-        raise DataNotFound(
-            f"the data set {name!r} is not in {looked}: put {record.by_hand} into "
-            f"{cache.download_folder(root)}."
-        )
+        raise DataNotFound(sources.not_found(name, root))
     try:
         return record.reader.read(record, split, root, progress)
     except MgtutorialError:

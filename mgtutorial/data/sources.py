@@ -33,7 +33,7 @@ def how_to_get(name, root=None):
     >>> how_to_get("cifar10", "data")
     'type `mgtutorial data --download cifar10`, or put cifar-10-python.tar.gz into data'
     """
-    info = catalogue.CLOUDS.get(name) or catalogue.info(name)
+    info = (catalogue.CLOUDS | catalogue.MASKS).get(name) or catalogue.info(name)
     if not info.by_hand:
         return ""
     put = f"put {info.by_hand} into {cache.download_folder(root)}"
@@ -68,7 +68,8 @@ def available(root=None):
     Row(name='digits', state='embedded', where='scikit-learn', how='')
     """
     rows = []
-    for name, info in (catalogue.SETS | catalogue.CLOUDS).items():
+    kinds = (catalogue.SETS, catalogue.CLOUDS, catalogue.MASKS)  # two of which have shapes
+    for name, info in (item for kind in kinds for item in kind.items()):
         reader, found = info.located(root)
         state, where = found[:2] if found else ("not here", "")
         how = "" if reader is info.readers[0] else how_to_get(name, root)

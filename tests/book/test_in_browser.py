@@ -1,24 +1,19 @@
 """The built book, as a reader meets it: every page in a browser, from disk and served.
 
-`make check-book` builds the book and runs these. Screenshots of every page, 1280 and
-360 pixels wide, light and dark, are left in _build/screenshots for a person to look at,
-and what was counted and measured in _build/check-book.json.
+`make check-book` builds the book and runs these. What was counted and measured is left in
+_build/check-book.json; with ARGS=--screenshots also pictures of every page, 1280 and 360 pixels
+wide, light and dark, in _build/screenshots for a person to look at.
 """
 
 import json
-import os
 import re
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urldefrag
 
 import pytest
 
-from tools import axe
-from tools.browser import Browser, missing, served
+from tools.browser import served
 
-from .built import HTML, REDIRECT, ROOT, SCREENSHOTS, Page, files, join, lacking, written
-from .visit import visit
+from .built import HTML, ROOT, Page, files, join, lacking, written
 
 # The first test waits for the visits of all pages.
 pytestmark = [pytest.mark.book, pytest.mark.timeout(1800)]
@@ -27,65 +22,6 @@ pytestmark = [pytest.mark.book, pytest.mark.timeout(1800)]
 SECONDS = 2
 MEGABYTES = 40
 SLIDER_BYTES = 1_500_000
-
-
-@pytest.fixture(scope="module")
-def browsers(tmp_path_factory):
-    """A browser for each core, at most four."""
-    reason, binary, driver = missing()
-    if reason:
-        lacking(reason)
-    found = [
-        Browser(binary, driver, tmp_path_factory.mktemp("profile"))
-        for _ in range(min(os.cpu_count() or 1, 4))
-    ]
-    yield found
-    for browser in found:
-        browser.driver.quit()
-
-
-@pytest.fixture
-def browser(browsers):
-    browsers[0].size(1280)
-    browsers[0].media()
-    return browsers[0]
-
-
-@pytest.fixture(scope="module")
-def checker():
-    """axe-core, or None and the reason."""
-    try:
-        return axe.source(), None
-    except axe.Unavailable as reason:
-        return None, str(reason)
-
-
-@pytest.fixture(scope="module")
-def visits(browsers, checker):
-    """One visit of each page from disk, by all browsers side by side."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    for old in SCREENSHOTS.glob("*.png"):
-        old.unlink()
-    # The largest first, so that the browsers end at the same time.
-    waiting = deque(sorted((p for p in files() if p != REDIRECT), key=_size, reverse=True))
-
-    def work(browser):
-        found = {}
-        while waiting:
-            try:
-                page = waiting.popleft()
-            except IndexError:  # another browser took the last
-                break
-            address = (HTML / page).as_uri()
-            found[page] = visit(browser, page, address, HTML.as_uri(), checker[0], SCREENSHOTS)
-        return found
-
-    with ThreadPoolExecutor(len(browsers)) as pool:
-        return {page: f for found in pool.map(work, browsers) for page, f in found.items()}
-
-
-def _size(page):
-    return (HTML / page).stat().st_size
 
 
 # ----------------------------------------------------------------- what a page loads
@@ -97,22 +33,13 @@ def test_pages_load_from_disk_without_faults_or_requests_away(visits):
     assert visits
 
 
-def test_pages_load_from_a_server_without_faults_or_requests_away(browsers):
-    with served(HTML) as home, ThreadPoolExecutor(len(browsers)) as pool:
-        shares = [files()[n :: len(browsers)] for n in range(len(browsers))]
-
-        def work(browser, share):
-            for page in share:
-                browser.open(home + page)
-                yield from ((page, fault) for fault in browser.log(home))
-
-        found = pool.map(lambda *given: list(work(*given)), browsers, shares)
-        findings = [finding for share in found for finding in share]
+def test_pages_load_from_a_server_without_faults_or_requests_away(visits):
+    findings = [(page, f) for page, facts in visits.items() for f in facts["served faults"]]
     assert not findings, join(findings)
 
 
 def test_every_page_is_there_in_two_seconds(browser, visits):
-    """From disk, with one browser at work; what was slow beside others gets more tries."""
+    """From disk; what was slow beside others gets more tries."""
     slow = []
     for page, facts in visits.items():
         for _ in range(4):

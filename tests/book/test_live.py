@@ -22,24 +22,13 @@ from mgtutorial.linalg import (
     q,
 )
 from mgtutorial.multigrid import State, correct, relax
-from tools.browser import Browser, missing
 
-from .built import HTML, ROOT, lacking
+from .built import HTML, ROOT
 
 pytestmark = [pytest.mark.book, pytest.mark.timeout(600)]
 PAGES = {"smoothing": "smoothing", "roots": "polynomial_smoothers", "vcycle": "index"}
 SETTINGS = 50
 TWO_FRAMES = "return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-@pytest.fixture(scope="module")
-def one_browser(tmp_path_factory):
-    reason, binary, driver = missing()
-    if reason:
-        lacking(reason)
-    found = Browser(binary, driver, tmp_path_factory.mktemp("profile"))
-    yield found
-    found.driver.quit()
 
 
 @pytest.fixture

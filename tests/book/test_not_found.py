@@ -6,19 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.browser import Browser, missing, served
+from tools.browser import served
 
-from .built import ROOT, lacking
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    reason, binary, driver = missing()
-    if reason:
-        lacking(reason)
-    found = Browser(binary, driver, tmp_path_factory.mktemp("profile"))
-    yield found
-    found.driver.quit()
+from .built import ROOT
 
 
 @pytest.fixture(scope="module")

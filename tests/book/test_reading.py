@@ -5,11 +5,9 @@ from urllib.parse import urldefrag
 
 import pytest
 
-from tools.browser import Browser, missing
+from .built import HTML, Figures, join, written
 
-from .built import HTML, Figures, join, lacking, written
-
-pytestmark = [pytest.mark.book, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.book, pytest.mark.timeout(1800)]
 LEAST = 4  # figures of a chapter
 FIRST = 900  # pixels from the top of a notebook's page within which its first picture begins
 
@@ -77,32 +75,15 @@ def test_words_of_the_glossary_are_links_once_a_page():
         assert terms and len(terms) == len(set(terms)), name
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    reason, binary, driver = missing()
-    if reason:
-        lacking(reason)
-    found = Browser(binary, driver, tmp_path_factory.mktemp("profile"))
-    found.size(1280)
-    yield found
-    found.driver.quit()
-
-
-def test_no_code_scrolls_and_the_first_picture_is_near_the_top(browser):
+def test_no_code_scrolls_and_the_first_picture_is_near_the_top(visits):
     findings, cells = [], 0
-    for page in (p for p in written() if p.startswith("notebooks/")):
-        browser.open((HTML / page).as_uri())
-        top, wide, count = browser.js(
-            "const image = document.querySelector('.bd-article img');"
-            "document.querySelectorAll('details').forEach(d => d.open = true);"
-            "const code = [...document.querySelectorAll('.cell_input pre')];"
-            "return [image && image.getBoundingClientRect().top + scrollY,"
-            " code.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent), "
-            " code.length]"
-        )
-        cells += count
-        findings += [(page, f"scrolls: {max(text.split(chr(10)), key=len)}") for text in wide]
-        if page[10:-5] in chapters() and not top < FIRST:
-            findings.append((page, f"first picture at {top}"))
+    for page, facts in visits.items():
+        if page.startswith("notebooks/"):
+            cells += facts["cells"]
+            lines = (max(text.split("\n"), key=len) for text in facts["wide code"])
+            findings += [(page, f"scrolls: {line}") for line in lines]
+            top = facts["first picture"]
+            if page[10:-5] in chapters() and not (top is not None and top < FIRST):
+                findings.append((page, f"first picture at {top}"))
     assert not findings, join(findings)
     assert cells > 300

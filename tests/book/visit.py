@@ -2,6 +2,8 @@
 
 from time import sleep
 
+from .sliders import try_all
+
 # Everything the tests ask of a page, in one script.
 FACTS = r"""
 const article = document.querySelector(".bd-article") || document.querySelector("main");
@@ -49,6 +51,38 @@ for (const e of article ? article.querySelectorAll(parts) : [])
 return found.slice(0, 5);
 """
 
+# Where a page's first picture begins, and the code that is wider than its box, unfolded.
+CODE = r"""
+const image = document.querySelector(".bd-article img");
+const top = image && image.getBoundingClientRect().top + scrollY;
+const folded = [...document.querySelectorAll("details:not([open])")];
+folded.forEach(d => { d.open = true });
+const code = [...document.querySelectorAll(".cell_input pre")];
+const wide = code.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent);
+folded.forEach(d => { d.open = false });
+return {"first picture": top, "cells": code.length, "wide code": wide};
+"""
+
+# For axe, which takes its time for each element. The inside of a formula, which it is told to leave
+# out, gives way to its words and an empty box of its size; a word of code to bare text, if its
+# block has another of the same class, which alone says how it looks.
+THIN = r"""
+const drawn = [...document.querySelectorAll("mjx-math")];
+const sizes = drawn.map(e => [e.offsetWidth, e.offsetHeight]);
+drawn.forEach((e, n) => {
+  e.replaceChildren();
+  const size = `width: ${sizes[n][0]}px; height: ${sizes[n][1]}px`;
+  e.style.cssText += `; display: inline-block; ${size}` });
+document.querySelectorAll("mjx-assistive-mml").forEach(e => e.replaceChildren(e.textContent));
+for (const block of document.querySelectorAll(".highlight pre")) {
+  const seen = new Set();
+  for (const e of [...block.children].filter(e => e.matches("span:not([id])")))
+    if (!e.children.length) {
+      if (seen.has(e.className)) e.replaceWith(e.textContent);
+      seen.add(e.className) }
+  block.normalize() }
+"""
+
 # The inside of a formula is drawn by MathJax: its colour is that of the text around it.
 AXE = """
 const done = arguments[1], rules = arguments[0];
@@ -66,178 +100,58 @@ DARK = ["color-contrast", "link-in-text-block"]
 NARROW = ["scrollable-region-focusable", "target-size"]
 
 
-def visit(browser, page, address, home, axe, screenshots):
+def visit(browser, page, home, served, axe, screenshots=None):
     """Open a page and return its facts; each fault is a sentence.
 
     Parameters
     ----------
     page : str
-        The page's place in the build, to name its screenshots.
-    address, home : str
-        Where it is, and what no request may leave.
+        The page's place in the build.
+    home, served : str
+        Where the build is on disk, and on a server: what no request may leave.
     axe : str or None
         The script of axe-core.
-    screenshots : Path
+    screenshots : Path, optional
+        Where to leave its pictures.
     """
     browser.size(1280)
-    times = browser.open(address)
+    browser.media()
+    browser.open(served + page)
+    faults = browser.log(served)
+    times = browser.open(home + page)
     browser.js(EAGER)  # as if one had scrolled to the end
-    for _ in range(50):
-        if browser.js("return [...document.images].every(i => i.complete)"):
-            break
-        sleep(0.1)
-    facts = browser.js(FACTS)
-    facts |= {"loaded": times[0], "ready": times[1], "axe": []}
-    if axe:
-        browser.js(axe)
-    name = page.removesuffix(".html").replace("/", "-")
+    browser.until("return [...document.images].every(i => i.complete)")
+    facts = browser.js(FACTS) | browser.js(CODE)
+    facts |= {"loaded": times[0], "ready": times[1], "served faults": faults}
     for width in (1280, 360):
         browser.size(width)
-        sleep(0.3 if width == 360 else 0)  # book.js looks at the boxes again
         facts[f"wide at {width}"] = browser.js(OVERFLOW)
-        for mode in ("light", "dark"):
-            browser.mode(mode)
-            rules = {(1280, "light"): None, (360, "light"): NARROW}.get((width, mode), DARK)
-            if axe and (width, mode) != (360, "dark"):
-                found = browser.driver.execute_async_script(AXE, rules)
-                facts["axe"] += [(*f, f"{mode}, {width} px") for f in found]
-            browser.picture(screenshots / f"{name}-{width}-{mode}.png", width)
+        if screenshots:
+            _photograph(browser, page, width, screenshots)
+    facts["axe"] = _accessibility(browser, axe) if axe else []
     browser.size(1280)
     browser.mode("light")
-    facts["slider faults"] = [
-        f"{ident}: {fault}"
-        for ident, _ in facts["sliders"]
-        for fault in Slider(browser, ident).try_all()
-    ]
+    facts["slider faults"] = try_all(browser, [ident for ident, _ in facts["sliders"]])
     facts["faults"] = browser.log(home)
     return facts
 
 
-class Slider:
-    """A slider of the page that is open."""
+def _photograph(browser, page, width, folder):
+    name = page.removesuffix(".html").replace("/", "-")
+    for mode in ("light", "dark"):
+        browser.mode(mode)
+        browser.picture(folder / f"{name}-{width}-{mode}.png", width)
 
-    def __init__(self, browser, ident):
-        self.browser, self.ident = browser, ident
-        rows = browser.driver.find_elements("css selector", f"#{ident} .mg-row")
-        self.inputs = [row.find_element("css selector", "input") for row in rows]
-        self.buttons = [row.find_element("css selector", "button") for row in rows]
-        self.many = [int(i.get_attribute("max")) > 0 for i in self.inputs]
 
-    def try_all(self):
-        """Move it in every way; yield what did not work, as sentences."""
-        yield from self.by_mouse()
-        for k, many in enumerate(self.many):
-            if many:
-                yield from self.by_keyboard(k)
-                yield from self.by_button(k)
-                yield from self.without_motion(k)
-        yield from self.in_print()
-
-    def shown(self):
-        """Source, alternative text and values of what it shows, and whether that is drawn."""
-        return self.browser.js(
-            "const e = document.getElementById(arguments[0]), i = e.querySelector('img');"
-            "return [i.src, i.alt, [...e.querySelectorAll('output')].map(o => o.value),"
-            "i.complete && i.naturalWidth > 0]",
-            self.ident,
-        )
-
-    def drawn(self):
-        return self.browser.until(
-            "const i = document.getElementById(arguments[0]).querySelector('img');"
-            "return i.complete && i.naturalWidth > 0",
-            self.ident,
-        )
-
-    def by_mouse(self):
-        seen = [self.shown()]
-        for element in self.inputs:
-            for x in (0.98, 0.5, 0.02, 0.98):  # the last leaves it where the next may show more
-                self.browser.click(element, x)
-                seen.append(self.shown())
-        if len({src for src, *_ in seen}) < 2:
-            yield "the mouse does not move the picture"
-        if len({alt for _, alt, *_ in seen}) < 2:
-            yield "the alternative text does not follow"
-        if not self.drawn():
-            yield "a frame is not drawn"
-
-    def press(self, k, *keys):
-        self.browser.js("arguments[0].focus()", self.inputs[k])
-        self.browser.press(*keys)
-
-    def by_keyboard(self, k):
-        from selenium.webdriver.common.keys import Keys
-
-        moved = False
-        # where the others are at one end, this one may have nothing to change
-        for others in (Keys.HOME, Keys.END):
-            for other in set(range(len(self.inputs))) - {k}:
-                self.press(other, others)
-            self.press(k, Keys.HOME)
-            before = self.shown()
-            self.press(k, Keys.ARROW_RIGHT)
-            after = self.shown()
-            if after[2][k] == before[2][k]:
-                yield f"the arrow key does not change value {k}"
-            if self.inputs[k].get_attribute("aria-valuetext") != after[2][k]:
-                yield f"value {k} is not the one that is said"
-            self.press(k, Keys.END)
-            moved |= len({before[0], after[0], self.shown()[0]}) > 1
-        if not moved:
-            yield f"parameter {k} changes nothing"
-        outline = self.browser.js("return getComputedStyle(document.activeElement).outlineWidth")
-        if float(outline.removesuffix("px")) < 2:
-            yield "the focus is not to be seen"
-
-    def by_button(self, k):
-        from selenium.webdriver.common.keys import Keys
-
-        self.press(k, Keys.HOME)
-        button, before = self.buttons[k], self.shown()[2][k]
-        label = button.get_attribute("aria-label")
-        if not label.startswith("Play "):
-            yield f"button {k} is called {label!r}"
-        self.browser.click(button)
-        script = "return arguments[0].value !== arguments[1]"
-        output = self.browser.driver.find_elements("css selector", f"#{self.ident} output")[k]
-        if not self.browser.until(script, output, before, seconds=4):
-            yield f"button {k} plays nothing"
-        # at once, as it may come to its end by itself
-        self.browser.js(
-            "const [b] = arguments;"
-            "if (b.getAttribute('aria-label').startsWith('Pause ')) b.click()",
-            button,
-        )
-        if button.get_attribute("aria-label") != label:
-            yield f"button {k} does not pause"
-
-    def without_motion(self, k):
-        from selenium.webdriver.common.keys import Keys
-
-        self.press(k, Keys.HOME)
-        self.browser.media(motion="reduce")
-        button = self.buttons[k]
-        if not self.browser.until(
-            "return arguments[0].getAttribute('aria-label').startsWith('Next ')", button
-        ):
-            yield f"button {k} plays, though less motion was asked for"
-        self.browser.click(button)
-        values = [self.inputs[k].get_property("value")]
-        sleep(0.6)  # longer than a step of playing
-        values.append(self.inputs[k].get_property("value"))
-        if values != ["1", "1"]:
-            yield f"without motion button {k} goes to {values}, and not one value on"
-        self.browser.media()
-
-    def in_print(self):
-        self.browser.media("print")
-        visible = self.browser.js(
-            "const e = document.getElementById(arguments[0]);"
-            "return [[...e.querySelectorAll('img')].length, ...['img', '.mg-values',"
-            "'.mg-controls'].map(s => e.querySelector(s).checkVisibility())]",
-            self.ident,
-        )
-        self.browser.media()
-        if visible != [1, True, True, False]:
-            yield f"in print, its picture, values and controls are {visible}"
+def _accessibility(browser, axe):
+    """Return what axe finds on the page that is open: light and dark, wide and narrow."""
+    found = []
+    browser.js(axe)
+    browser.js(THIN)
+    for width, mode, rules in ((360, "light", NARROW), (1280, "light", None), (1280, "dark", DARK)):
+        browser.size(width)
+        browser.mode(mode)
+        sleep(0.3 if width == 360 else 0)  # book.js looks at the boxes again
+        results = browser.driver.execute_async_script(AXE, rules)
+        found += [(*result, f"{mode}, {width} px") for result in results]
+    return found

@@ -284,10 +284,14 @@ def test_root_is_argument_then_environment_then_cache(places, monkeypatch):
 
 
 def test_available_lists_every_name_and_what_to_do(places):
-    listed = {row.name: row for row in sources.available()}
-    assert list(listed) == [*catalogue.NAMES, *catalogue.CLOUDS]
+    rows = sources.available()
+    listed = {row.name: row for row in rows}
+    assert [row.name for row in rows] == [*catalogue.NAMES, *catalogue.CLOUDS, *catalogue.MASKS]
     assert listed["digits"].state == "embedded"
     assert listed["cifar100"].state == "not here"
+    assert listed["shapes"].state == "made when asked for"
+    for name in ("camvid", "cityscapes"):
+        assert (listed[name].state, listed[name].how[:4]) == ("not here", "put ")
     assert "mgtutorial data --download cifar100" in listed["cifar100"].how
     make_fashion(places / "root", packed=False)
     ready = {row.name: row for row in sources.available()}["fashion-mnist"]

@@ -134,7 +134,13 @@ def test_the_readme_and_the_command_know_the_same_subjects():
 #: Small sizes; poisson needs PyAMG, which the tests do not install.
 SMALL = {
     "peaks": {"n": 16, "size": 2**12, "repeat": 1},
-    "spectra": {"channels": (4,), "repeat": (2,), "dense_grids": (4,), "redraws": 1},
+    "spectra": {
+        "channels": (4,),
+        "repeat": (2,),
+        "dense_grids": (4,),
+        "redraws": 1,
+        "positions": 2,
+    },
     "networks": {
         "batch": 2,
         "repeat": 1,

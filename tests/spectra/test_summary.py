@@ -26,14 +26,15 @@ def program():
 def test_the_file_is_what_the_program_computes(program):
     there = any(d.name == "fashion-mnist" and d.state.startswith("ready") for d in available())
     shipped = json.loads(FILE.read_text(encoding="utf-8"))
-    computed = program.summary("fashion-mnist" if there else "digits")
+    # A training's last digits are the machine's: it is not compared, and may be short.
+    computed = program.summary("fashion-mnist" if there else "digits", n_train=480)
     assert shipped["data"] == "fashion-mnist" and shipped.keys() == computed.keys()
     needs_images = ("steps", "shifted")
     for name in shipped.keys() - {"data", *(() if there else needs_images)}:
         assert len(shipped[name]) == len(computed[name]) > 0
         for a, b in zip(shipped[name], computed[name], strict=True):
             if name == "shifted" and a["when"] == "end":
-                continue  # a training's last digits are the machine's
+                continue
             assert a.keys() == b.keys()
             for key, value in a.items():
                 same = value if isinstance(value, str) else pytest.approx(value, rel=1e-3, abs=1e-6)
