@@ -14,9 +14,10 @@ from mgtutorial.linalg.polynomials import q
 from mgtutorial.linalg.problems import anisotropic_diffusion, convection_diffusion, poisson
 from mgtutorial.linalg.roots import chebyshev_ellipse
 from mgtutorial.linalg.smoothers import jacobi, red_black
+from mgtutorial.linalg.solvers import poisson_levels
 from mgtutorial.linalg.stencils import Stencil
 from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
-from mgtutorial.multigrid import cycle, start
+from mgtutorial.multigrid import State, cycle, start
 
 from .prose import ROOT, says
 
@@ -146,6 +147,26 @@ def test_the_table_of_cycles_over_pairs(size):
         radius = np.abs(np.linalg.eigvals(np.array(columns).T)).max()
         assert abs(radius - printed) < 0.0055
     assert abs(k - two) < 0.0055
+
+
+# ---------------------------------------------------------------------------- full multigrid
+
+
+@pytest.mark.parametrize("n, printed", [(32, 0.172), (256, 0.178)])
+def test_what_full_multigrid_may_leave_by_the_norm_of_a_cycle(n, printed):
+    """The 2-norm of V(1,1) by power iteration with E^T E: its transpose sweeps black first."""
+    problem = poisson(n)
+    there = poisson_levels(n)
+    back = poisson_levels(n, smoother=lambda p: red_black(p.A, order="black-red"))
+    e = np.random.default_rng(0).standard_normal(problem.shape)
+    for _ in range(60):
+        e = cycle(there, State(e / np.linalg.norm(e), 0 * e)).u
+        norm = np.linalg.norm(e)
+        e = e - problem.A(cycle(back, State(0 * e, e)).u)
+    assert round(float(norm), 3) == printed
+    one, two = (3 * norm**m / (1 - 4 * norm**m) for m in (1, 2))
+    assert round(float(one), 1) == {32: 1.7, 256: 1.8}[n] and 0.09 < two < 0.12
+    says("coarsening", "is $0.172$ to $0.178$ with 32 to 256 cells", "allows $1.7$ to $1.8$ times")
 
 
 # ------------------------------------------------------------------------------------- polynomials
