@@ -120,11 +120,11 @@ def test_no_interpolation_of_the_coarser_grid_helps_against_anisotropy_but_anoth
     left = np.sort(np.abs(symbol(t[:, None], t)).ravel())[::-1]
     assert round(float(left[left.size // 4]), 2) == 0.76
     # every fourth point along x: the four harmonics of |theta_1| < pi / 4, one of them taken over
-    t1 = (np.arange(64) + 0.5) * np.pi / 128 - np.pi / 4
+    t1 = (np.arange(1024) + 0.5) * np.pi / 2048 - np.pi / 4
     harmonics = t1[:, None, None] + np.arange(4)[:, None] * np.pi / 2
-    second = np.sort(np.abs(symbol(harmonics, t)), axis=1)[:, -2]
-    assert 0.76 < second.max() < 0.78
-    says("two_grid_theory", "Theorem 3 asks for no more than $0.76$")
+    second = np.sort(np.abs(symbol(harmonics, t[::16])), axis=1)[:, -2]
+    assert round(float(second.max()), 2) == 0.77
+    says("two_grid_theory", "the bound of Theorem 3 is $0.76$", "come close to it, with $0.77$")
 
 
 @pytest.mark.parametrize("size", [16, 64, 256])
