@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from mgtutorial.linalg.aggregation import aggregates, algebraic_levels, smoothed
+from mgtutorial.linalg.approximation import minimax
 from mgtutorial.linalg.energy import coarse_correction, energy_norm
 from mgtutorial.linalg.fourier import jacobi_symbol
 from mgtutorial.linalg.krylov import harmonic_ritz
@@ -12,7 +13,7 @@ from mgtutorial.linalg.learned_transfers import analyse, galerkin_factors
 from mgtutorial.linalg.operators import as_matrix, error_propagation, spectral_radius
 from mgtutorial.linalg.polynomials import q
 from mgtutorial.linalg.problems import anisotropic_diffusion, convection_diffusion, poisson
-from mgtutorial.linalg.roots import chebyshev_ellipse
+from mgtutorial.linalg.roots import chebyshev_ellipse, extremes
 from mgtutorial.linalg.smoothers import jacobi, red_black
 from mgtutorial.linalg.solvers import poisson_levels
 from mgtutorial.linalg.stencils import Stencil
@@ -220,4 +221,6 @@ def test_four_roots_from_gmres_for_random_starts():
     for values, printed in zip(found, ((0.36, 0.42, 0.49), (0.19, 0.22, 0.25)), strict=True):
         # another 200 starts move the quartiles by some 0.01
         assert np.abs(np.quantile(values, (0.25, 0.5, 0.75)) - printed).max() < 0.015
+    assert round(float(np.abs(q(half, extremes(half))).max()), 2) == 0.75
+    assert round(minimax(half, 4).maximum, 2) == 0.14
     says("cycle_polynomials", "| 0.75 | 0.42 (0.36 to 0.49) | 0.22 (0.19 to 0.25) | 0.14 |")
