@@ -49,7 +49,7 @@ class Analysis(NamedTuple):
 
     @property
     def bound(self):
-        """The factor that no interpolation beats, at the worst of the frequencies."""
+        """The factor that no interpolation beats at these frequencies; on all it may be greater."""
         return float((np.sort(np.abs(self.s), axis=1)[:, -2] ** 2).max())
 
 

@@ -73,22 +73,15 @@ def test_a_smoothed_interpolation_is_a_step_of_jacobi():
         algebraic_levels(A, [aggregates((6,))])
 
 
-def test_the_table_of_cycles_over_pairs():
-    for size in (16, 64, 256, 1024):
+def test_k_cycles_over_pairs_have_the_factor_of_two_grids():
+    """The other columns of the chapter's table are radii: test_prose_coarse_spaces.py."""
+    for size, printed in ((16, "0.50"), (64, "0.55"), (256, "0.56"), (1024, "0.56")):
         A = poisson(size + 1, d=1).sparse()
         pairs = [aggregates((size >> i,)) for i in range(size.bit_length() - 2)]
         levels = algebraic_levels(A, pairs)
         two = factor(cycle, algebraic_levels(A, pairs[:1]), size)
         K = factor(k_cycle, levels, size)
-        wider = algebraic_levels(A, [lambda M, T=T: smoothed(M, T) for T in pairs])
-        row = (
-            two,
-            factor(cycle, levels, size),
-            factor(lambda lv, s: cycle(lv, s, gamma=2), levels, size),
-            K,
-            factor(cycle, wider, size),
-        )
-        assert abs(K - two) < 0.01
-        says("two_grid_theory", f"| {size} | " + " | ".join(f"{v:.2f}" for v in row) + " |")
+        assert abs(K - two) < 0.01 and abs(K - float(printed)) < 0.0075
+        says("two_grid_theory", f"| {size} | {printed} | ")
     over = algebraic_levels(A, pairs, stiffness=2.0)
     assert factor(cycle, over, 1024) > 1

@@ -8,16 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue
-from mgtutorial.linalg.approximation import minimax
 from mgtutorial.linalg.krylov import accelerated, arnoldi, harmonic_ritz, k_cycle
-from mgtutorial.linalg.polynomials import propagation, q
+from mgtutorial.linalg.polynomials import propagation
 from mgtutorial.linalg.problems import convection_diffusion
-from mgtutorial.linalg.roots import extremes
 from mgtutorial.linalg.solvers import poisson_levels
-from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
 from mgtutorial.multigrid import cycle, start
-
-from ..project.prose import says
 
 
 def matrix(seed, size=12, shift=4.0):
@@ -80,26 +75,6 @@ def test_roots_are_found_on_grids_and_for_complex_operators():
     K = np.array([M @ r, M @ M @ r, M @ M @ M @ r]).T
     best = r - K @ np.linalg.lstsq(K, r, rcond=None)[0]
     np.testing.assert_allclose(left, best, atol=1e-9 * np.linalg.norm(r))
-
-
-def test_what_roots_from_gmres_leave_of_the_half_ellipse():
-    n, peclet = 64, 2.0
-    wind = convection_diffusion(n, [2 * peclet * n], scheme="central", boundary="periodic").A
-    t = np.linspace(0, np.pi / 2, 101)
-    half = 1 + np.cos(t) + 1j * peclet * np.sin(t)
-    R, P = full_weighting(1, "periodic"), linear_interpolation(1, "periodic")
-    found = []
-    for seed in range(3):
-        r = np.random.default_rng(seed).standard_normal(n)
-        for given_ in (r, r - P(R(r))):
-            roots = harmonic_ritz(lambda u: wind(u) / wind.diagonal, given_, 4)
-            found.append(np.abs(q(half, roots)).max())
-    random, rough = sorted(found[::2]), sorted(found[1::2])
-    says(
-        "cycle_polynomials",
-        f"| {np.abs(q(half, extremes(half))).max():.2f} | {random[0]:.2f} to {random[-1]:.2f} | "
-        f"{rough[0]:.2f} to {rough[-1]:.2f} | {minimax(half, 4).maximum:.2f} |",
-    )
 
 
 @pytest.mark.parametrize("bad", [np.zeros(3), np.array([1.0, np.nan])])
