@@ -20,8 +20,30 @@
     soon = setTimeout(stops, 150);
   });
   window.addEventListener("load", function () {
-    var math = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
-    Promise.resolve(math).then(stops);
+    var formulas = window.mgtutorial && window.mgtutorial.formulas;
+    Promise.resolve(formulas && formulas.done).then(stops);
+  });
+})();
+
+/* What is folded opens for whoever follows a link into it, or prints. */
+(function () {
+  "use strict";
+  function show() {
+    var target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    var fold = target.closest("details:not([open])");
+    for (; fold; fold = fold.parentElement.closest("details:not([open])")) fold.open = true;
+    if (target.closest("details")) target.scrollIntoView();
+  }
+  window.addEventListener("hashchange", show);
+  window.addEventListener("load", show);
+  var opened = [];
+  window.addEventListener("beforeprint", function () {
+    opened = Array.from(document.querySelectorAll("details.mg-proof:not([open])"));
+    opened.forEach(function (fold) { fold.open = true; });
+  });
+  window.addEventListener("afterprint", function () {
+    opened.forEach(function (fold) { fold.open = false; });
   });
 })();
 
