@@ -47,6 +47,48 @@
   });
 })();
 
+/* Words in a sentence that set the figure beside it: its sliders, known by their labels, and its
+   buttons. What is heard of the figure is said by the figure. */
+(function () {
+  "use strict";
+  function named(figure, selector, name, label) {
+    return Array.from(figure.querySelectorAll(selector)).find(function (row) {
+      return (name ? row.querySelector(name).textContent : row.ariaLabel).trim() === label;
+    });
+  }
+
+  function set(figure, label, value) {
+    var data = figure.querySelector(".mg-data");
+    var row = named(figure, ".mg-row", "label", label) ||
+      named(figure, "label.mg-stage-row", "span", label);
+    if (row) {
+      var input = row.querySelector("input");
+      if (data) { // positions, which have words
+        data = JSON.parse(data.textContent);
+        input.value = data.texts[data.labels.indexOf(label)].indexOf(value);
+      } else input.value = value;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      return;
+    }
+    var group = named(figure, "[role=group][aria-label]", null, label);
+    Array.from(group.querySelectorAll("button")).find(function (button) {
+      return button.textContent === value;
+    }).click();
+  }
+
+  document.addEventListener("click", function (event) {
+    var words = event.target.closest("button.mg-set");
+    if (!words) return;
+    var figure = document.getElementById(words.dataset.figure);
+    var values = JSON.parse(words.dataset.values);
+    Object.keys(values).forEach(function (label) { set(figure, label, values[label]); });
+    var box = figure.getBoundingClientRect();
+    if (box.bottom < 80 || box.top > window.innerHeight - 80) {
+      figure.scrollIntoView({ block: "center" });
+    }
+  });
+})();
+
 /* What the search shows of a page: its text, not its table of contents, and formulas as words. */
 (function () {
   "use strict";

@@ -44,6 +44,7 @@ def load(monkeypatch):
         "book/_ext/openers",
         "book/_ext/protocols",
         "book/_ext/inventory",
+        "book/_ext/words",
         "tools/print_book",
         "book/figures/map",
     ],
