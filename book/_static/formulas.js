@@ -23,7 +23,7 @@
     var begun = performance.now();
     typeset(next).then(function () {
       each = 0.5 * each + 0.5 * (performance.now() - begun) / next.length;
-      idle(rest);
+      idle(rest, { timeout: 500 });
     });
   }
 
@@ -43,7 +43,7 @@
       first = false;
       done.then(function () {
         state.inView = performance.now();
-        idle(rest);
+        idle(rest, { timeout: 500 });
       });
     }, { rootMargin: "200px" });
     waiting.forEach(function (formula) { observer.observe(formula); });
