@@ -42,13 +42,13 @@ class Browser:
         self.js, self.cdp = self.driver.execute_script, self.driver.execute_cdp_cmd
 
     def open(self, address):
-        """Go to `address`; return the seconds until it is loaded, and its formulas typeset."""
+        """Go to `address`; return the seconds until it is loaded, and all its formulas typeset."""
         self.driver.get("about:blank")
         self.log(None)
         self.driver.get(address)
         return self.driver.execute_async_script(
             "const done = arguments[0];"
-            "const math = () => window.MathJax && MathJax.startup ? MathJax.startup.promise : 0;"
+            "const math = () => (window.mgtutorial || {}).formulas && mgtutorial.formulas.done;"
             "const times = () => [performance.getEntriesByType('navigation')[0].loadEventStart"
             " / 1000, performance.now() / 1000];"
             "const go = () => Promise.resolve(math()).then(() => {"

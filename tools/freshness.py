@@ -13,7 +13,7 @@ from tools.running import ROOT, digest
 
 PACKAGE = "mgtutorial"
 PLACES = "_paths.py"  # the one file that knows where results lie
-KINDS = (".csv", ".json", ".jsonl", ".npz")
+KINDS = (".csv", ".json", ".jsonl", ".npz", ".safetensors")
 
 
 def results(root=ROOT):

@@ -2,8 +2,9 @@ r"""Propositions and their proofs as boxes that have an address, and links where
 
 A chapter writes what a reader of the source would: a paragraph that begins with
 ``**Proposition 4 (smoothing property).**``, a proof from ``*Proof.*`` to ``$\square$``, and "by
-Proposition 4" or "Lemma 2 of Coarsening" elsewhere. The rest is made here. sphinx-proof 0.2 makes
-such boxes of directives, but counts each kind for itself; the book counts all of them in one row.
+Proposition 4" or "Lemma 2 of Coarsening" elsewhere. The rest is made here. A proof is folded until
+a reader asks for it, follows a link into it, or prints. sphinx-proof 0.2 makes such boxes of
+directives, but counts each kind for itself; the book counts all of them in one row.
 """
 
 import re
@@ -14,6 +15,10 @@ from docutils import nodes
 KIND = "Proposition|Lemma|Theorem|Corollary"
 _TITLE = re.compile(rf"({KIND}) (\d+)\b.*\.")
 _NAMED = re.compile(rf"\b({KIND})\s(\d+)\b(?:\sof\s?(\w[\w-]*)?)?")
+
+
+class proof(nodes.General, nodes.Element):
+    """A proof, with the words of what it proves in ``of``."""
 
 
 def address(kind, number):
@@ -56,18 +61,19 @@ def box(app, doctree):
         if not title:
             continue
         after = paragraph.parent.children[paragraph.parent.index(paragraph) :]
-        last, proof = paragraph, None
+        last, first = paragraph, None
         for before, node in pairwise(after):
             if begins(node, nodes.strong) or isinstance(node, nodes.section):
                 break
             if begins(node, nodes.emphasis) == "Proof.":
-                last, proof = before, node
+                last, first = before, node
                 break
-        if proof is not None:
-            rest = after[after.index(proof) :]
+        if first is not None:
+            rest = after[after.index(first) :]
             end = next((node for node in rest if ends(node)), None)
             if end is not None:
-                wrap(proof, end, nodes.container(classes=["mg-proof"]))
+                first.remove(next(child for child in first if child.astext()))  # it is in the fold
+                wrap(first, end, proof(of=" ".join(title.groups())))
         ident = address(*title.groups())
         wrap(paragraph, last, nodes.container(classes=["mg-statement"], ids=[ident]))
 
@@ -131,7 +137,13 @@ def forget(app, env):
     env.mg_statements = {}
 
 
+def unfold(writer, node):
+    writer.body.append(f'<details class="mg-proof"><summary>Proof of {node["of"]}</summary>')
+
+
 def setup(app):
+    leave = (lambda writer, node: writer.body.append("</details>"),)
+    app.add_node(proof, override=True, html=(unfold, *leave))
     app.connect("doctree-read", box)
     app.connect("env-check-consistency", forget)
     app.connect("doctree-resolved", link)

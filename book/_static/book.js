@@ -20,8 +20,72 @@
     soon = setTimeout(stops, 150);
   });
   window.addEventListener("load", function () {
-    var math = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
-    Promise.resolve(math).then(stops);
+    var formulas = window.mgtutorial && window.mgtutorial.formulas;
+    Promise.resolve(formulas && formulas.done).then(stops);
+  });
+})();
+
+/* What is folded opens for whoever follows a link into it, or prints. */
+(function () {
+  "use strict";
+  function show() {
+    var target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    var fold = target.closest("details:not([open])");
+    for (; fold; fold = fold.parentElement.closest("details:not([open])")) fold.open = true;
+    if (target.closest("details")) target.scrollIntoView();
+  }
+  window.addEventListener("hashchange", show);
+  window.addEventListener("load", show);
+  var opened = [];
+  window.addEventListener("beforeprint", function () {
+    opened = Array.from(document.querySelectorAll("details.mg-proof:not([open])"));
+    opened.forEach(function (fold) { fold.open = true; });
+  });
+  window.addEventListener("afterprint", function () {
+    opened.forEach(function (fold) { fold.open = false; });
+  });
+})();
+
+/* Words in a sentence that set the figure beside it: its sliders, known by their labels, and its
+   buttons. What is heard of the figure is said by the figure. */
+(function () {
+  "use strict";
+  function named(figure, selector, name, label) {
+    return Array.from(figure.querySelectorAll(selector)).find(function (row) {
+      return (name ? row.querySelector(name).textContent : row.ariaLabel).trim() === label;
+    });
+  }
+
+  function set(figure, label, value) {
+    var data = figure.querySelector(".mg-data");
+    var row = named(figure, ".mg-row", "label", label) ||
+      named(figure, "label.mg-stage-row", "span", label);
+    if (row) {
+      var input = row.querySelector("input");
+      if (data) { // positions, which have words
+        data = JSON.parse(data.textContent);
+        input.value = data.texts[data.labels.indexOf(label)].indexOf(value);
+      } else input.value = value;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      return;
+    }
+    var group = named(figure, "[role=group][aria-label]", null, label);
+    Array.from(group.querySelectorAll("button")).find(function (button) {
+      return button.textContent === value;
+    }).click();
+  }
+
+  document.addEventListener("click", function (event) {
+    var words = event.target.closest("button.mg-set");
+    if (!words) return;
+    var figure = document.getElementById(words.dataset.figure);
+    var values = JSON.parse(words.dataset.values);
+    Object.keys(values).forEach(function (label) { set(figure, label, values[label]); });
+    var box = figure.getBoundingClientRect();
+    if (box.bottom < 80 || box.top > window.innerHeight - 80) {
+      figure.scrollIntoView({ block: "center" });
+    }
   });
 })();
 

@@ -12,6 +12,7 @@ from .clouds_in_memory import Clouds
 from .image_folders import FolderImages
 from .images import SPLITS, batches, load
 from .in_memory import Images
+from .sample import load_sample
 from .sources import available, how_to_get
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "info",
     "load",
     "load_clouds",
+    "load_sample",
     "torchvision",
 ]

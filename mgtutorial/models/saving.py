@@ -5,6 +5,7 @@ the network.
 """
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from .network import Network
 from .registry import from_dict
 
 
-def save(path, network, weights=None):
+def save(path, network, weights=None, **about):
     """Write a network's weights and config to a file.
 
     Parameters
@@ -26,6 +27,9 @@ def save(path, network, weights=None):
     network : Network or config
     weights : dict of str to tensor, optional
         A ``state_dict``; by default the network's own. A config needs one.
+    **about : str
+        What else the file is to say, such as ``record="0123456789abcdef"``; :func:`metadata`
+        reads it.
 
     Raises
     ------
@@ -55,8 +59,8 @@ def save(path, network, weights=None):
         )
     weights = network.state_dict() if weights is None else weights
     tensors = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
-    metadata = {"config": json.dumps(as_dict(config)), "mgtutorial": __version__, "format": "pt"}
-    _atomic.replace(Path(path), tensors_as_bytes(tensors, metadata))
+    own = {"config": json.dumps(as_dict(config)), "mgtutorial": __version__, "format": "pt"}
+    _atomic.replace(Path(path), tensors_as_bytes(tensors, {**about, **own}))
 
 
 def load(path, device="cpu"):
@@ -80,20 +84,10 @@ def load(path, device="cpu"):
 
     Book: use, use-saving
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise InvalidValue(f"there is no file {path}: give the path of a network that was saved.")
-    try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            config = (file.metadata() or {}).get("config")
-            state = {name: file.get_tensor(name) for name in file.keys()}
+    with _opened(path, device) as file:
+        config = (file.metadata() or {}).get("config")
+        state = {name: file.get_tensor(name) for name in file.keys()}
         config = from_dict(json.loads(config)) if config else None
-    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
-        said = error if isinstance(error, MgtutorialError) else type(error).__name__
-        raise InvalidValue(
-            f"{path} is no network that this version reads ({said}): give a file that save() wrote."
-        ) from error
     if config is None:
         raise InvalidValue(
             f"{path} has weights but no config: build their network yourself and give it these "
@@ -103,6 +97,50 @@ def load(path, device="cpu"):
         return with_weights(config, state).to(device)
     except InvalidValue as error:
         raise InvalidValue(f"the weights of {path} do not fit its config: {error}") from error
+
+
+def metadata(path):
+    """Return what a file says beside its weights: texts by name, ``config`` among them.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    InvalidValue
+        If there is no such file, or it was not written by :func:`save`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mgtutorial.models import named
+    >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> save(path, named("mgnet-20").build(), trained_on="nothing")
+    >>> metadata(path)["trained_on"]
+    'nothing'
+
+    Book: use, use-saving
+    """
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
+@contextmanager
+def _opened(path, device="cpu"):
+    """A file of weights; whatever is wrong with it is one sentence."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise InvalidValue(f"there is no file {path}: give the path of a network that was saved.")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            yield file
+    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
+        said = error if isinstance(error, MgtutorialError) else type(error).__name__
+        raise InvalidValue(
+            f"{path} is no network that this version reads ({said}): give a file that save() wrote."
+        ) from error
 
 
 def with_weights(config, state):

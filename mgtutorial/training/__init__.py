@@ -16,6 +16,7 @@ from .recipe import learning_rate
 from .record import Epoch, Metric, Record, Samples
 from .records import all_runs, digest
 from .segmentation import SegmentationConfig
+from .shipped import pretrained
 from .snapshots import Snapshots
 from .tasks import Classification, Task
 from .time_limits import TimeLimit
@@ -45,6 +46,7 @@ __all__ = [
     "evaluate",
     "learning_rate",
     "pick_device",
+    "pretrained",
     "settings",
     "train",
     "trained",

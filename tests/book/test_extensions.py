@@ -44,6 +44,7 @@ def load(monkeypatch):
         "book/_ext/openers",
         "book/_ext/protocols",
         "book/_ext/inventory",
+        "book/_ext/words",
         "tools/print_book",
         "book/figures/map",
     ],
@@ -272,7 +273,9 @@ def test_a_statement_and_its_proof_become_boxes_and_no_more(load):
     load("book/_ext/statements").box(None, tree)
     kinds = [(n.get("classes"), n.get("ids"), n.astext()) for n in tree.children]
     assert kinds[0] == (["mg-statement"], ["lemma-2"], "Lemma 2 (short). Say it.\n\nIt goes on.")
-    assert kinds[1][0] == ["mg-proof"] and kinds[1][2].endswith("\\square")
+    assert tree.children[1]["of"] == "Lemma 2"
+    words = kinds[1][2]  # "Proof." stands where it is unfolded
+    assert words.strip().startswith("Because.") and words.endswith("\\square")
     assert [k[2] for k in kinds[2:]] == ["After.", "Theorem 3. No proof.", "Bold. Text."]
     assert kinds[3][1] == ["theorem-3"] and kinds[4][0] == []
 

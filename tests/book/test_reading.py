@@ -87,3 +87,62 @@ def test_no_code_scrolls_and_the_first_picture_is_near_the_top(visits):
                 findings.append((page, f"first picture at {top}"))
     assert not findings, join(findings)
     assert cells > 300
+
+
+def test_in_print_no_table_and_no_figure_leaves_the_paper(browser):
+    """A4 with the margins of a browser: 718 pixels are left for the text."""
+    findings = []
+    browser.size(718)
+    browser.media("print")
+    for page in written():
+        html = (HTML / page).read_text(encoding="utf-8")
+        if "<table" in html or "mg-figure" in html:
+            browser.open((HTML / page).as_uri())
+            wide = browser.js(
+                "const article = document.querySelector('.bd-article');"
+                "const right = article.getBoundingClientRect().right + 1;"
+                "return [...article.querySelectorAll('td, th, img.mg-figure')].filter(e =>"
+                " e.checkVisibility() && e.getBoundingClientRect().right > right)"
+                ".map(e => e.outerHTML.slice(0, 80))"
+            )
+            findings += [(page, f"{len(wide)} leave it: {wide[0]}")] if wide else []
+    browser.media()
+    browser.size(1280)
+    assert not findings, join(findings)
+
+
+def test_on_a_phone_the_track_of_a_slider_has_the_width_of_the_text(browser):
+    browser.size(360)
+    short, tracks = [], 0
+    for page in written():
+        if "mg-slider" in (HTML / page).read_text(encoding="utf-8"):
+            browser.open((HTML / page).as_uri())
+            widths = browser.js(
+                "return [...document.querySelectorAll('.mg-slider input')].map(e =>"
+                " [e.offsetWidth, e.closest('.mg-slider').offsetWidth])"
+            )
+            tracks += len(widths)
+            short += [(page, f"{a} of {b}") for a, b in widths if a < 0.95 * b or a < 250]
+    browser.size(1280)
+    assert not short, join(short)
+    assert tracks > 60
+
+
+def test_a_proof_is_folded_until_a_reader_a_link_or_a_printer_opens_it(browser):
+    page = next(p for p in written() if 'class="mg-proof"' in (HTML / p).read_text("utf-8"))
+    browser.open((HTML / page).as_uri())
+    state = "return [...document.querySelectorAll('details.mg-proof')].map(d => d.open)"
+    summary = browser.driver.find_element("css selector", "details.mg-proof > summary")
+    assert not any(browser.js(state)) and summary.text.startswith("Proof of ")
+    browser.js("document.querySelector('details.mg-proof > summary').focus()")
+    browser.press(" ")
+    assert browser.js(state)[0]
+    browser.js("dispatchEvent(new Event('beforeprint'))")
+    assert all(browser.js(state))
+    browser.js("dispatchEvent(new Event('afterprint'))")
+    assert sum(browser.js(state)) == 1
+    inside = browser.js(
+        "const e = document.querySelectorAll('details.mg-proof')[1].querySelector('p');"
+        "e.id = 'inside'; location.hash = '#inside'; return true"
+    )
+    assert inside and browser.until(f"return ({state.removeprefix('return ')})[1]")

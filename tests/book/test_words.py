@@ -1,0 +1,86 @@
+"""Words of a sentence that set the figure beside them, by mouse and by keyboard."""
+
+import html
+import json
+import re
+
+import pytest
+
+from tools.browser import Browser, missing
+
+from .built import HTML, lacking, written
+
+pytestmark = [pytest.mark.book, pytest.mark.timeout(600)]
+WORDS = re.compile(r'<button type="button" class="mg-set".*?</button>', re.DOTALL)
+PAGES = {"book/smoothing.html": 5, "book/polynomial_smoothers.html": 4}
+
+# What a figure shows now: each slider's words and number by label, and its text for the ear.
+STATE = """
+const figure = document.getElementById(arguments[0]), found = {};
+figure.querySelectorAll('.mg-row, label.mg-stage-row').forEach(row => {
+  const name = row.querySelector('label, span').textContent;
+  found[name] = [row.querySelector('output').textContent, row.querySelector('input').value];
+});
+return [found, [...figure.querySelectorAll('.mg-stage-words, .mg-frame img')].map(
+  e => e.alt || e.textContent).join()];
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    reason, binary, driver = missing()
+    if reason:
+        lacking(reason)
+    found = Browser(binary, driver, tmp_path_factory.mktemp("profile"))
+    found.size(1280)
+    found.media(motion="reduce")
+    yield found
+    found.driver.quit()
+
+
+def test_only_these_pages_have_such_words():
+    counts = {p: len(WORDS.findall((HTML / p).read_text(encoding="utf-8"))) for p in written()}
+    assert {page: n for page, n in counts.items() if n} == PAGES
+
+
+@pytest.mark.parametrize("how", ["mouse", "keyboard"])
+@pytest.mark.parametrize("page", PAGES)
+def test_every_one_sets_its_figure_to_what_it_says(browser, page, how):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open((HTML / page).as_uri())
+    said = set()
+    for words in browser.driver.find_elements("css selector", "button.mg-set"):
+        figure = words.get_attribute("data-figure")
+        wanted = json.loads(html.unescape(words.get_attribute("data-values")))
+        if how == "mouse":
+            browser.click(words)
+        else:
+            browser.js("arguments[0].focus()", words)
+            browser.press(Keys.SPACE)
+        state, text = browser.js(STATE, figure)
+        said.add(text)
+        for label, value in wanted.items():
+            if label in state:
+                assert value == state[label][0] or float(value) == float(state[label][1]), label
+            else:  # one of its buttons: the figure has such a one
+                assert browser.js(
+                    "return [...document.querySelectorAll(`#${arguments[0]} [role=group]`)].some("
+                    "g => g.ariaLabel === arguments[1] && [...g.querySelectorAll('button')].some("
+                    "b => b.textContent === arguments[2]))",
+                    figure, label, value,
+                )  # fmt: skip
+    assert len(said) == PAGES[page], "each says something else"
+    assert browser.log((HTML / page).parent.as_uri()) == []
+
+
+def test_in_print_they_are_words_like_others(browser):
+    browser.open((HTML / "book/smoothing.html").as_uri())
+    browser.media("print")
+    border, same = browser.js(
+        "const b = document.querySelector('button.mg-set');"
+        "const [own, around] = [b, b.parentElement].map(e => getComputedStyle(e));"
+        "return [own.borderBottomWidth, own.color === around.color]"
+    )
+    browser.media()
+    assert border == "0px" and same
