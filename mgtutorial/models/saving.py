@@ -30,7 +30,8 @@ def save(path, network, weights=None):
     Raises
     ------
     InvalidValue
-        If a config comes without weights, or the network is none of this package.
+        If a config comes without weights or with those of another network, or the network is none
+        of this package.
 
     Examples
     --------
@@ -53,7 +54,10 @@ def save(path, network, weights=None):
             f"save() was given a {type(network).__name__}: give a network that a config has built, "
             "or a config and its weights."
         )
-    weights = network.state_dict() if weights is None else weights
+    if weights is None:
+        weights = network.state_dict()
+    else:
+        with_weights(config, weights)  # what does not fit is said now, while it is still at hand
     tensors = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
     metadata = {"config": json.dumps(as_dict(config)), "mgtutorial": __version__, "format": "pt"}
     _atomic.replace(Path(path), tensors_as_bytes(tensors, metadata))
@@ -130,13 +134,17 @@ def with_weights(config, state):
     Book: use, use-saving
     """
     with torch.device("meta"):
-        shell = {name: tuple(v.shape) for name, v in config.build().state_dict().items()}
+        empty = config.build()
+    # a weight that steps share may stand under each of its names, as older versions wrote it
+    shared = {name: tuple(p.shape) for name, p in empty.named_parameters(remove_duplicate=False)}
+    shell = {name: tuple(v.shape) for name, v in empty.state_dict().items()}
     given = {name: tuple(v.shape) for name, v in state.items()}
     for name in {**shell, **given}:
-        if shell.get(name) != given.get(name):
+        needed = shell.get(name, shared.get(name))
+        if needed != given.get(name):
             raise InvalidValue(
                 f"{name} has shape {given.get(name, 'none')} there, and "
-                f"{shell.get(name, 'none')} is needed."
+                f"{'none' if needed is None else needed} is needed."
             )
     for name, value in state.items():
         if value.is_meta or value.untyped_storage().nbytes() < value.nbytes:
