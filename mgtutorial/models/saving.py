@@ -5,11 +5,11 @@ the network.
 """
 
 import json
-from pathlib import Path
 
 import torch
 
 from .. import __version__, _atomic
+from .._paths import given
 from ..errors import InvalidValue, MgtutorialError
 from .config import as_dict
 from .network import Network
@@ -31,14 +31,14 @@ def save(path, network, weights=None):
     ------
     InvalidValue
         If a config comes without weights or with those of another network, or the network is none
-        of this package.
+        of this package; if the file cannot be written.
 
     Examples
     --------
     >>> import tempfile
     >>> from mgtutorial.models import named
     >>> net = named("mgnet-20").build().eval()
-    >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> path = f"{tempfile.mkdtemp()}/net.safetensors"
     >>> save(path, net)
     >>> load(path).config == net.config
     True
@@ -60,7 +60,13 @@ def save(path, network, weights=None):
         with_weights(config, weights)  # what does not fit is said now, while it is still at hand
     tensors = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
     metadata = {"config": json.dumps(as_dict(config)), "mgtutorial": __version__, "format": "pt"}
-    _atomic.replace(Path(path), tensors_as_bytes(tensors, metadata))
+    try:
+        _atomic.replace(given(path), tensors_as_bytes(tensors, metadata))
+    except OSError as error:
+        raise InvalidValue(
+            f"cannot write {path} ({error.strerror or error}): give the path of a file, in a "
+            "folder that can be written."
+        ) from error
 
 
 def load(path, device="cpu"):
@@ -86,7 +92,8 @@ def load(path, device="cpu"):
     """
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    path = given(path)
+    if not path.is_file():
         raise InvalidValue(f"there is no file {path}: give the path of a network that was saved.")
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
@@ -138,12 +145,12 @@ def with_weights(config, state):
     # a weight that steps share may stand under each of its names, as older versions wrote it
     shared = {name: tuple(p.shape) for name, p in empty.named_parameters(remove_duplicate=False)}
     shell = {name: tuple(v.shape) for name, v in empty.state_dict().items()}
-    given = {name: tuple(v.shape) for name, v in state.items()}
-    for name in {**shell, **given}:
+    theirs = {name: tuple(v.shape) for name, v in state.items()}
+    for name in {**shell, **theirs}:
         needed = shell.get(name, shared.get(name))
-        if needed != given.get(name):
+        if needed != theirs.get(name):
             raise InvalidValue(
-                f"{name} has shape {given.get(name, 'none')} there, and "
+                f"{name} has shape {theirs.get(name, 'none')} there, and "
                 f"{'none' if needed is None else needed} is needed."
             )
     for name, value in state.items():

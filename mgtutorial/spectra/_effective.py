@@ -104,7 +104,7 @@ def _is_plain(layer):
     return (
         type(layer) in _own_types()
         and held.get("weight") is not None
-        and not (layer._forward_pre_hooks or mended)
+        and not (layer._forward_pre_hooks or layer._forward_hooks or mended)
     )
 
 

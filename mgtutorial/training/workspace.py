@@ -294,7 +294,7 @@ def load_checkpoint(path, run=None, config=None, mmap=False):
     CheckpointMismatch
         If the file is no checkpoint, the checkpoint of another run, or damaged.
     """
-    path = Path(path)
+    path = given(path)
     if not os.path.exists(path):
         return None
     try:

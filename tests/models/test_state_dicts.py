@@ -129,6 +129,20 @@ def test_a_shared_weight_under_all_its_names_is_one_and_two_weights_are_not(name
             small(name).load_state_dict({**older, n: older[n] + 1})
 
 
+def test_a_tilde_is_the_home_folder_and_what_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    net = small("mgnet")
+    models.save("~/nets/x.safetensors", net)
+    assert (tmp_path / "home" / "nets" / "x.safetensors").exists() and not (tmp_path / "~").exists()
+    assert models.load("~/nets/x.safetensors").config == net.config
+    (tmp_path / "file").touch()
+    for place in (tmp_path, tmp_path / "file" / "x.safetensors", "~"):
+        with pytest.raises(InvalidValue, match="cannot write"):
+            models.save(place, net)
+
+
 def test_other_files_are_sentences(tmp_path):
     from safetensors.torch import save_file
 

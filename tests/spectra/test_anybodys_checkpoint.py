@@ -277,6 +277,16 @@ def test_a_layer_that_does_more_than_to_convolve_is_refused(what):
         convolutions_in(own(nn.Conv2d, MORE[what])(4, 4, 3, padding=1))
 
 
+@pytest.mark.parametrize("change", [lambda y: 2 * y, lambda y: y.relu(), lambda y: y[:, :, 1:]])
+def test_a_hook_that_changes_what_a_layer_returns_is_no_matter_of_its_kernel(change):
+    layer, seen = nn.Conv2d(4, 4, 3), []
+    layer.register_forward_hook(lambda module, x, y: seen.append(y))
+    assert len(convolutions_in(layer)) == 1 and seen  # one that only looks changes nothing
+    layer.register_forward_hook(lambda module, x, y: change(y))
+    with pytest.raises(InvalidValue, match="more than to convolve"):
+        convolutions_in(layer)
+
+
 SAME = {
     "a margin": lambda x, convolve: convolve(nn.functional.pad(x, (0, 2, 1, 0))),
     "a bias": lambda x, convolve: convolve(x) + torch.arange(4.0)[:, None, None],
