@@ -225,10 +225,13 @@ def remembered_arrays(name, make):
     Notes
     -----
     The digest of the file lies beside it. A copy that does not match it is made
-    again: it was derived here, so nothing is lost.
+    again: it was derived here, so nothing is lost. A copy that does is read without a lock,
+    also from a folder that others own and that cannot be written.
     """
     path = cache_folder() / "decoded" / f"{name}.npz"
     side = path.with_suffix(".digest")
+    if (arrays := _read_remembered(path, side)) is not None:
+        return arrays
     with lock(f"decoded-{name}"):
         arrays = _read_remembered(path, side)
         if arrays is None:

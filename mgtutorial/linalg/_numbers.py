@@ -163,16 +163,23 @@ def largest(r):
     return float(np.abs(r).max(initial=0.0))
 
 
-def scale_of(f):
+def scale_of(f, d=None):
     """Return the power of two by which `f` is divided where its size is extreme, else 1.
 
     A linear problem is solved for ``f / scale``, so that neither the products of the operator with
     the mesh width nor the reductions of a residual leave the range of the numbers.
 
+    Parameters
+    ----------
+    f : array or tensor
+    d : int, optional
+        The axes of one grid, where those before are a batch.
+
     Raises
     ------
     InvalidValue
-        If all entries are below the smallest normal number: a solution might be cut off to zero.
+        If all entries, or all that one grid of a batch has, are below the smallest normal number:
+        a solution might be cut off to zero.
 
     Examples
     --------
@@ -180,15 +187,25 @@ def scale_of(f):
     (1.0, True)
     """
     size, double = largest(f), f.dtype.itemsize // (2 if _complex(f) else 1) >= 8
-    if 0 < size < np.finfo(float if double else np.float32).tiny:
+    tiny = np.finfo(float if double else np.float32).tiny
+    if 0 < size < tiny:
         raise InvalidValue(
             f"the greatest entry of the right-hand side is {size:.3g}, too small for "
             f"{'double' if double else 'single'} precision: multiply it by a power of ten, and "
             "divide the solution."
         )
-    if not 0 < size < math.inf or abs(math.log10(size)) <= (100 if double else 15):
-        return 1.0
-    return math.ldexp(1.0, min(math.frexp(size)[1] - 1, 1000))
+    unit = 1.0
+    if 0 < size < math.inf and abs(math.log10(size)) > (100 if double else 15):
+        unit = math.ldexp(1.0, min(math.frexp(size)[1] - 1, 1000))
+    if d is not None and f.ndim > d:
+        sizes = map(largest, f.reshape(-1, *f.shape[f.ndim - d :]))
+        least = min(filter(None, sizes), default=size)
+        if least and least / unit < tiny / rounding(f):  # its digits would be cut off, or it all
+            raise InvalidValue(
+                f"the greatest entries of this batch's right-hand sides range from {least:.3g} to "
+                f"{size:.3g}: solve them one after the other."
+            )
+    return unit
 
 
 def _complex(f):

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..errors import InvalidValue
 from ..multigrid import Level, correct, cycle, start
+from ._numbers import floating, largest, norm
 from .roots import check_degree
 
 
@@ -59,12 +60,15 @@ def arnoldi(A, r, degree):
     Book: cycle_polynomials, eq-cycle-arnoldi
     """
     check_degree(degree)
-    size = float(np.linalg.norm(r))
-    if not np.isfinite(size) or size == 0:
+    r = floating(r, what="the start")
+    largest_entry = largest(r)
+    if not 0 < largest_entry < np.inf:
         raise InvalidValue("the start of Arnoldi's process is zero or not finite: give another.")
-    V, H = [r / size], np.zeros((degree + 1, degree), np.result_type(r, float))
+    r = r / largest_entry  # so that no square leaves the range of the numbers
+    V, H = [r / norm(r)], np.zeros((degree + 1, degree), np.result_type(r, float))
     for j in range(degree):
         w = A(V[j])
+        H = H.astype(np.result_type(H, w), copy=False)  # a complex A makes it complex
         before = np.linalg.norm(w)
         for _ in range(2):  # a second time, for what rounding left of the first
             parts = [np.vdot(v, w) for v in V]
@@ -135,7 +139,7 @@ def accelerated(A, B, count):
     Parameters
     ----------
     A : callable
-        Symmetric positive definite.
+        Symmetric (or Hermitian) positive definite.
     B : callable
         The preconditioner, from a residual to a correction.
     count : int
@@ -167,7 +171,7 @@ def accelerated(A, B, count):
             for other, image, energy in made:
                 d = d - np.vdot(image, d) / energy * other
             image = A(d)
-            energy = np.vdot(d, image)
+            energy = np.vdot(d, image).real
             if energy <= 0:  # nothing is left to correct
                 return u
             step = np.vdot(d, r) / energy

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import InvalidValue, choose
 from ..multigrid import Level, State, correct, cycle, start, with_residual
 from . import transfers
-from ._numbers import common, floating, scale_of, two_steps, whole
+from ._numbers import common, floating, largest, scale_of, two_steps, whole
 from ._numbers import norm as two_norm
 from .coarsening import check_coarsest, coarsenings, direct, galerkin
 from .problems import Problem, poisson
@@ -205,8 +205,9 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
     Raises
     ------
     InvalidValue
-        For a right-hand side or a first residual that is not finite; with a singular stencil
-        (periodic), a right-hand side with a mean; a start of another shape; numbers out of range.
+        For a right-hand side or a first residual that is not finite, or its norm; with a singular
+        stencil (periodic), a right-hand side with a mean; a start of another shape; a batch too
+        different in size; numbers out of range.
 
     Examples
     --------
@@ -233,9 +234,12 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
     size = norm(f)
     if not math.isfinite(size):
         raise InvalidValue(
-            "the right-hand side has entries that are not finite: there is nothing to solve."
+            "the norm of the right-hand side leaves the range of its numbers: divide it by a power "
+            "of ten, and multiply the solution."
+            if math.isfinite(largest(f))
+            else "the right-hand side has entries that are not finite: there is nothing to solve."
         )
-    if all(level.linear for level in levels) and (unit := scale_of(f)) != 1:
+    if all(level.linear for level in levels) and (unit := scale_of(f, getattr(A, "d", None))) != 1:
         found = solve(
             levels, f / unit, None if u is None else u / unit, tol, max_cycles, gamma, norm
         )

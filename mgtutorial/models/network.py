@@ -57,8 +57,7 @@ class Network(nn.Module):
 
     def data(self, x):
         """The data ``f`` on the finest level, from images ``(n, in_channels, height, width)``."""
-        self._check(x)
-        x = check_images(x, self.config.in_channels)
+        x = check_images(self._check(x), self.config.in_channels)
         self._warn_of_stem(x)
         return check_size(self.stem(x), len(self.levels))
 
@@ -98,10 +97,13 @@ class Network(nn.Module):
         return self
 
     def _check(self, x):
-        """Raise for what torch has other words for: no tensor, no pixels, another precision."""
+        """Return `x`, whole numbers in the weights' type; raise for what torch says in other words.
+
+        That is: no tensor, no pixels, complex numbers, another precision.
+        """
         traced = isinstance(x, fx.Proxy) or torch.jit.is_tracing()
         if traced or torch.compiler.is_compiling():
-            return
+            return x
         if not isinstance(x, torch.Tensor):
             raise InvalidValue(
                 f"the network takes tensors, but was given a {type(x).__name__}: convert it, with "
@@ -111,16 +113,20 @@ class Network(nn.Module):
             raise InvalidValue(
                 f"images of shape {tuple(x.shape)} have no pixels: give larger ones."
             )
+        if x.is_complex():
+            raise InvalidValue(
+                f"the images are of type {x.dtype}, and the network computes with real numbers: "
+                "give their real and imaginary parts as channels of their own."
+            )
         own = next(self.parameters()).dtype
-        if (
-            x.is_floating_point()
-            and x.dtype != own
-            and not torch.is_autocast_enabled(x.device.type)
-        ):
+        if not x.is_floating_point():
+            return x.to(own)
+        if x.dtype != own and not torch.is_autocast_enabled(x.device.type):
             raise InvalidValue(
                 f"the images are of type {x.dtype} and the network's weights of {own}: give "
                 f"images.to({own}), or call network.to({x.dtype}) first."
             )
+        return x
 
     def _warn_of_stem(self, x):
         looks = isinstance(x, torch.Tensor) and not x.is_meta and not torch.jit.is_tracing()
@@ -190,8 +196,15 @@ def _write_once(module, state_dict, prefix, local_metadata):
 
 def _read_once(module, state_dict, prefix, *_):
     for name, first in _aliases(module):
-        if prefix + first in state_dict:
-            state_dict.setdefault(prefix + name, state_dict[prefix + first])
+        if prefix + first not in state_dict:
+            continue
+        one = state_dict[prefix + first]
+        other = state_dict.setdefault(prefix + name, one)
+        if other is not one and other.shape == one.shape and not torch.equal(other, one):
+            raise InvalidValue(
+                f"{prefix}{first} and {prefix}{name} are one weight here, and two in what is to be "
+                "loaded: build the network that it was saved from, whose steps share nothing."
+            )
 
 
 class LevelModule(nn.Module):

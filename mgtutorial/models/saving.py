@@ -6,11 +6,11 @@ the network.
 
 import json
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
 from .. import __version__, _atomic
+from .._paths import given
 from ..errors import InvalidValue, MgtutorialError
 from .config import as_dict
 from .network import Network
@@ -34,14 +34,15 @@ def save(path, network, weights=None, **about):
     Raises
     ------
     InvalidValue
-        If a config comes without weights, or the network is none of this package.
+        If a config comes without weights or with those of another network, or the network is none
+        of this package; if the file cannot be written.
 
     Examples
     --------
     >>> import tempfile
     >>> from mgtutorial.models import named
     >>> net = named("mgnet-20").build().eval()
-    >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> path = f"{tempfile.mkdtemp()}/net.safetensors"
     >>> save(path, net)
     >>> load(path).config == net.config
     True
@@ -57,10 +58,19 @@ def save(path, network, weights=None, **about):
             f"save() was given a {type(network).__name__}: give a network that a config has built, "
             "or a config and its weights."
         )
-    weights = network.state_dict() if weights is None else weights
+    if weights is None:
+        weights = network.state_dict()
+    else:
+        with_weights(config, weights)  # what does not fit is said now, while it is still at hand
     tensors = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
     own = {"config": json.dumps(as_dict(config)), "mgtutorial": __version__, "format": "pt"}
-    _atomic.replace(Path(path), tensors_as_bytes(tensors, {**about, **own}))
+    try:
+        _atomic.replace(given(path), tensors_as_bytes(tensors, {**about, **own}))
+    except OSError as error:
+        raise InvalidValue(
+            f"cannot write {path} ({error.strerror or error}): give the path of a file, in a "
+            "folder that can be written."
+        ) from error
 
 
 def load(path, device="cpu"):
@@ -115,7 +125,7 @@ def metadata(path):
     --------
     >>> import tempfile
     >>> from mgtutorial.models import named
-    >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> path = f"{tempfile.mkdtemp()}/net.safetensors"
     >>> save(path, named("mgnet-20").build(), trained_on="nothing")
     >>> metadata(path)["trained_on"]
     'nothing'
@@ -131,7 +141,8 @@ def _opened(path, device="cpu"):
     """A file of weights; whatever is wrong with it is one sentence."""
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    path = given(path)
+    if not path.is_file():
         raise InvalidValue(f"there is no file {path}: give the path of a network that was saved.")
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
@@ -168,13 +179,17 @@ def with_weights(config, state):
     Book: use, use-saving
     """
     with torch.device("meta"):
-        shell = {name: tuple(v.shape) for name, v in config.build().state_dict().items()}
-    given = {name: tuple(v.shape) for name, v in state.items()}
-    for name in {**shell, **given}:
-        if shell.get(name) != given.get(name):
+        empty = config.build()
+    # a weight that steps share may stand under each of its names, as older versions wrote it
+    shared = {name: tuple(p.shape) for name, p in empty.named_parameters(remove_duplicate=False)}
+    shell = {name: tuple(v.shape) for name, v in empty.state_dict().items()}
+    theirs = {name: tuple(v.shape) for name, v in state.items()}
+    for name in {**shell, **theirs}:
+        needed = shell.get(name, shared.get(name))
+        if needed != theirs.get(name):
             raise InvalidValue(
-                f"{name} has shape {given.get(name, 'none')} there, and "
-                f"{shell.get(name, 'none')} is needed."
+                f"{name} has shape {theirs.get(name, 'none')} there, and "
+                f"{'none' if needed is None else needed} is needed."
             )
     for name, value in state.items():
         if value.is_meta or value.untyped_storage().nbytes() < value.nbytes:

@@ -5,6 +5,7 @@ by parametrisations; subclasses do it in ``forward``. So a layer that is more th
 run on small random inputs, in evaluation mode, and the convolution that it calls is watched.
 """
 
+import itertools
 import sys
 from typing import Any, NamedTuple
 
@@ -55,7 +56,8 @@ def used(layer):
     ------
     InvalidValue
         If the weight is not there yet (a lazy layer, the device meta), if nobody can say what it
-        is without the rest of the network, or if it depends on the input.
+        is without the rest of the network, if it depends on the input, or if the layer does
+        something else with the numbers besides.
     """
     if is_quantised(layer):
         return Used(layer.weight().dequantize(), layer.stride, layer.dilation, layer.groups)
@@ -102,7 +104,7 @@ def _is_plain(layer):
     return (
         type(layer) in _own_types()
         and held.get("weight") is not None
-        and not (layer._forward_pre_hooks or mended)
+        and not (layer._forward_pre_hooks or layer._forward_hooks or mended)
     )
 
 
@@ -116,9 +118,11 @@ def _watched(layer, seed):
     class Watch(TorchFunctionMode):
         def __torch_function__(self, function, types, args=(), kwargs=None):
             kwargs = kwargs or {}
+            result = function(*args, **kwargs)
             if function in _PLACES:
-                calls.append(dict(zip(_PLACES[function], args, strict=False)) | kwargs)
-            return function(*args, **kwargs)
+                named = dict(zip(_PLACES[function], args, strict=False)) | kwargs
+                calls.append(named | {"result": result})
+            return result
 
     _PLACES = {
         getattr(torch, f"conv{kind}{d}d"): names
@@ -138,7 +142,7 @@ def _watched(layer, seed):
     try:
         layer.eval()
         with Watch():
-            layer(x)
+            y = layer(x)
     except Exception as error:  # of anybody's code
         raise InvalidValue(
             f"its weight could not be computed ({type(error).__name__}: {error})"[:200] + "."
@@ -154,9 +158,55 @@ def _watched(layer, seed):
             "torch, so that it has no one kernel."
         )
     (call,) = calls
-    return Used(
-        call["weight"], call.get("stride", 1), call.get("dilation", 1), call.get("groups", 1)
-    )
+    stride = _each(call.get("stride", 1), len(layer.kernel_size))
+    step = _step(x, call["input"], layer)
+    if step is None or not _adds_constants(y, call["result"]):
+        raise InvalidValue(
+            f"it is a {type(layer).__name__} that does more than to convolve: its kernel alone "
+            "would have another spectrum."
+        )
+    stride = tuple(s * t for s, t in zip(stride, step, strict=True))
+    return Used(call["weight"], stride, call.get("dilation", 1), call.get("groups", 1))
+
+
+def _step(x, taken, layer):
+    """At which steps a convolution was given the points of a layer's input, or None.
+
+    All of them, with a margin around (the layer pads by itself), or those that its stride leaves.
+    """
+    if not isinstance(taken, _tensor()) or taken.shape[:2] != x.shape[:2] or taken.ndim != x.ndim:
+        return None
+    x, taken = x.detach().cpu(), taken.detach().cpu()
+    steps = [(1,) * len(layer.kernel_size)]
+    if not is_transposed(layer):
+        steps.append(tuple(layer.stride))
+    for step in steps:
+        some = x[(..., *(slice(None, None, s) for s in step))]
+        room = [n - m for n, m in zip(taken.shape[2:], some.shape[2:], strict=True)]
+        for offset in itertools.product(*(range(r + 1) for r in room)):
+            places = zip(offset, some.shape[2:], strict=True)
+            if _close(taken[(..., *(slice(o, o + m) for o, m in places))], some):
+                return step
+    return None
+
+
+def _adds_constants(y, result):
+    """Whether a layer returns what its convolution gave, up to a number for each channel."""
+    if not isinstance(y, _tensor()) or y.shape != result.shape or y.dtype.is_complex < (
+        result.dtype.is_complex
+    ):  # fmt: skip
+        return False
+    y, result = y.detach().cpu(), result.detach().cpu()
+    offset = (y - result).mean(tuple(range(2, y.ndim)), keepdim=True)
+    return _close(y - offset, result)
+
+
+def _close(a, b):
+    """Whether two tensors hold the same, but for the rounding of half precision.
+
+    What is not finite passes: the kernel is then refused for it.
+    """
+    return not float((a - b).abs().max()) > 0.02 * float(b.abs().max())
 
 
 def _input(layer, seed):

@@ -50,7 +50,8 @@ class Convolutions(dict):
         if self:
             return self
         name, reason = next(iter(self.passed_over.items()), (None, None))
-        why = f": {name}: {reason}" if name else f" {NO_CONVOLUTION}"
+        where = f"{name}: " if name else ""  # a layer alone has no name
+        why = f": {where}{reason}" if reason else f" {NO_CONVOLUTION}"
         raise InvalidValue(f"{what} contains no convolution{why}")
 
 

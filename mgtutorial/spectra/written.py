@@ -15,6 +15,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from .. import _atomic
+from .._paths import given
 from .._text import printable
 from ..errors import RecordsUnwritable, choose
 from .layers import Transposed
@@ -52,7 +53,7 @@ def write_csv(found, path):
 
     Book: spectra, spectra-own
     """
-    _atomic.replace(Path(path), lambda file: _write_rows(found, file))
+    _atomic.replace(given(path), lambda file: _write_rows(found, file))
 
 
 def _write_rows(found, binary):
@@ -200,7 +201,7 @@ def write(found, folder, stem, form="svg", drawn=None):
     from ..figures import images
 
     choose_format(form)
-    found, folder = list(found), Path(folder).expanduser()
+    found, folder = list(found), given(folder)
     figures = draw(found[:drawn])
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -232,7 +233,7 @@ def check_folder(folder):
     ------
     RecordsUnwritable
     """
-    folder = Path(folder).expanduser()
+    folder = given(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

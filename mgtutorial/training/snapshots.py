@@ -8,7 +8,6 @@ last one: convolutions in half precision, all else in single precision, no pickl
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -79,7 +78,8 @@ def save(path, about, states):
         for name, value in state.items()
     }
     text = np.array(json.dumps(about))
-    _atomic.replace(Path(path), lambda file: np.savez_compressed(file, about=text, **arrays))
+    path = _paths.given(path)
+    _atomic.replace(path, lambda file: np.savez_compressed(file, about=text, **arrays))
 
 
 def _small(value):

@@ -4,6 +4,7 @@ A run's checkpoint is never half a file, and never that of another run.
 """
 
 import contextlib
+import glob
 import hashlib
 import os
 from dataclasses import dataclass, replace
@@ -293,7 +294,7 @@ def load_checkpoint(path, run=None, config=None, mmap=False):
     CheckpointMismatch
         If the file is no checkpoint, the checkpoint of another run, or damaged.
     """
-    path = Path(path)
+    path = given(path)
     if not os.path.exists(path):
         return None
     try:
@@ -301,18 +302,17 @@ def load_checkpoint(path, run=None, config=None, mmap=False):
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         theirs, other = state["config"], state["run"]
         sound = mmap or _DIGEST not in state or digest_of(_without(state)) == state[_DIGEST]
+        # by digests, as a file from elsewhere may hold anything in their place
+        differ = [k for k, v in (config or {}).items() if not _same(v, theirs.get(k))]
     except Exception as error:  # torch raises many types for a file that is no checkpoint
         raise CheckpointMismatch(
             f"{path} is no checkpoint of this project ({type(error).__name__}): "
             "delete it to start anew, or give another one."
         ) from error
     if run is not None and other != run:
-        names = [
-            k for k in config if records.digest([config[k]]) != records.digest([theirs.get(k)])
-        ]
         raise CheckpointMismatch(
             f"checkpoint {path} is of another run, which differs in "
-            f"{', '.join(names) or 'the images of the data set'}: "
+            f"{', '.join(differ) or 'the images of the data set'}: "
             "give its configuration, or another checkpoint."
         )
     if not sound:
@@ -321,6 +321,10 @@ def load_checkpoint(path, run=None, config=None, mmap=False):
             "delete it to start anew."
         )
     return state
+
+
+def _same(one, other):
+    return records.digest([one]) == records.digest([other])
 
 
 def _without(state):
@@ -338,7 +342,7 @@ def tidy(path):
     To be called only by the one that holds the run's lock.
     """
     path = Path(path)
-    for left in path.parent.glob(f"{path.name}.*.tmp"):
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):  # a name may hold a [ or a *
         left.unlink(missing_ok=True)
 
 

@@ -292,3 +292,18 @@ def test_other_failures_of_torchvision_are_not_hidden(monkeypatch):
     monkeypatch.setattr(_torchvision.importlib, "import_module", broken)
     with pytest.raises(RuntimeError, match="something else"):
         _torchvision.torchvision.__wrapped__()
+
+
+@pytest.mark.parametrize("name", ["cifar10", "tiny-imagenet"])
+def test_decoded_images_are_read_from_a_cache_that_cannot_be_written(places, monkeypatch, name):
+    make_copy(places / "root" / "cifar10_jpeg" / "cifar10_jpeg.npz")
+    make_tiny(places / "root")
+    before = images.load(name, "train", progress=False)
+
+    def read_only(folder):
+        raise cache.CacheUnwritable(f"cannot write to the folder {folder}")
+
+    monkeypatch.setattr(cache, "writable", read_only)
+    assert images.load(name, "train", progress=False).digest == before.digest
+    with pytest.raises(cache.CacheUnwritable):  # another part has to be decoded first
+        images.load(name, "test", progress=False)

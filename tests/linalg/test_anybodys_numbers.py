@@ -230,8 +230,30 @@ def test_a_batch_of_any_scales_is_solved_member_by_member(boundary):
     np.testing.assert_allclose(together.u[1, 0], alone.u, atol=1e-7 * abs(alone.u).max())
 
 
+@pytest.mark.parametrize("sizes", [(1e300, 1e10), (1, 1e-250), (1e-200, 1), (0, 1e200), (0, 0)])
+def test_no_member_of_a_batch_is_solved_by_zero(sizes):
+    one = np.random.default_rng(4).standard_normal((N - 1, N - 1))
+    found = solve(poisson_levels(N), [s * one for s in sizes])
+    assert found.converged
+    alone = solve(poisson_levels(N), one).u
+    for s, u in zip(sizes, found.u, strict=True):
+        np.testing.assert_allclose(u, s * alone, atol=1e-7 * s * abs(alone).max())
+
+
+def test_the_fast_solver_reaches_the_end_of_the_range():
+    one = np.ones((N - 1, N - 1))
+    far, near = PoissonSolver(N).solve(1e308 * one), PoissonSolver(N).solve(one)
+    assert far.converged and np.isfinite(far.residuals).all()
+    np.testing.assert_allclose(far.u / 1e308, near.u, rtol=1e-9)
+
+
 MISTAKES = {
     "no levels": (lambda f: solve([], f), "no levels"),
+    "f too great": (lambda f: solve(poisson_levels(N), 1e308 * f), "leaves the range"),
+    "batch too great": (lambda f: solve(poisson_levels(N), [1e308 * f, f]), "leaves the range"),
+    "f infinite": (lambda f: solve(poisson_levels(N), f * np.inf), "not finite"),
+    "batch": (lambda f: solve(poisson_levels(N), [1e300 * f, 1e-300 * f]), "one after the other"),
+    "batch, tiny": (lambda f: solve(poisson_levels(N), [f, 5e-324 * f]), "one after the other"),
     "gamma": (lambda f: solve(poisson_levels(N), f, gamma=1.5), "gamma = 1.5"),
     "no gamma": (lambda f: solve(poisson_levels(N), f, gamma=0), "gamma = 0"),
     "tol nan": (lambda f: solve(poisson_levels(N), f, tol=float("nan")), "tol = nan"),

@@ -125,3 +125,33 @@ def test_a_k_cycle_is_a_v_cycle_on_two_levels_and_better_than_a_w_cycle_on_many(
         return float(e @ levels[0].A(e))
 
     assert energy(k_cycle(levels, start(f)).u) < 1.05 * energy(cycle(levels, start(f), gamma=2).u)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e170, 1e300, 1, 1j])
+def test_roots_do_not_depend_on_the_size_of_the_start_or_on_its_phase(scale):
+    M, r = matrix(6)
+    roots = [np.poly(harmonic_ritz(lambda u: M @ u, s * r, 4)) for s in (1.0, scale)]
+    np.testing.assert_allclose(*roots, rtol=1e-8)
+
+
+def test_a_start_of_whole_numbers_is_that_of_the_same_reals():
+    M, r = matrix(7)
+    whole = (200 * np.sign(r)).clip(0).astype(np.uint8)
+    roots = [np.poly(harmonic_ritz(lambda u: M @ u, x, 3)) for x in (whole, whole * 1.0)]
+    np.testing.assert_allclose(*roots, rtol=1e-12)
+
+
+def test_a_complex_operator_has_its_polynomial_from_a_real_start():
+    M, r = matrix(8)
+    M = M + 1j * matrix(9)[0]
+    roots = [np.poly(harmonic_ritz(lambda u: M @ u, x, 3)) for x in (r, r + 0j)]
+    np.testing.assert_allclose(*roots, rtol=1e-9)
+
+
+def test_conjugate_gradients_solve_for_both_parts_of_a_complex_right_hand_side():
+    M, r = matrix(10, size=8)
+    H = (M + 1j * matrix(11, size=8)[0]) / 4
+    H = H @ H.conj().T + np.eye(8)
+    r = r + 1j * matrix(12, size=8)[1]
+    u = accelerated(lambda v: H @ v, lambda v: v, 8)(r)
+    np.testing.assert_allclose(H @ u, r, atol=1e-9 * np.linalg.norm(r))

@@ -128,12 +128,17 @@ def test_images_that_torch_would_refuse_in_its_own_words_are_sentences(name):
         (X.half(), "float16"),
         (X[..., :0], "no pixels"),
         (X[:, :2], "in_channels"),
+        (X + 1j, "real and imaginary parts"),
+        (X.to(torch.complex128), "real and imaginary parts"),
     ):
         with pytest.raises(InvalidValue, match=words):
             net(images)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         assert net(X).shape == net(X.bfloat16()).shape  # there types may differ
     assert net.double()(X.double()).dtype == torch.float64
+    whole = (X * 9).byte()
+    assert torch.equal(net(whole), net(whole.double()))  # in the type of the weights
+    assert net.bfloat16()(whole).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -11,6 +11,7 @@ from torch import nn
 from mgtutorial import models
 from mgtutorial.errors import InvalidValue
 from mgtutorial.models import count_weights
+from mgtutorial.models.saving import with_weights
 
 from .kinds import KINDS, X, small
 
@@ -94,6 +95,54 @@ def test_saved_networks_come_back_with_their_config(name, tmp_path):
     assert torch.equal(models.load(path).head.linear.bias, net.head.linear.bias + 1)
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_weights_of_another_network_are_not_written(name, tmp_path):
+    net, path = small(name), tmp_path / "net.safetensors"
+    others = (
+        (replace(net.config, num_classes=3), net.state_dict(), "is needed"),
+        (net.config, {f"module.{k}": v for k, v in net.state_dict().items()}, "is needed"),
+        (net.config, dict(list(net.state_dict().items())[1:]), "is needed"),
+    )
+    for config, weights, words in others:
+        with pytest.raises(InvalidValue, match=words):
+            models.save(path, config, weights)
+    assert not path.exists()
+
+
+def test_weights_that_fit_but_were_learnt_for_something_else_are_not_written(tmp_path):
+    net = small("mgiad")
+    other = replace(net.config, correction="fas")
+    with pytest.raises(InvalidValue, match="correction"):
+        models.save(tmp_path / "x.safetensors", other, net.state_dict())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_shared_weight_under_all_its_names_is_one_and_two_weights_are_not(name):
+    """Older versions wrote it once a step. Weights of steps that share nothing have these names."""
+    net = small(name)
+    names = {n: p for n, p in net.named_parameters(remove_duplicate=False)}
+    again = [n for n in names if n not in net.state_dict()]
+    older = {**net.state_dict(), **{n: names[n].detach().clone() for n in again}}
+    with_weights(net.config, older)
+    for n in again:
+        with pytest.raises(InvalidValue, match="are one weight here"):
+            small(name).load_state_dict({**older, n: older[n] + 1})
+
+
+def test_a_tilde_is_the_home_folder_and_what_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    net = small("mgnet")
+    models.save("~/nets/x.safetensors", net)
+    assert (tmp_path / "home" / "nets" / "x.safetensors").exists() and not (tmp_path / "~").exists()
+    assert models.load("~/nets/x.safetensors").config == net.config
+    (tmp_path / "file").touch()
+    for place in (tmp_path, tmp_path / "file" / "x.safetensors", "~"):
+        with pytest.raises(InvalidValue, match="cannot write"):
+            models.save(place, net)
+
+
 def test_other_files_are_sentences(tmp_path):
     from safetensors.torch import save_file
 
@@ -136,8 +185,6 @@ def test_a_config_that_claims_more_than_its_file_holds_asks_for_no_memory(change
 
 def test_a_few_numbers_repeated_are_no_weights():
     """A file of a kilobyte can hold a tensor of any size whose entries are one number."""
-    from mgtutorial.models.saving import with_weights
-
     config = replace(small("mgnet").config, channels=(40000, 40000))
     with torch.device("meta"):
         shapes = {name: v.shape for name, v in config.build().state_dict().items()}

@@ -12,6 +12,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 
 from mgtutorial.cli import main
 from mgtutorial.errors import InvalidValue
+from mgtutorial.models.strided import NarrowStrided
 from mgtutorial.spectra.layers import Transposed, as_convolution, convolutions_in
 from mgtutorial.spectra.report import spectra
 from mgtutorial.spectra.symbols import operator_norm
@@ -243,6 +244,74 @@ def test_what_cannot_be_told_is_named_and_the_others_are_done(why, capsys, tmp_p
     alone = nn.ModuleDict({"odd": CANNOT[why]()})
     with pytest.raises(InvalidValue, match=why):
         convolutions_in(alone)
+
+
+def own(base, forward):
+    """A layer with a forward pass of its own: convolve is that of torch, without bias."""
+
+    class Own(base):
+        def forward(self, x):
+            return forward(x, lambda x: super(Own, self)._conv_forward(x, self.weight, None))
+
+    return Own
+
+
+MORE = {
+    "a gain": lambda x, convolve: 2 * convolve(x),
+    "a gain before": lambda x, convolve: convolve(x / 3),
+    "an activation": lambda x, convolve: convolve(x).relu(),
+    "a residual": lambda x, convolve: x + convolve(x),
+    "a gate": lambda x, convolve: convolve(x) * x.mean((2, 3), keepdim=True).sigmoid(),
+    "a norm": lambda x, convolve: nn.functional.group_norm(convolve(x), 2),
+    "a part": lambda x, convolve: convolve(x[:, :, 1:-1]),
+    "a mirror": lambda x, convolve: convolve(x.flip(2)),
+    "another shape": lambda x, convolve: convolve(x).flatten(2),
+    "a pooling": lambda x, convolve: nn.functional.avg_pool2d(convolve(x), 2),
+}
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_a_layer_that_does_more_than_to_convolve_is_refused(what):
+    torch.manual_seed(0)
+    with pytest.raises(InvalidValue, match="more than to convolve"):
+        convolutions_in(own(nn.Conv2d, MORE[what])(4, 4, 3, padding=1))
+
+
+@pytest.mark.parametrize("change", [lambda y: 2 * y, lambda y: y.relu(), lambda y: y[:, :, 1:]])
+def test_a_hook_that_changes_what_a_layer_returns_is_no_matter_of_its_kernel(change):
+    layer, seen = nn.Conv2d(4, 4, 3), []
+    layer.register_forward_hook(lambda module, x, y: seen.append(y))
+    assert len(convolutions_in(layer)) == 1 and seen  # one that only looks changes nothing
+    layer.register_forward_hook(lambda module, x, y: change(y))
+    with pytest.raises(InvalidValue, match="more than to convolve"):
+        convolutions_in(layer)
+
+
+SAME = {
+    "a margin": lambda x, convolve: convolve(nn.functional.pad(x, (0, 2, 1, 0))),
+    "a bias": lambda x, convolve: convolve(x) + torch.arange(4.0)[:, None, None],
+    "half precision": lambda x, convolve: convolve(x.bfloat16().float()).to(x.dtype),
+    "nothing": lambda x, convolve: convolve(x),
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_what_leaves_the_spectrum_alone_is_no_reason_to_refuse(what):
+    torch.manual_seed(0)
+    layer = own(nn.Conv2d, SAME[what])(4, 4, 3, stride=2)
+    (A,) = convolutions_in(layer).values()
+    assert A.stride == (2, 2) and torch.equal(A.kernel, layer.weight)
+
+
+@pytest.mark.parametrize("stride", [2, (3, 2)])
+def test_points_that_a_layer_leaves_out_by_itself_count_as_its_stride(stride):
+    """So do the package's own narrow shortcuts, which take their pixels before they convolve."""
+    (A,) = convolutions_in(NarrowStrided(8, 16, 1, stride=stride)).values()
+    plain = nn.Conv2d(8, 16, 1, stride=stride)
+    assert (
+        A.stride == plain.stride
+        and A.output_shape((12, 12)) == plain(torch.zeros(1, 8, 12, 12)).shape[2:]
+    )
 
 
 def test_transposed_layers_are_listed_with_their_true_norm(capsys, tmp_path, monkeypatch):

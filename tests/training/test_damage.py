@@ -19,6 +19,7 @@ from mgtutorial.training.workspace import (
     digest_of,
     load_checkpoint,
     save_checkpoint,
+    tidy,
 )
 
 SMALL = models.MgNetConfig(channels=(4, 8), steps=1)
@@ -102,6 +103,32 @@ def test_a_checkpoint_that_says_what_none_can_say_is_refused(stopped, spoil):
     save_checkpoint(stopped, state)
     with pytest.raises(CheckpointMismatch, match="delete it to start anew"):
         go_on(stopped)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"run": "x", "config": ["lr"]},
+        {"run": "x", "config": None},
+        {"run": "x", "config": {"lr": torch.ones(2)}},
+        {"run": torch.ones(2), "config": {}},
+        {"run": "x"},
+        ["run", "config"],
+    ],
+)
+def test_a_file_of_another_program_is_no_checkpoint_whatever_its_words_mean(tmp_path, state):
+    torch.save(state, tmp_path / "x.pt")
+    with pytest.raises(CheckpointMismatch):
+        load_checkpoint(tmp_path / "x.pt", "0123", {"lr": 0.1})
+
+
+@pytest.mark.parametrize("name", ["a*.pt", "a[b].pt", "a?.pt"])
+def test_what_was_half_saved_is_found_by_its_name_and_nothing_else_is(tmp_path, name):
+    mine, other = tmp_path / f"{name}.99.tmp", tmp_path / "ab.pt.99.tmp"
+    mine.touch()
+    other.touch()
+    tidy(tmp_path / name)
+    assert not mine.exists() and other.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"[" * 9999, bytes(3000)])
