@@ -38,7 +38,6 @@ OTHER = (
     ("book/fas.md", "with an error of about 6 per cent", "an error of a solver"),
     ("book/smoothing.md", "more than 90 per cent of the solution", "an error of a solver"),
     ("notebooks/coarsening.ipynb", "within 3 per cent in 2D", "a convergence factor"),
-    ("notebooks/mgic.ipynb", "the loss from 5.6 to 3.7 per cent", "left to the reader to do"),
 )
 
 _COMPUTED = "\0"  # in a sentence that a test holds: a number that it computes
