@@ -357,6 +357,9 @@ TWICE = """
 import atexit, os, signal, sys
 from mgtutorial import cli
 
+# What was started in the background may have been told to pass over it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def stopped(arguments):
     atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))  # in the midst of its end
     os.kill(os.getpid(), signal.SIGINT)
