@@ -26,16 +26,20 @@ def main(argv=None):
     >>> main(["train", "--model", "mgnet-20", "--budget", "smokey"])
     2
     """
-    arguments = _parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # a terminal that is ASCII only
             stream.reconfigure(errors="backslashreplace")
     try:
+        try:
+            arguments = _parser().parse_args(argv)
+        except SystemExit:  # --help is an output like any other
+            _flush()
+            raise
         with warnings.catch_warnings():
             warnings.simplefilter("once", MgtutorialWarning)
             warnings.showwarning = _told
             arguments.run(arguments)
-        sys.stdout.flush()  # here, where a full disk is still a sentence
+        _flush()
     except BrokenPipeError:  # the reader has seen enough, as in `| head`
         _forget_output()
         return 141
@@ -49,7 +53,8 @@ def main(argv=None):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         goes_on = arguments.run in (_train, _reproduce, _sweep)
         said = "the same command goes on from the last epoch." if goes_on else "nothing is kept."
-        print(f"mgtutorial: stopped; {str(stop) or said}", file=sys.stderr)
+        if _speaks():  # Ctrl-C reaches every process of a run
+            print(f"mgtutorial: stopped; {str(stop) or said}", file=sys.stderr)
         return 130
     except OSError as error:
         _forget_output()
@@ -57,6 +62,12 @@ def main(argv=None):
         print(f"mgtutorial: cannot {what} ({error.strerror or error}).", file=sys.stderr)
         return 2
     return 0
+
+
+def _flush():
+    """Write what is printed here, where a full disk is still a sentence."""
+    if sys.stdout is not None:  # as `>&-` leaves it: nobody wants to read
+        sys.stdout.flush()
 
 
 def _forget_output():
@@ -295,21 +306,8 @@ def _train(arguments):
 
     from .training import devices, distributed, loop, protocols
 
-    given = {
-        name: getattr(arguments, name)
-        for name in (
-            "epochs",
-            "batch_size",
-            "lr",
-            "seed",
-            "split",
-            "precision",
-            "compile",
-            "memory",
-            "protocol",
-        )
-        if getattr(arguments, name) is not None
-    }
+    names = "epochs batch_size lr seed split precision compile memory protocol".split()
+    given = {n: value for n in names if (value := getattr(arguments, n)) is not None}
     config = protocols.configure(
         arguments.model, arguments.data or "digits", arguments.budget, root=arguments.root, **given
     )

@@ -101,6 +101,8 @@ def test_ctrl_c_promises_only_what_is_so(monkeypatch, capsys):
     assert main(["count", "mgnet-20"]) == 130
     said = capsys.readouterr().err
     assert "stopped" in said and "epoch" not in said
+    monkeypatch.setenv("RANK", "1")  # Ctrl-C reaches all processes of a run: the first one says so
+    assert main(["count", "mgnet-20"]) == 130 and not capsys.readouterr().err
 
 
 def test_a_package_is_to_be_installed_only_if_the_project_asks_for_it(monkeypatch, capsys):
@@ -340,9 +342,12 @@ def test_a_warning_is_one_sentence_and_none_of_our_lines(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize(
-    "words", [["data"], ["reproduce"], ["count", "mgnet-20", "--format", "csv"]], ids=" ".join
+    "words",
+    [["--help"], ["data"], ["reproduce"], ["count", "mgnet-20", "--format", "csv"]],
+    ids=" ".join,
 )
-def test_an_output_that_is_full_or_closed_is_no_traceback(words):
+def test_an_output_that_is_full_or_closed_is_no_traceback(words, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # argparse would swallow the error
     command = [sys.executable, "-m", "mgtutorial", *words]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
@@ -351,6 +356,8 @@ def test_an_output_that_is_full_or_closed_is_no_traceback(words):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as closed:
         closed.stdout.close()
         assert closed.stderr.read() == b"" and closed.wait() == 141
+    none = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], capture_output=True, text=True)
+    assert none.returncode == 0 and "Traceback" not in none.stderr
 
 
 TWICE = """

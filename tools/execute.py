@@ -7,7 +7,10 @@ known to tools/freshness.py. Sphinx then finds all outputs in the cache and exec
 """
 
 import argparse
+import multiprocessing
+import os
 import sys
+import threading
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -35,6 +38,19 @@ def execute(path):
     return notebook, done.err and str(done.err), done.time  # the cell, and its traceback
 
 
+def _end_with_parent():
+    """End this worker with the process that it works for, and its kernel, which watches it.
+
+    SIGTERM to all of them is not enough: in a worker, nbclient takes it to end a kernel only.
+    """
+
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def fill(common, workers, root=ROOT, say=print):
     """Fill the cache with the outputs of all notebooks; return the names of those that failed.
 
@@ -50,7 +66,7 @@ def fill(common, workers, root=ROOT, say=print):
     stale = [n for n, file in notebooks.items() if not _kept(cache, file, read(keys), n, wanted)]
     say(f"{len(stale)} of {len(notebooks)} notebooks are to be executed.")
     failed = []
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=_end_with_parent) as pool:
         running = {pool.submit(execute, notebooks[name]): name for name in stale}
         for future in as_completed(running):
             name, (notebook, reason, seconds) = running[future], future.result()

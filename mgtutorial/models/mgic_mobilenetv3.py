@@ -230,6 +230,9 @@ class Bneck(nn.Module):
 class MGICMobileNetV3(Network):
     """The network of an :class:`MGICMobileNetV3Config`.
 
+    MobileNetV3 has hard swish after its stem and dropout before its classes; MGIC's Table 6 has
+    neither, and nor has this network.
+
     Examples
     --------
     >>> import torch

@@ -12,6 +12,9 @@ from ..errors import InvalidValue, whole
 
 _PATIENCE = 10  # seconds for a scheduler to answer
 
+# Ctrl-C reaches every process of a terminal: this one ends its workers, which say nothing then.
+_DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
 
 @contextlib.contextmanager
 def connect(scheduler, workers, device):
@@ -121,6 +124,7 @@ def _local(workers, device):
     from distributed import Nanny, Scheduler, SpecCluster
 
     options = {"nthreads": 1, "memory_limit": 0, "dashboard": False, "silence_logs": 50}
+    options["preload"] = [_DEAF]
     return SpecCluster(
         scheduler={
             "cls": Scheduler,

@@ -37,7 +37,7 @@ class CloudsConfig(TaskConfig):
     data : str
         A key of :data:`mgtutorial.data.catalogue.CLOUDS`.
     budget : str
-        The budget that the numbers below come from.
+        The budget that the numbers below come from, where no others were given.
     epochs, batch_size, seed : int
         The seed is that of the weights, of the order and of the augmentation.
     lr, momentum, weight_decay : float

@@ -51,7 +51,7 @@ class PlaneConfig(TaskConfig):
     function : str
         A key of :data:`mgtutorial.data.plane_functions.FUNCTIONS`.
     budget : str
-        The budget that the numbers below come from.
+        The budget that the numbers below come from, where no others were given.
     n, epochs, batch_size, seed : int
         The seed is that of the weights, the points and their order.
     lr, momentum : float

@@ -121,7 +121,7 @@ class TrainConfig:
     data : str
         A name of :func:`mgtutorial.data.load`.
     budget : str
-        The budget that the numbers below come from.
+        The budget that the numbers below come from, where no others were given.
     epochs, batch_size : int
     lr : float
         The initial rate; for ``"one-cycle"`` its peak.

@@ -54,7 +54,7 @@ class SegmentationConfig(TaskConfig):
     data : str
         Of :data:`mgtutorial.data.catalogue.MASKS`.
     budget : str
-        The budget that the numbers below come from.
+        The budget that the numbers below come from, where no others were given.
     epochs, batch_size, seed : int
         The seed is that of the weights, the order and the augmentation.
     lr, momentum, weight_decay : float

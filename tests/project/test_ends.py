@@ -19,7 +19,7 @@ run(sys.executable, "-c", child)
 """
 
 
-def _lives(pid):
+def lives(pid):
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"
@@ -34,13 +34,13 @@ def test_a_signal_reaches_the_grandchildren(number):
         [sys.executable, "-c", _TASK], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as task:
         grandchild = int(task.stdout.readline())
-        assert _lives(grandchild)
+        assert lives(grandchild)
         task.send_signal(number)
         assert task.wait(100) == 128 + number
     end = time.monotonic() + 100
-    while _lives(grandchild) and time.monotonic() < end:
+    while lives(grandchild) and time.monotonic() < end:
         time.sleep(0.05)
-    assert not _lives(grandchild)
+    assert not lives(grandchild)
 
 
 def test_the_exit_code_of_a_command_is_returned():

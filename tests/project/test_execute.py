@@ -1,9 +1,18 @@
 """Notebooks are executed side by side into the cache that Sphinx reads, and strictly."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import nbformat
 import pytest
 
 from tools import execute
+from tools.running import ROOT
+
+from .test_ends import lives
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
@@ -60,7 +69,7 @@ def test_what_runs_is_kept_and_what_fails_is_told_and_tried_again(tmp_path, monk
 class Here:
     """A pool without processes."""
 
-    def __init__(self, workers):
+    def __init__(self, workers, initializer):
         pass
 
     def __enter__(self):
@@ -75,3 +84,31 @@ class Here:
         future = concurrent.futures.Future()
         future.set_result(f(path))
         return future
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks into /proc")
+def test_workers_and_kernels_end_with_the_program(tmp_path):
+    """SIGTERM to all of them, as make.py passes it on, is taken by nbclient in the workers."""
+    (tmp_path / "mgtutorial").mkdir()
+    told = tmp_path / "told"
+    write(
+        tmp_path / "notebooks" / "long.ipynb",
+        f"import os, time; print(os.getpid(), os.getppid(), file=open({str(told)!r}, 'w'))",
+        "time.sleep(600)",
+    )
+    code = "import pathlib, sys, tools.execute as e; e.fill('a', 2, pathlib.Path(sys.argv[1]))"
+    program = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, start_new_session=True
+    )
+    end = time.monotonic() + 200
+    while not (told.exists() and told.read_text().endswith("\n")) and time.monotonic() < end:
+        assert program.poll() is None
+        time.sleep(0.1)
+    pids = [int(pid) for pid in told.read_text().split()]
+    assert all(map(lives, pids))
+    os.killpg(program.pid, signal.SIGTERM)
+    program.wait(100)
+    end = time.monotonic() + 60
+    while any(map(lives, pids)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(map(lives, pids))

@@ -1,6 +1,7 @@
 """The workers of a sweep."""
 
 import os
+import signal
 
 import pytest
 
@@ -27,3 +28,10 @@ def test_each_worker_has_a_gpu_or_a_thread_of_its_own():
         workers.environments(5, "auto", gpus=["0", "1"])
     with pytest.raises(InvalidValue, match="workers=0"):
         workers.environments(0)
+
+
+def test_ctrl_c_is_for_the_process_that_the_workers_belong_to():
+    pytest.importorskip("distributed")
+    with workers.connect(None, 1, "cpu") as client:
+        (found,) = client.run(lambda: signal.getsignal(signal.SIGINT)).values()
+    assert found == signal.SIG_IGN
