@@ -48,7 +48,7 @@ def test_times_are_those_of_the_records(program):
         assert 0 < row["undisturbed"] <= row["minutes"]
 
 
-def test_the_mark_was_about_reached_in_some_ten_minutes():
+def test_each_run_passed_the_mark_in_some_ten_minutes():
     kept = json.loads((ROOT / "results/recipe_times.json").read_text(encoding="utf-8"))
     whole, grouped = (next(r for r in kept if r["network"] == n) for n in NETWORKS)
     printed = [
@@ -62,7 +62,7 @@ def test_the_mark_was_about_reached_in_some_ten_minutes():
         says(
             "recipe", f"{mark} ± {deviation} for MgNet" if row is whole else f"{mark} ± {deviation}"
         )
-        assert abs(row["accuracy"] - float(mark)) < 0.3
+        assert min(row["accuracies"]) > float(mark) and row["seeds"] == 2
         assert row["undisturbed"] / 2 == pytest.approx(11, abs=2)  # two runs at a time
 
 
