@@ -2,9 +2,7 @@
 
 import pytest
 
-from tools.browser import Browser, missing
-
-from .built import HTML, lacking, written
+from .built import HTML, written
 
 pytestmark = [pytest.mark.book, pytest.mark.timeout(600)]
 PAGE = HTML / "book" / "smoothing.html"
@@ -18,17 +16,6 @@ return [...document.querySelectorAll('.bd-article .math')].filter(e => {
 }).map(e => e.querySelector('mjx-container') !== null)
 """
 LEFT = "return [...document.querySelectorAll('.math:not(:has(mjx-container))')]"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    reason, binary, driver = missing()
-    if reason:
-        lacking(reason)
-    found = Browser(binary, driver, tmp_path_factory.mktemp("profile"))
-    found.size(1280)
-    yield found
-    found.driver.quit()
 
 
 @pytest.fixture

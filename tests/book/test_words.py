@@ -6,9 +6,7 @@ import re
 
 import pytest
 
-from tools.browser import Browser, missing
-
-from .built import HTML, lacking, written
+from .built import HTML, written
 
 pytestmark = [pytest.mark.book, pytest.mark.timeout(600)]
 WORDS = re.compile(r'<button type="button" class="mg-set".*?</button>', re.DOTALL)
@@ -26,16 +24,9 @@ return [found, [...figure.querySelectorAll('.mg-stage-words, .mg-frame img')].ma
 """
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    reason, binary, driver = missing()
-    if reason:
-        lacking(reason)
-    found = Browser(binary, driver, tmp_path_factory.mktemp("profile"))
-    found.size(1280)
-    found.media(motion="reduce")
-    yield found
-    found.driver.quit()
+@pytest.fixture(autouse=True)
+def at_once(browser):
+    browser.media(motion="reduce")
 
 
 def test_only_these_pages_have_such_words():
