@@ -7,12 +7,11 @@ import shutil
 import sys
 import xml.etree.ElementTree as ET
 from html import unescape
-from io import StringIO
-from pathlib import Path
 
 import pytest
 import yaml
 
+from . import small_books
 from .built import ROOT
 
 
@@ -226,25 +225,16 @@ def test_axe_that_is_not_the_known_one_is_not_run(tmp_path, monkeypatch):
 
 
 def test_page_shows_every_line_of_the_protocols_in_a_fold_of_its_protocol(load, tmp_path):
-    testing = pytest.importorskip("sphinx.testing.util")
     pytest.importorskip("sphinx_design")
     found = load("book/_ext/protocols").lines(ROOT)
     (tmp_path / "results/published").mkdir(parents=True)
     shutil.copy(ROOT / "results/published/protocols.csv", tmp_path / "results/published")
     (tmp_path / "index.md").write_text("# One\n\n```{protocols}\n```\n")
-    (tmp_path / "conf.py").write_text(
-        f"import sys\nsys.path.insert(0, {str(ROOT / 'book/_ext')!r})\n"
-        "extensions = ['myst_parser', 'sphinx_design', 'protocols']\n"
-        "smartquotes = False\nmyst_enable_extensions = ['dollarmath']\n"
-    )
-    warnings = StringIO()
-    app = testing.SphinxTestApp(srcdir=tmp_path, warning=warnings)
-    try:
-        app.build()
-        page = (Path(app.outdir) / "index.html").read_text(encoding="utf-8")
-    finally:
-        app.cleanup()
-    assert warnings.getvalue() == ""
+    conf = small_books.conf("sphinx_design", "protocols", more="smartquotes = False")
+    (tmp_path / "conf.py").write_text(conf)
+    out, warnings = small_books.build(tmp_path)
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert warnings == ""
     folds = re.findall(r"<details.*?</details>", page, flags=re.DOTALL)
     names = list(dict.fromkeys(line["protocol"] for line in found))
     assert len(folds) == len(names)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from . import small_books
 from .built import ROOT
 
 pytest.importorskip("myst_parser")
@@ -41,25 +42,13 @@ def test_examples_in_the_docstrings_run(module):
 @pytest.fixture
 def build(tmp_path):
     """Return a function that builds the page and returns its HTML and the warnings."""
-    from io import StringIO
-
-    from sphinx.application import Sphinx
-
-    (tmp_path / "conf.py").write_text(
-        f"import sys\nsys.path.insert(0, {str(ROOT / 'book/_ext')!r})\n"
-        "extensions = ['myst_parser', 'measured']\nmyst_enable_extensions = ['dollarmath']\n"
-    )
+    (tmp_path / "conf.py").write_text(small_books.conf("measured"))
 
     def built(page, rows=ROWS):
         (tmp_path / "index.md").write_text(page)
         (tmp_path / "rows.json").write_text(json.dumps({"some": rows}))
-        warnings = StringIO()
-        app = Sphinx(
-            tmp_path, tmp_path, tmp_path / "out", tmp_path / "doctrees", "html",
-            status=None, warning=warnings,
-        )  # fmt: skip
-        app.build()
-        return (tmp_path / "out" / "index.html").read_text(), warnings.getvalue()
+        out, warnings = small_books.build(tmp_path)
+        return (out / "index.html").read_text(), warnings
 
     return built
 

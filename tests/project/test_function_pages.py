@@ -5,11 +5,11 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from io import StringIO
 
 import pytest
 import yaml
 
+from ..book import small_books
 from ..book.built import ROOT
 
 BOOK = ROOT / "book"
@@ -207,36 +207,23 @@ def test_torch_is_not_needed_for_the_lists():
     subprocess.run(run, cwd=BOOK / "_ext", check=True)
 
 
-def build(folder):
-    """Build the pages of a folder; return what Sphinx warned of."""
-    testing = pytest.importorskip("sphinx.testing.util")
-    warnings = StringIO()
-    app = testing.SphinxTestApp(srcdir=folder, warning=warnings)
-    try:
-        app.build()
-    finally:
-        app.cleanup()
-    return warnings.getvalue()
-
-
-CONF = f"""
-import sys
-sys.path.insert(0, {str(BOOK / "_ext")!r})
-extensions = ["myst_parser", "in_the_code"]
-myst_enable_extensions = ["dollarmath"]
-math_eqref_format = "({{number}})"
+CONF = small_books.conf(
+    "in_the_code",
+    more="""
+math_eqref_format = "({number})"
 root_doc = "book/one"
 exclude_patterns = ["_build"]
-"""
+""",
+)
 
 
 def test_page_shows_its_list_and_is_read_again_when_that_changes(tmp_path):
-    pytest.importorskip("myst_parser")
     files = {f"book/{n}" if n.endswith(".md") else n: text for n, text in PACKAGE.items()}
     files["book/two.md"] = "---\norphan: true\n---\n" + files["book/two.md"]
     write(tmp_path, files | {"conf.py": CONF})
-    assert build(tmp_path) == ""
-    page = tmp_path / "_build/html/book/one.html"
+    out, warnings = small_books.build(tmp_path)
+    assert warnings == ""
+    page = out / "book/one.html"
     html = page.read_text(encoding="utf-8")
     section = html[html.index("In the code<") :]
     plain = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", section))
@@ -247,11 +234,10 @@ def test_page_shows_its_list_and_is_read_again_when_that_changes(tmp_path):
 
     more = 'def newer():\n    """Come later.\n\n    Book: one, gone\n    """\n'
     write(tmp_path, {"mgtutorial/c.py": more})
-    assert "gone" in build(tmp_path), "a label that is not there is a warning"
+    assert "gone" in small_books.build(tmp_path)[1], "a label that is not there is a warning"
     assert "Come later." in page.read_text(encoding="utf-8")
 
 
 def test_page_that_nothing_names_may_not_ask_for_a_list(tmp_path):
-    pytest.importorskip("myst_parser")
     write(tmp_path, {"conf.py": CONF, "book/one.md": PACKAGE["one.md"]})
-    assert "no docstring ends with 'Book: one, ...'" in build(tmp_path)
+    assert "no docstring ends with 'Book: one, ...'" in small_books.build(tmp_path)[1]
