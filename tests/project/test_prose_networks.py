@@ -5,27 +5,8 @@ import pytest
 from benchmarks import rows
 from mgtutorial import models
 from mgtutorial.models import count_weights
-from mgtutorial.training import implicit_function
 
 from .prose import ROOT, says
-
-ALPHAS = (0.6, 0.8, 1.2)
-
-
-def test_worlds_second_seeds_are_those_that_the_page_names():
-    """With the statistics of the last batches and with settled ones; MGIC's block has one seed."""
-    settled, seeds = implicit_function.settled(), {}
-    for r in implicit_function.recorded():
-        kind = r.config.function, r.config.model.end, r.budget, r.metric.split
-        if kind == ("cos-sin", "linear", "short", "test"):
-            errors = r.metric.value, settled[r.digest]
-            seeds.setdefault((r.config.model.block, r.config.model.alpha), []).append(errors)
-    assert len(seeds) == 9
-    twice = {key: found for key, found in seeds.items() if len(found) > 1}
-    assert set(twice) == {("mobilenetv3", a) for a in ALPHAS} | {("ghostnet", 0.6)}
-    ratios = [a / b for x, y in twice.values() for a, b in zip(x, y, strict=True)]
-    assert f"{min(ratios):.1f} to {max(ratios):.1f}" == "1.5 to 2.5"
-    says("mgic_worlds", "by factors of 1.5 to 2.5. For MGIC there is one seed.")
 
 
 def test_worlds_exercises():
