@@ -2,7 +2,7 @@
 
 ``paper`` is what a paper's text prints; where the text is silent, what its authors' public code
 has; else a choice. ``results/published/protocols.csv`` has the source of every field. The shorter
-budgets use one cycle of the learning rate and are never compared with the papers' accuracies.
+budgets use one cycle of the learning rate; no verdict on the papers' accuracies is drawn from them.
 """
 
 import math
@@ -23,7 +23,7 @@ BUDGETS = {
     "demo": "10,000 training images, 3 epochs",
     "short": "all training images, 15 epochs",
     "fast": "the recipe of a kind of network on a data set, for the time it takes to a printed "
-    "accuracy; never compared with the print",
+    "accuracy; no verdict on the print",
     "paper": "the paper's protocol: printed, from its authors' code, or chosen",
 }
 

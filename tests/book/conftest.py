@@ -49,6 +49,8 @@ def visits(one_browser, checker, tmp_path_factory, worker_id):
     shared = (base if worker_id == "master" else base.parent) / "visits"
     shared.mkdir(exist_ok=True)
     screenshots = SCREENSHOTS if os.environ.get("MGTUTORIAL_SCREENSHOTS") == "1" else None
+    if screenshots:
+        screenshots.mkdir(parents=True, exist_ok=True)
     # The largest first, so that all end at the same time.
     pages = sorted((p for p in files() if p != REDIRECT), key=_size, reverse=True)
     marks = {page: shared / page.replace("/", "-") for page in pages}

@@ -1,5 +1,7 @@
 """Formulas are typeset when they come into view, and all of them in the end."""
 
+import re
+
 import pytest
 
 from .built import HTML, written
@@ -29,7 +31,8 @@ def busy(browser):
 def test_what_is_in_view_comes_first_and_the_rest_when_it_is_scrolled_to(busy):
     busy.driver.get(PAGE.as_uri())
     assert busy.until(SEEN, seconds=20)
-    assert all(busy.js(IN_VIEW)) and len(busy.js(LEFT)) > 300
+    seen = busy.js(IN_VIEW)
+    assert seen and all(seen) and len(busy.js(LEFT)) > 300
     last = "const e = [...document.querySelectorAll('.bd-article section > p > .math')].at(-1);"
     typeset = f"{last} return e.querySelector('mjx-container') !== null"
     assert not busy.js(typeset)
@@ -76,9 +79,13 @@ def test_only_pages_with_formulas_load_what_typesets_them():
     assert without >= 3 and "/mathjax/" not in (HTML / "book/index.html").read_text("utf-8")
 
 
-def test_fonts_and_style_of_icons_are_those_that_some_page_shows():
+def test_fonts_and_style_of_icons_are_cut_down_and_still_know_what_pages_show():
     fonts = list((HTML / "_static/vendor/fontawesome/webfonts").iterdir())
     assert {font.suffix for font in fonts} == {".ttf"} and len(fonts) == 3
     assert sum(font.stat().st_size for font in fonts) < 20_000
     sheet = (HTML / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
     assert ".woff2" not in sheet and sheet.count(".fa-") < 400
+    solid = set(re.findall(r"\.fa-([a-z0-9-]+)::?before", sheet))
+    pages = ((HTML / page).read_text(encoding="utf-8") for page in written())
+    used = {n for p in pages for n in re.findall(r'class="fa-solid fa-([a-z0-9-]+)', p)}
+    assert used and used <= solid, used - solid

@@ -93,6 +93,9 @@ def test_training_reaches_the_bound_with_the_weights_of_a_cubic_spline():
     for words, value in rows:
         says("two_grid_theory", f"| {words} | {value:.3f} |")
     assert [round(w, 3) for w in five.kernel] == [0.127, 0.500, 0.747, 0.500, 0.127]
+    assert len(found.theta) == 32 and abs(many.bound - 0.36) < 1e-5
+    on_few = f"Training looks at 32 frequencies, on which it is ${found.bound:.3f}$."
+    says("two_grid_theory", on_few)
 
 
 def test_no_interpolation_helps_where_the_smoother_fails():

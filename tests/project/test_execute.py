@@ -100,13 +100,15 @@ def test_workers_and_kernels_end_with_the_program(tmp_path):
     program = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, start_new_session=True
     )
-    end = time.monotonic() + 200
-    while not (told.exists() and told.read_text().endswith("\n")) and time.monotonic() < end:
-        assert program.poll() is None
-        time.sleep(0.1)
-    pids = [int(pid) for pid in told.read_text().split()]
-    assert all(map(lives, pids))
-    os.killpg(program.pid, signal.SIGTERM)
+    try:
+        end = time.monotonic() + 200
+        while not (told.exists() and told.read_text().endswith("\n")) and time.monotonic() < end:
+            assert program.poll() is None
+            time.sleep(0.1)
+        pids = [int(pid) for pid in told.read_text().split()]
+        assert all(map(lives, pids))
+    finally:
+        os.killpg(program.pid, signal.SIGTERM)
     program.wait(100)
     end = time.monotonic() + 60
     while any(map(lives, pids)) and time.monotonic() < end:

@@ -67,29 +67,6 @@ def factor(found, kernel):
 LINEAR = np.array([0.5, 1.0, 0.5])
 
 
-def test_five_weights_reach_the_bound_for_the_fourth_order_operator_on_all_frequencies():
-    """And not the lower bound of the frequencies that training looks at."""
-    plate = Stencil.from_kernel(np.array([1.0, -4.0, 6.0, -4.0, 1.0]), "periodic")
-    few, many = (analyse(plate, jacobi_symbol(plate, 0.6), samples=s) for s in (32, 1024))
-    assert abs(many.bound - 0.36) < 1e-5 and round(few.bound, 3) == 0.358
-    outer = 0.1266  # rounded to 0.127 in the table; even and odd weights sum to one
-    trained = np.array([outer, 0.5, 1 - 2 * outer, 0.5, outer])
-    for kernel, printed in (
-        (LINEAR, 0.680),
-        (np.array([-1, 0, 9, 16, 9, 0, -1]) / 16, 0.360),
-        (trained, 0.360),
-    ):
-        assert round(factor(many, kernel), 3) == printed
-    says(
-        "two_grid_theory",
-        r"| linear | $\frac12, 1, \frac12$ | 0.680 |",
-        r"| cubic | $(-1, 0, 9, 16, 9, 0, -1)/16$ | 0.360 |",
-        r"| 5 weights, trained | $0.127, 0.500, 0.747, 0.500, 0.127$ | 0.360 |",
-        "| the least possible | | 0.360 |",
-        "Training looks at 32 frequencies, on which it is $0.358$.",
-    )
-
-
 def test_bilinear_interpolation_is_on_the_bound_for_the_square_of_the_five_point_stencil():
     """What training gains on few frequencies goes away when there are more."""
     five = {(0, 0): 4.0, (0, 1): -1.0, (0, -1): -1.0, (1, 0): -1.0, (-1, 0): -1.0}
@@ -128,7 +105,7 @@ def test_no_interpolation_of_the_coarser_grid_helps_against_anisotropy_but_anoth
     says("two_grid_theory", "the bound of Theorem 3 is $0.76$", "come close to it, with $0.77$")
 
 
-@pytest.mark.parametrize("size", [16, 64, 256])
+@pytest.mark.parametrize("size", [16, 64, 256, 1024])
 def test_the_table_of_cycles_over_pairs(size):
     """Spectral radii, but for the K-cycle, which is not linear; its test is in tests/linalg."""
     matrix = poisson(size + 1, d=1).sparse()
@@ -142,10 +119,11 @@ def test_the_table_of_cycles_over_pairs(size):
         (levels, 2, w),
         (wider, 1, sa),
     ):
-        columns = [
-            e - cycle(grids, start(grids[0].A(e), linear=True), gamma).u for e in np.eye(size)
-        ]
-        radius = np.abs(np.linalg.eigvals(np.array(columns).T)).max()
+        e = np.random.default_rng(0).standard_normal(size)
+        for _ in range(600):
+            e /= np.linalg.norm(e)
+            e -= cycle(grids, start(grids[0].A(e), linear=True), gamma).u
+        radius = np.linalg.norm(e)
         assert abs(radius - printed) < 0.0055
     assert abs(k - two) < 0.0055
 

@@ -102,5 +102,7 @@ def test_nothing_is_called_missing_for_now():
     pages = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").rglob("*.ipynb")]
     for path in (*pages, ROOT / "results/published/inventory.csv"):
         text = " ".join(path.read_text(encoding="utf-8").split())
-        found = re.search(r".{60}(not built yet|no counterpart yet)", text, re.IGNORECASE)
+        found = re.search(
+            r".{0,60}(not built yet|no counterpart yet|recorded yet)", text, re.IGNORECASE
+        )
         assert not found, (path.name, found[0])

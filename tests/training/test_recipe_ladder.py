@@ -48,22 +48,32 @@ def test_times_are_those_of_the_records(program):
         assert 0 < row["undisturbed"] <= row["minutes"]
 
 
-def test_each_run_passed_the_mark_in_some_ten_minutes():
+def test_which_runs_reached_the_mark():
+    """Three seeds of the two networks that the recipe was looked for on, one of the others."""
     kept = json.loads((ROOT / "results/recipe_times.json").read_text(encoding="utf-8"))
-    whole, grouped = (next(r for r in kept if r["network"] == n) for n in NETWORKS)
     printed = [
         r for r in read_table("mgiad_table2_fashionmnist.csv") if "3 resolution" in r["note"]
     ]
-    for row, (line,) in (
-        (whole, [r for r in printed if r["model"] == "mgnet_ab_20"]),
-        (grouped, [r for r in printed if r["g_s"] == "4"]),
-    ):
-        mark, deviation = line["test_acc"], line["test_acc_std"]
-        says(
-            "recipe", f"{mark} ± {deviation} for MgNet" if row is whole else f"{mark} ± {deviation}"
-        )
-        assert min(row["accuracies"]) > float(mark) and row["seeds"] == 2
-        assert row["undisturbed"] / 2 == pytest.approx(11, abs=2)  # two runs at a time
+    marks, gaps = {}, {}
+    for row in kept:
+        own = "mgnet_ab_20" if row["network"] == "mgnet-20" else row["network"].rpartition("-g")[2]
+        (line,) = [r for r in printed if own in (r["model"], r["g_s"])]
+        marks[own] = f"{line['test_acc']} ± {line['test_acc_std']}"
+        gaps[own] = [round(a - float(line["test_acc"]), 2) for a in row["accuracies"]]
+        assert row["seeds"] == (3 if row["network"] in NETWORKS else 1)
+    whole, four, eight, sixteen = (gaps[own] for own in ("mgnet_ab_20", "4", "8", "16"))
+    assert min(whole) == 0 and sum(gap > 0 for gap in whole) == 2 and min(four) > 0
+    says(
+        "recipe",
+        f"{marks['mgnet_ab_20']} for MgNet, and for MGiaD {marks['4']} with $g_s = 4$, "
+        f"{marks['8']} with 8 and {marks['16']} with 16.",
+        "one run of MgNet-20 is level with it to two decimals, and the other two and all three",
+        f"it falls short by {-eight[0]:.2f} and {-sixteen[0]:.2f} points",
+    )
+    fast = {r["network"]: r["undisturbed"] for r in kept}
+    whole, four = (round(fast[name]) for name in NETWORKS)
+    says("recipe", f"their quickest epochs allow for {whole} and {four} minutes on one thread")
+    assert all(50 < r["minutes"] < 70 for r in kept if r["seeds"] == 3)  # about an hour each
 
 
 def test_each_rung_changes_one_thing(program):
