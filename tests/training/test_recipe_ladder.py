@@ -110,6 +110,11 @@ def test_what_the_page_says_of_the_rungs(program):
         assert abs(equal["gain"]) < 0.4 and coarse["work"] / base["work"] == pytest.approx(
             0.6, abs=0.02
         )
+    others = ("averaged", "smoothed labels", "batches that grow", "norms without decay",
+              "short warm-up")  # fmt: skip
+    lost = {rung: -found["mgiad-20-g4", rung]["gain"] for rung in others}
+    says("recipe", f"end {min(lost.values()):.2f} to {max(lost.values()):.2f} points below the")
+    assert max(lost, key=lost.get) == "averaged"
     minutes = [r.seconds / 60 for r in all_runs() if r.budget == "fast" and r.metric.split == "val"]
     says("recipe", f"The rungs below took {min(minutes):.0f} to {max(minutes):.0f} minutes each")
 
