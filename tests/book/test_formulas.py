@@ -14,7 +14,7 @@ SEEN = "return mgtutorial.formulas && mgtutorial.formulas.inView > 0"
 IN_VIEW = """
 return [...document.querySelectorAll('.bd-article .math')].filter(e => {
   const b = e.getBoundingClientRect();
-  return b.width && b.bottom > 0 && b.top < innerHeight;
+  return e.checkVisibility() && b.bottom > 0 && b.top < innerHeight;  // not in a fold
 }).map(e => e.querySelector('mjx-container') !== null)
 """
 LEFT = "return [...document.querySelectorAll('.math:not(:has(mjx-container))')]"
@@ -29,6 +29,7 @@ def busy(browser):
 
 
 def test_what_is_in_view_comes_first_and_the_rest_when_it_is_scrolled_to(busy):
+    busy.size(1280, 4000)  # the first formulas are below the first picture
     busy.driver.get(PAGE.as_uri())
     assert busy.until(SEEN, seconds=20)
     seen = busy.js(IN_VIEW)
