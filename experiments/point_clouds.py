@@ -17,7 +17,7 @@ import torch
 
 from mgtutorial import _paths
 from mgtutorial.data import load_clouds
-from mgtutorial.errors import Unfinished
+from mgtutorial.errors import Unfinished, program
 from mgtutorial.training import loop, point_clouds, timing
 from mgtutorial.training.workspace import Workspace, load_checkpoint
 
@@ -94,4 +94,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from mgtutorial import _paths
-from mgtutorial.errors import MgtutorialError
+from mgtutorial.errors import program
 from mgtutorial.models.lraspp import NAMED
 from mgtutorial.training import loop, segmentation, segmentations, timing
 from mgtutorial.training.workspace import Workspace, load_checkpoint
@@ -81,10 +81,7 @@ def main():
     limit = options.minutes and 60 * options.minutes
     workspace = Workspace(device="cpu", progress=False, time_limit=limit)
     for config in runs(options.what):
-        try:
-            record = loop.train(config, workspace)
-        except MgtutorialError as error:
-            raise SystemExit(str(error)) from error
+        record = loop.train(config, workspace)
         print(
             f"{config.model.block}, rate {config.lr:g}, seed {config.seed}: {record.metric}, "
             f"{record.seconds:.0f} s",
@@ -93,4 +90,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

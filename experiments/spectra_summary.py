@@ -17,6 +17,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from mgtutorial.errors import program
+
 matplotlib.use("Agg")
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "spectra.ipynb"
@@ -68,4 +70,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    program(main)
