@@ -22,10 +22,10 @@ def test_the_recipe_is_among_the_best_that_were_tried():
         c = run.config
         if c.split == "fit":
             varied = {"lr", "weight_decay"}
-            varied |= {"recipe", "epochs"} if run.budget == "fast" else set()
+            varied |= {"recipe", "epochs", "precision"} if run.budget == "fast" else set()
             rest = {k: v for k, v in run.choices.items() if k not in varied}
             tried = groups.setdefault(records.digest(rest), {})
-            tried[c.lr, c.weight_decay, c.recipe, c.epochs] = run
+            tried[c.lr, c.weight_decay, c.recipe, c.epochs, c.precision] = run
     assert sum(len(tried) > 1 for tried in groups.values()) >= 5
     for tried in groups.values():
         best = max(tried.values(), key=lambda run: run.metric.value)
@@ -33,9 +33,9 @@ def test_the_recipe_is_among_the_best_that_were_tried():
         decay = protocols.TrainConfig.weight_decay
         if best.budget == "fast":
             chosen = recipe_of(best.config.model, best.config.data)
-            how = chosen["lr"], decay, chosen["recipe"], chosen["epochs"]
+            how = chosen["lr"], decay, chosen["recipe"], chosen["epochs"], "float32"
         else:
             rate = protocols.settings(best.budget, best.config.data)["lr"]
-            how = rate, decay, None, best.config.epochs
+            how = rate, decay, None, best.config.epochs, "float32"
         recipe = tried[how]  # it was tried as well
         assert share - recipe.metric.value <= (share * (1 - share) / n) ** 0.5
