@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from mgtutorial import _paths
-from mgtutorial.data import load_clouds
-from mgtutorial.errors import Unfinished, program
+from mgtutorial.data import catalogue, load_clouds
+from mgtutorial.errors import program
 from mgtutorial.training import loop, point_clouds, timing
 from mgtutorial.training.workspace import Workspace, load_checkpoint
 
@@ -64,7 +64,7 @@ def times():
     for name in NETWORKS:
         config = point_clouds.configure(name)
         each = timing.per_sample(config, 1024, torch.device("cpu"), least=5)
-        minutes = each * 3991 / 60
+        minutes = each * catalogue.clouds(config.data).n_train / 60
         print(f"{name}: {minutes:.1f} min an epoch, {config.epochs * minutes:.0f} min a run")
 
 
@@ -82,10 +82,7 @@ def main():
         return times()
     workspace = Workspace(device="cpu", progress=False, time_limit=options.time_limit)
     for config in runs(options.what, options.budget, options.seeds):
-        try:
-            record = loop.train(config, workspace)
-        except Unfinished as stopped:
-            return print(stopped)
+        record = loop.train(config, workspace)
         print(
             f"{config.model.layer} ({config.model.operators}), rate {config.lr:g}, seed "
             f"{config.seed}: {record.metric}, {record.seconds:.0f} s",

@@ -86,7 +86,8 @@ def test_fonts_and_style_of_icons_are_cut_down_and_still_know_what_pages_show():
     assert sum(font.stat().st_size for font in fonts) < 20_000
     sheet = (HTML / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
     assert ".woff2" not in sheet and sheet.count(".fa-") < 400
-    solid = set(re.findall(r"\.fa-([a-z0-9-]+)::?before", sheet))
+    known = set(re.findall(r"\.fa-([a-z0-9-]+)::?before", sheet))
     pages = ((HTML / page).read_text(encoding="utf-8") for page in written())
-    used = {n for p in pages for n in re.findall(r'class="fa-solid fa-([a-z0-9-]+)', p)}
-    assert used and used <= solid, used - solid
+    kinds = re.compile(r'class="fa(?:-solid|-regular|-brands|[srb]) fa-([a-z0-9-]+)')
+    used = {name for page in pages for name in kinds.findall(page)}
+    assert used and used <= known, used - known

@@ -111,6 +111,25 @@ def test_in_print_no_table_and_no_figure_leaves_the_paper(browser):
     assert not findings, join(findings)
 
 
+def test_on_a_phone_the_caption_of_a_table_is_read_without_scrolling(browser):
+    browser.size(360)
+    cut, captions = [], 0
+    for page in written():
+        if "<caption>" in (HTML / page).read_text(encoding="utf-8"):
+            browser.open((HTML / page).as_uri())
+            ends = browser.js(
+                "const range = document.createRange();"
+                "return [...document.querySelectorAll('.bd-article table caption')].map(e => {"
+                " range.selectNodeContents(e);"
+                " return [e.textContent.slice(0, 30), range.getBoundingClientRect().right]})"
+            )
+            captions += len(ends)
+            cut += [(page, f"{text}: {right}") for text, right in ends if right > 360]
+    browser.size(1280)
+    assert not cut, join(cut)
+    assert captions > 20
+
+
 def test_on_a_phone_the_track_of_a_slider_has_the_width_of_the_text(browser):
     browser.size(360)
     short, tracks = [], 0

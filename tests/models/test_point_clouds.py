@@ -240,14 +240,9 @@ WAYS = {
 }
 
 
-# The slow exporters get one network of each layer; another reading of it has the same operations.
-SLOW = ("torch.export", "ONNX Runtime")
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    ("name", "way"), [(n, w) for n in SMALL for w in WAYS if w not in SLOW or "," not in n]
-)
+@pytest.mark.timeout(900)  # exporters take their time
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", SMALL)
 def test_every_network_goes_every_way(name, way):
     """And the result is the network for other clouds, and for another number of them."""
     net, x = SMALL[name].build().eval(), torch.randn(3, 24, 3)

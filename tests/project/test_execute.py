@@ -108,7 +108,8 @@ def test_workers_and_kernels_end_with_the_program(tmp_path):
         pids = [int(pid) for pid in told.read_text().split()]
         assert all(map(lives, pids))
     finally:
-        os.killpg(program.pid, signal.SIGTERM)
+        if program.poll() is None:
+            os.killpg(program.pid, signal.SIGTERM)
     program.wait(100)
     end = time.monotonic() + 60
     while any(map(lives, pids)) and time.monotonic() < end:

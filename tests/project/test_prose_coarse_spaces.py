@@ -107,7 +107,9 @@ def test_no_interpolation_of_the_coarser_grid_helps_against_anisotropy_but_anoth
 
 @pytest.mark.parametrize("size", [16, 64, 256, 1024])
 def test_the_table_of_cycles_over_pairs(size):
-    """Spectral radii, but for the K-cycle, which is not linear; its test is in tests/linalg."""
+    """Spectral radii, by power iteration, but for the K-cycle, which is not linear: its test is in
+    tests/linalg, and its column here is that of two grids.
+    """
     matrix = poisson(size + 1, d=1).sparse()
     groups = [aggregates((size >> i,)) for i in range(size.bit_length() - 2)]
     levels = algebraic_levels(matrix, groups)

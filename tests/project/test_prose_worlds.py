@@ -125,10 +125,11 @@ def test_worlds_training_errors_are_several_times_those_in_evaluation_mode():
     assert len(ratios) >= 9 and min(ratios) > 1.3 and mean(ratios) > 3
 
 
-def test_worlds_settled_norms_change_errors_by_up_to_a_factor_of_two_and_bring_blocks_closer():
+def test_worlds_settled_norms_change_errors_and_bring_blocks_closer():
     settled, runs = implicit_function.settled(), finished()
     change = [r.metric.value / settled[r.digest] for r in runs.values()]
     assert 1.8 < max(change) < 2.5 and min(change) > 0.9
+    says("mgic_worlds", f"the errors change by up to a factor of {max(change):.1f}")
     three = [[runs[b, a, seed] for seed in range(3)] for b in PRINTED_BLOCKS for a in ALPHAS]
     cells = [[(r.metric.value, settled[r.digest]) for r in some] for some in three]
     before, after = ([mean(pair[k] for pair in cell) for cell in cells] for k in (0, 1))

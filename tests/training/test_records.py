@@ -44,12 +44,12 @@ def append_at_once(path, shares):
     assert all(w.exitcode == 0 for w in writers)
 
 
-def test_four_processes_that_append_300_records_each_leave_1200_whole_lines(tmp_path):
+def test_four_processes_that_append_a_thousand_records_each_leave_4000_whole_lines(tmp_path):
     path = tmp_path / "runs.jsonl"
-    append_at_once(path, [range(w * 300, (w + 1) * 300) for w in range(4)])
+    append_at_once(path, [range(w * 1000, (w + 1) * 1000) for w in range(4)])
     lines = path.read_text().splitlines()
-    assert len(lines) == 1200
-    assert {json.loads(line)["digest"] for line in lines} == {f"run {i}" for i in range(1200)}
+    assert len(lines) == 4000
+    assert {json.loads(line)["digest"] for line in lines} == {f"run {i}" for i in range(4000)}
 
 
 def test_of_processes_that_append_the_same_runs_one_writes_each(tmp_path):
