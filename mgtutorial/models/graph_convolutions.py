@@ -1,57 +1,12 @@
 """The graph convolutions of DGCNN and of diffGCN: :mod:`.point_clouds` says what they compute."""
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
 from . import blocks
-from .neighbours import Graph, neighbour_max, neighbour_sums
-
-#: Of diffGCN, and how many features of a point each makes of one.
-OPERATORS = {"all": 7, "gradient": 3}
-
-
-class Differences(NamedTuple):
-    """A graph with the weights of its difference operators, each (rows, k).
-
-    Book: point_clouds, eq-clouds-diff
-    """
-
-    graph: Graph
-    weights: tuple
-
-    def apply(self, x):
-        """Return the differences of features ``(rows, c)``, one operator after the other."""
-        sums = neighbour_sums(x, self.weights, self.graph)
-        pairs = zip(sums, self.weights, strict=True)
-        return [s - w.sum(1, keepdim=True) * x for s, w in pairs]
-
-
-def differences_on(graph, operators="all"):
-    """Return the :class:`Differences` of a graph.
-
-    Parameters
-    ----------
-    graph : Graph
-    operators : {"all", "gradient"}
-
-    Examples
-    --------
-    >>> from mgtutorial.models.neighbours import graph_of
-    >>> len(differences_on(graph_of(torch.rand(2, 20, 3), k=4)).weights)
-    6
-
-    Book: point_clouds, eq-clouds-diff
-    """
-    apart, (clouds, size, _) = graph.offsets, graph.points.shape
-    length = apart.square().sum(2).sqrt()
-    h = length.view(clouds, -1).mean(1).clamp(min=1e-12)  # one number for each cloud
-    h, k = h[:, None].expand(-1, size).reshape(-1, 1), graph.neighbours.shape[1]
-    first = tuple(apart[:, :, a] / (k * h) for a in range(3))
-    second = tuple(apart[:, :, a] ** 2 / (k * h * h) for a in range(3))
-    return Differences(graph, first if operators == "gradient" else first + second)
+from .differences import OPERATORS, map_differences
+from .neighbours import neighbour_max
 
 
 def product(x, weight):
@@ -147,6 +102,7 @@ class DiffConv(nn.Module):
 
     Examples
     --------
+    >>> from mgtutorial.models.differences import differences_on
     >>> from mgtutorial.models.neighbours import graph_of
     >>> graph = differences_on(graph_of(torch.rand(2, 20, 3), k=4), "all")
     >>> DiffConv(8, 16)(torch.rand(40, 8), graph).shape
@@ -157,19 +113,12 @@ class DiffConv(nn.Module):
 
     def __init__(self, c_in, c_out, operators="all", groups=1):
         super().__init__()
-        self.mass = operators == "all"
-        self.conv = blocks.conv(OPERATORS[operators] * c_in, c_out, kernel=1, groups=groups)
+        self.operators = OPERATORS[operators]
+        self.conv = blocks.conv(self.operators * c_in, c_out, kernel=1, groups=groups)
 
     def forward(self, x, differences):
-        return _mapped(x, differences, self.conv.weight, self.conv.groups, self.mass)
-
-
-def _mapped(x, differences, weight, groups, mass):
-    matrices = weight.view(groups, len(weight) // groups, -1, x.shape[1] // groups).unbind(2)
-    y = product(x, matrices[0]) if mass else 0.0
-    for d, matrix in zip(differences.apply(x), matrices[mass:], strict=True):
-        y = y + product(d, matrix)  # not all side by side: the cache holds one of them
-    return y
+        weight = self.conv.weight.flatten(1).unflatten(1, (self.operators, -1))
+        return map_differences(x, differences, weight.unflatten(0, (self.conv.groups, -1)))
 
 
 class GraphConv(nn.Module):
@@ -194,5 +143,5 @@ class GraphConv(nn.Module):
 
 
 # A symbolic trace knows no sizes: it keeps these calls in its graph.
-for _name in ("neighbour_max", "product", "_mapped"):
+for _name in ("neighbour_max", "product", "map_differences"):
     fx.wrap(_name)

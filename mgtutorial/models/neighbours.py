@@ -2,12 +2,12 @@ r"""Graphs of nearest neighbours on clouds of points, and what a layer takes fro
 
 A cloud is a tensor ``(points, 3)``. All clouds of a batch lie below each other as rows, and the
 graph holds for each row the rows of its `k` nearest neighbours in its own cloud, itself left out.
-Two operations go along its edges, for features :math:`x` with a row for each point:
+Along its edges goes, for features :math:`x` with a row for each point, the maximum
 
-.. math:: \max_{j \in N(i)} x_j, \qquad \sum_{j \in N(i)} w_{ij} x_j.
+.. math:: \max_{j \in N(i)} x_j.
 
-On a CPU, autograd's own backward pass through these takes ten times the rest of a training step,
-so both say here how their gradients go back. Nothing else differs, and a test holds them equal.
+On a CPU, autograd's own way back through it visits every edge; here it visits those alone that won.
+Nothing else differs, and a test holds them equal.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 import torch
-import torch.nn.functional as F
 
 from ..errors import InvalidValue
 
@@ -29,15 +28,12 @@ class Graph(NamedTuple):
         (n, points, 3).
     neighbours : torch.Tensor
         int64 (n * points, k): rows of the clouds, written below each other.
-    backwards : (torch.Tensor, torch.Tensor) or None
-        The edges by where they lead to, and where those to a row begin, for gradients.
 
     Book: point_clouds, clouds-graph
     """
 
     points: torch.Tensor
     neighbours: torch.Tensor
-    backwards: tuple | None = None
 
     @property
     def offsets(self):
@@ -75,7 +71,7 @@ def check_clouds(points, k):
 
     Book: point_clouds, clouds-graph
     """
-    if _is_recorded():  # sizes may be no numbers there; they were checked before
+    if is_recorded():  # sizes may be no numbers there; they were checked before
         return points
     if points.ndim != 3 or points.shape[2] != 3:
         raise InvalidValue(
@@ -122,7 +118,7 @@ def nearest(points, k):
 
     Book: point_clouds, clouds-graph
     """
-    if _is_recorded() or points.device.type != "cpu":
+    if is_recorded() or points.device.type != "cpu":
         return nearest_of_all(points, k)
     found = np.empty((*points.shape[:2], k), np.int64)
     for cloud, own in zip(points.detach().numpy(), found, strict=True):
@@ -176,12 +172,7 @@ def graph_of(points, k):
     clouds, size = points.shape[:2]
     first = torch.arange(clouds, device=points.device) * size
     rows = (nearest(points, k) + first[:, None, None]).reshape(clouds * size, k)
-    if _is_recorded() or not torch.is_grad_enabled():
-        return Graph(points, rows)
-    targets = rows.flatten()
-    begin = targets.bincount(minlength=clouds * size).cumsum(0).roll(1)
-    begin[0] = 0
-    return Graph(points, rows, (targets.argsort(stable=True), begin))
+    return Graph(points, rows)
 
 
 def neighbour_max(x, graph):
@@ -207,7 +198,7 @@ def neighbour_max(x, graph):
     Book: point_clouds, eq-clouds-edge
     """
     near = graph.neighbours
-    quick = x.device.type == "cpu" and x.dtype == torch.float32 and not _is_recorded()
+    quick = x.device.type == "cpu" and x.dtype == torch.float32 and not is_recorded()
     if not (quick and torch.is_grad_enabled() and x.requires_grad):
         return x.index_select(0, near.flatten()).view(*near.shape, -1).amax(1)
     with torch.no_grad():
@@ -231,58 +222,14 @@ def _winners(x, near, size):
     return winner.bitwise_and_(2**29 - 1).clamp_(max=len(x) - 1)  # where x is no number at all
 
 
-def neighbour_sums(x, weights, graph):
-    r"""Return :math:`\sum_{j \in N(i)} w_{ij} x_j` for each of several weights.
-
-    Parameters
-    ----------
-    x : torch.Tensor
-        (rows, c).
-    weights : sequence of torch.Tensor
-        Each (rows, k).
-    graph : Graph
-
-    Returns
-    -------
-    list of torch.Tensor
-        Each (rows, c).
+def is_recorded():
+    """Whether the program is being recorded: then it runs later, on clouds of other numbers.
 
     Examples
     --------
-    >>> line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [3, 0, 0], [7, 0, 0]]])
-    >>> neighbour_sums(line[0, :, :1], [torch.ones(4, 2)], graph_of(line, 2))[0].T
-    tensor([[4., 3., 1., 4.]])
+    >>> is_recorded()
+    False
 
-    Book: point_clouds, eq-clouds-diff
+    Book: point_clouds, clouds-time
     """
-    near = graph.neighbours
-    quick = x.device.type == "cpu" and not _is_recorded()
-    if quick and not torch.is_grad_enabled():
-        return [F.embedding_bag(near, x, mode="sum", per_sample_weights=w) for w in weights]
-    if quick and graph.backwards is not None and not any(w.requires_grad for w in weights):
-        return [_Sum.apply(x, w, near, *graph.backwards) for w in weights]
-    edges = x.index_select(0, near.flatten()).view(*near.shape, -1)
-    return [(w[:, :, None] * edges).sum(1) for w in weights]
-
-
-class _Sum(torch.autograd.Function):
-    """A sparse matrix times features; backwards, its transpose."""
-
-    @staticmethod
-    def forward(ctx, x, weights, near, order, begin):
-        ctx.save_for_backward(weights, near, order, begin)
-        return F.embedding_bag(near, x, mode="sum", per_sample_weights=weights)
-
-    @staticmethod
-    def backward(ctx, grad):
-        weights, near, order, begin = ctx.saved_tensors
-        back = F.embedding_bag(
-            order // near.shape[1], grad.contiguous(), begin, mode="sum",
-            per_sample_weights=weights.flatten()[order],
-        )  # fmt: skip
-        return back, None, None, None, None
-
-
-def _is_recorded():
-    """Whether the program is being recorded: then it runs later, on clouds of other numbers."""
     return torch.jit.is_tracing() or torch.compiler.is_compiling()

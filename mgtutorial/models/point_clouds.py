@@ -60,14 +60,8 @@ from .. import multigrid
 from ..errors import InvalidValue, choose
 from . import blocks, mgic
 from .config import NetworkConfig
-from .graph_convolutions import (
-    OPERATORS,
-    DiffConv,
-    EdgeConv,
-    GraphConv,
-    Rowwise,
-    differences_on,
-)
+from .differences import OPERATORS, differences_on
+from .graph_convolutions import DiffConv, EdgeConv, GraphConv, Rowwise
 from .neighbours import graph_of
 
 LAYERS = ("edge-conv", "diff-gcn", "mgic-diff-gcn")
