@@ -161,6 +161,21 @@ def colab(args=()):
         raise Stop("A notebook does not run as Colab would run it.", failed)
 
 
+def lab(args=()):
+    """run notebooks in a real JupyterLab and move their sliders there, in a browser"""
+    environment.setup()
+    if not have("jupyterlab"):
+        environment.install("JupyterLab", "10 s to 1 min", ("jupyterlab",))
+    given = {"MGTUTORIAL_LAB": "1"}
+    if os.environ.get("CI"):
+        given["MGTUTORIAL_REQUIRE_BROWSER"] = "1"
+    with step("Running two notebooks in JupyterLab", "1 to 2 min"):
+        tests = ("tests/book/test_jupyterlab.py", "--durations", "0", *args)
+        failed = run(PYTHON, "-m", "pytest", *tests, **ONE_THREAD, **given)
+    if failed:
+        raise Stop("A notebook does not run in JupyterLab.", failed)
+
+
 def cells(args=()):
     """write the cells that notebooks share, from their template"""
     if run(sys.executable, "tools/cells.py"):
@@ -193,7 +208,7 @@ def help(args=()):
         print(f"  {name:12}{task.__doc__}")
 
 
-TASKS = (setup, book, test, reproduce, check_book, pdf, colab, cells, lint, clean, help)
+TASKS = (setup, book, test, reproduce, check_book, pdf, colab, lab, cells, lint, clean, help)
 TASKS = {task.__name__.replace("_", "-"): task for task in TASKS}
 
 

@@ -37,13 +37,17 @@
   }
   window.addEventListener("hashchange", show);
   window.addEventListener("load", show);
-  var opened = [];
+  // Paper is white, and browsers leave the dark ground of a page out: print what is for the light.
+  var opened = [], root = document.documentElement, theme;
   window.addEventListener("beforeprint", function () {
+    theme = root.dataset.theme;
+    root.dataset.theme = "light";
     opened = Array.from(document.querySelectorAll("details.mg-proof:not([open])"));
     opened.forEach(function (fold) { fold.open = true; });
   });
   window.addEventListener("afterprint", function () {
     opened.forEach(function (fold) { fold.open = false; });
+    root.dataset.theme = theme;
   });
 })();
 

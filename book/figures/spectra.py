@@ -18,12 +18,13 @@ HALF, PIXELS = 4.8, 151
 
 
 def image(z):
-    """Eigenvalues as black pixels on white: thousands of points in a few kB."""
-    out = np.ones((PIXELS, PIXELS))
+    """Eigenvalues as grey pixels, nothing beside them: thousands of points in a few kB."""
+    out = np.zeros((PIXELS, PIXELS, 4), np.uint8)
     column, row = (
         np.floor((x / HALF + 1) / 2 * PIXELS).astype(int) for x in (z.real.ravel(), z.imag.ravel())
     )
-    out[row.clip(0, PIXELS - 1), column.clip(0, PIXELS - 1)] = 0
+    # as far from a white page as from a dark one
+    out[row.clip(0, PIXELS - 1), column.clip(0, PIXELS - 1)] = (115, 122, 130, 255)
     return out
 
 
@@ -41,10 +42,7 @@ def draw(name="poly-mgnet-skeleton"):
             zip(each, run.roots(epoch), axes[:, column], strict=True), 1
         ):
             z = eigenvalues(kernel, GRID)
-            ax.imshow(
-                image(z), extent=(-HALF, HALF) * 2, origin="lower", cmap="gray",
-                interpolation="none",
-            )  # fmt: skip
+            ax.imshow(image(z), extent=(-HALF, HALF) * 2, origin="lower", interpolation="none")
             ax.plot(turn.real, turn.imag, color=COLOURS["blue"], linestyle="-", linewidth=1.2)
             ax.plot(
                 x.real, x.imag, "x", color=COLOURS["vermillion"], markersize=9, markeredgewidth=2.5

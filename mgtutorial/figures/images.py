@@ -1,8 +1,8 @@
 """The house style of the figures, and figures shown as images with alt text.
 
 Nothing here knows a model. A figure leaves this module as an ``<img>`` with
-alternative text on a white card, so it reads the same in the built page, in
-Jupyter and in Colab, in light and in dark mode.
+alternative text. An SVG has its own ground, and colours for a light and for a dark page;
+pixels stand on a white card. So it reads well in the built page, in Jupyter and in Colab.
 """
 
 import base64
@@ -13,6 +13,7 @@ import sys
 from urllib.parse import quote
 
 from ..errors import InvalidValue
+from .dark import is_light, with_dark
 
 _SVG_RC = {"svg.hashsalt": "mgtutorial", "svg.fonttype": "path"}
 # SVG is sharp at any size; from this many bytes on WebP is taken where it is smaller.
@@ -90,7 +91,7 @@ def to_svg(fig):
 
     Type is drawn as outlines, so no font is needed where it is read.
     Matplotlib's metadata, comments and unused names are left out, and coordinates
-    are rounded to a hundredth of a point.
+    are rounded to a hundredth of a point. It has colours for a dark page, too (:mod:`.dark`).
 
     Examples
     --------
@@ -106,7 +107,7 @@ def to_svg(fig):
     svg = re.sub(r"base64,[^\"]*", lambda m: re.sub(r"\s", "", m[0]), svg)
     svg = re.sub(r"\s+", " ", svg)
     # single quotes keep the string short inside an HTML attribute
-    return re.sub(r"> <", "><", svg).replace('"', "'").strip()
+    return with_dark(re.sub(r"> <", "><", svg).replace('"', "'").strip(), is_light(fig))
 
 
 def _rounded(attribute):
@@ -153,9 +154,11 @@ def data_uri(picture):
 def img(picture, alt, size):
     """An ``<img>`` tag of `picture` (SVG string or bytes) with `alt`, `size` in CSS pixels."""
     width, height = size
-    # The white card is part of the tag: dark text must not meet a dark page. Below 60 %
-    # of its size type is hard to read, so a wider figure scrolls in its box on a phone.
-    style = f"max-width:100%;min-width:{6 * width // 10}px;height:auto;background:#fff"
+    # Below 60 % of its size type is hard to read, so a wider figure scrolls in its box on a
+    # phone. Pixels are drawn for a white card, and in the dark a little less bright.
+    style = f"max-width:100%;min-width:{6 * width // 10}px;height:auto"
+    if not isinstance(picture, str):
+        style += ";background:#fff"
     source, text = html.escape(data_uri(picture), quote=False), html.escape(" ".join(alt.split()))
     return (
         f'<img class="mg-figure" src="{source}" alt="{text}" '

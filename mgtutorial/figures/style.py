@@ -54,9 +54,10 @@ def use_style():
 
     Examples
     --------
-    >>> use_style()
     >>> import matplotlib
-    >>> matplotlib.rcParams["lines.linewidth"]
+    >>> with matplotlib.rc_context():  # until the end of the block
+    ...     use_style()
+    ...     matplotlib.rcParams["lines.linewidth"]
     2.0
     """
     import matplotlib

@@ -7,10 +7,13 @@ wide, light and dark, in _build/screenshots for a person to look at.
 
 import json
 import re
+from io import BytesIO
 from urllib.parse import urldefrag
 
 import pytest
+from PIL import Image
 
+from mgtutorial.figures import dark
 from tools.browser import served
 
 from .built import HTML, ROOT, Page, files, join, lacking, written
@@ -148,6 +151,31 @@ def test_every_image_is_drawn_and_has_alt_text(visits):
             if alt is None or (image["figure"] and (not alt.strip() or alt in image["src"])):
                 findings.append((page, f"no alt text: {image['tag']}"))
     assert not findings, join(findings)
+
+
+@pytest.mark.parametrize("page", ["book/mgnet.html", "notebooks/fas.html"])
+def test_figures_have_the_ground_of_the_page_and_that_of_paper_in_print(browser, page):
+    """A file, and a figure that a cell drew; a reader of dark pages prints light ones."""
+    browser.size(1280)
+    browser.open((HTML / page).as_uri())
+    for what, ground in (
+        ("light", "#ffffff"),
+        ("dark", dark.GROUND),
+        ("beforeprint", "#ffffff"),
+        ("afterprint", dark.GROUND),
+    ):
+        if what.endswith("print"):
+            browser.js("dispatchEvent(new Event(arguments[0]))", what)
+        else:
+            browser.mode(what)
+        x, y = browser.js(
+            "const figure = document.querySelector('article :is(figure, .cell_output) img');"
+            "figure.scrollIntoView({block: 'center', behavior: 'instant'});"
+            "const box = figure.getBoundingClientRect(); return [box.x + box.width / 2, box.y + 7]"
+        )
+        shot = Image.open(BytesIO(browser.driver.get_screenshot_as_png())).convert("RGB")
+        found = "#{:02x}{:02x}{:02x}".format(*shot.getpixel((round(x), round(y))))
+        assert found == ground, what
 
 
 def test_headings_are_in_order(visits):

@@ -8,7 +8,7 @@
   var COLOURS = {
     light: { ground: "#ffffff", ink: "#1b2b34", faint: "#c3ccd3", shade: "#fbf8d0",
       blue: "#0072b2", red: "#c04e00" },
-    dark: { ground: "#12161c", ink: "#e3eaf0", faint: "#4d5963", shade: "#33311a",
+    dark: { ground: "#121212", ink: "#e3eaf0", faint: "#4d5963", shade: "#33311a",
       blue: "#56b4e9", red: "#f0945a" },
   };
 
