@@ -50,6 +50,41 @@ def energy_norm(E, A):
     return float(np.linalg.norm(scipy.linalg.solve_triangular(L, (L.T @ E).T, lower=True), 2))
 
 
+def equivalence(A, B):
+    r"""Return the least and the greatest :math:`x^T A x / x^T B x`.
+
+    With :math:`0 < c \le C` for both, :math:`c\, B \le A \le C\, B`: the matrices are spectrally
+    equivalent, and the eigenvalues of :math:`B^{-1} A` lie between `c` and `C`.
+
+    Parameters
+    ----------
+    A, B : array, shape (n, n)
+        `B` symmetric positive definite, `A` symmetric.
+
+    Returns
+    -------
+    (float, float)
+
+    Raises
+    ------
+    InvalidValue
+        If a matrix is not symmetric, or `B` is not positive definite.
+
+    Examples
+    --------
+    >>> np.round(equivalence(np.diag([1.0, 6.0]), np.diag([2.0, 3.0])), 12).tolist()
+    [0.5, 2.0]
+
+    Book: two_grid_theory, two-grid-equivalent
+    """
+    _cholesky(B)
+    A = np.asarray(A, dtype=float)
+    if not np.allclose(A, A.T, rtol=0, atol=1e-12 * np.abs(A).max()):
+        raise InvalidValue("two energies are compared, and the first matrix is not symmetric.")
+    values = scipy.linalg.eigh(A, B, eigvals_only=True)
+    return float(values[0]), float(values[-1])
+
+
 def coarse_correction(A, P, R=None, coarse=None):
     r"""Return :math:`K = I - P A'^{-1} R A` as a matrix.
 

@@ -176,6 +176,34 @@ class Stencil:
         kept = [(o, c) for o, c in entries if o <= (0,) * self.d] or [((0,) * self.d, 0.0)]
         return Stencil(*zip(*kept, strict=True), self.boundary)
 
+    def along(self, axis):
+        """Return the part that couples the points of a line along `axis`, a stencil in 1D.
+
+        Parameters
+        ----------
+        axis : int
+
+        Raises
+        ------
+        InvalidValue
+            If there is no such axis.
+
+        Examples
+        --------
+        >>> cross = Stencil.from_kernel([[0, -1, 0], [-3, 8, -3], [0, -1, 0]])
+        >>> cross.along(1).kernel()
+        array([-3.,  8., -3.])
+        """
+        if not -self.d <= axis < self.d:
+            raise InvalidValue(
+                f"a stencil in {self.d} dimensions has no axis {axis}: give one of 0 to "
+                f"{self.d - 1}."
+            )
+        entries = zip(self.offsets, self.coefficients, strict=True)
+        axis %= self.d
+        kept = [((o[axis],), c) for o, c in entries if not any(o[:axis] + o[axis + 1 :])]
+        return Stencil(*zip(*(kept or [((0,), 0.0)]), strict=True), self.boundary)
+
     @property
     def singular(self):
         """Whether constants are in the kernel: periodic, and the coefficients sum to zero."""

@@ -9,6 +9,7 @@ from mgtutorial.errors import InvalidValue
 from mgtutorial.linalg.energy import (
     coarse_correction,
     energy_norm,
+    equivalence,
     optimal_interpolation,
     two_grid_constant,
 )
@@ -117,3 +118,24 @@ def test_matrices_without_an_energy_are_refused():
     for count in (0, 3):
         with pytest.raises(InvalidValue, match="coarse unknowns"):
             optimal_interpolation(np.eye(3), np.eye(3) / 2, count)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_equivalence_bounds_every_quotient_and_is_attained(seed):
+    rng = np.random.default_rng(seed)
+    A, B, _ = problem(seed)
+    B = np.eye(len(A)) + 0.1 * A @ A
+    least, greatest = equivalence(A, B)
+    w = rng.standard_normal((200, len(A)))
+    quotients = np.einsum("wi,ij,wj->w", w, A, w) / np.einsum("wi,ij,wj->w", w, B, w)
+    assert least - 1e-12 <= quotients.min() and quotients.max() <= greatest + 1e-12
+    ends = np.sort(np.linalg.eigvals(np.linalg.solve(B, A)).real)[[0, -1]]
+    np.testing.assert_allclose([least, greatest], ends, rtol=1e-9)
+
+
+def test_equivalence_needs_symmetric_matrices():
+    with pytest.raises(InvalidValue, match="not symmetric"):
+        equivalence(np.array([[1.0, 2.0], [0.0, 1.0]]), np.eye(2))
+    with pytest.raises(InvalidValue, match="positive definite"):
+        equivalence(np.eye(2), -np.eye(2))

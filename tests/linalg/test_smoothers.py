@@ -11,6 +11,7 @@ from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.linalg.fourier import (
     gauss_seidel_symbol,
     jacobi_symbol,
+    line_jacobi_symbol,
     red_black_symbol,
     richardson_symbol,
     smoothing_factor,
@@ -21,6 +22,7 @@ from mgtutorial.linalg.smoothers import (
     gauss_seidel,
     half_sweep,
     jacobi,
+    line_jacobi,
     red_black,
     red_black_sweep,
     richardson,
@@ -29,6 +31,13 @@ from mgtutorial.linalg.stencils import Stencil
 from mgtutorial.multigrid import State, correct
 
 ORDERS = ["red-black", "black-red"]
+
+
+def lines(problem, A, axis=-1):
+    """A without the couplings between points of different lines."""
+    place = np.stack(np.unravel_index(np.arange(len(A)), problem.shape))
+    place[axis] = 0
+    return np.where((place[:, :, None] == place[:, None]).all(0), A, 0)
 
 
 def smoothers(problem):
@@ -45,6 +54,7 @@ def smoothers(problem):
     return [
         (richardson(0.01), 0.01 * np.eye(len(A))),
         (jacobi(problem.A.diagonal, 0.8), 0.8 * np.linalg.inv(D)),
+        (line_jacobi(problem.A, 0.7, axis=-1), 0.7 * np.linalg.inv(lines(problem, A))),
         (gauss_seidel(problem.A, problem.shape), triangular(np.arange(len(A)))),
         (gauss_seidel(problem.sparse(), problem.shape), triangular(np.arange(len(A)))),
         (red_black(problem.A), triangular(first)),
@@ -85,7 +95,7 @@ def test_dense_error_propagation_equals_steps_on_unit_vectors(problem):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.integers(0, 4),
+    st.integers(0, 5),
     st.sampled_from([(), (2,), (2, 3)]),
     st.floats(-3, 3),
     st.integers(0, 2**32 - 1),
@@ -189,6 +199,29 @@ def test_point_smoothers_fail_for_strong_anisotropy():
         A = anisotropic_diffusion(8, epsilon).A
         assert smoothing_factor(jacobi_symbol(A, 4 / 5), 2) > 1 - 2 * epsilon
         assert smoothing_factor(gauss_seidel_symbol(A), 2) > 1 - 2 * epsilon
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1e-6, 1))
+def test_lines_smooth_the_better_the_weaker_the_other_coupling(epsilon):
+    """(1 + 3 eps) / (3 + 3 eps) for omega = 2/3, along the strong coupling."""
+    A = anisotropic_diffusion(8, epsilon).A
+    expected = (1 + 3 * epsilon) / (3 + 3 * epsilon)
+    assert smoothing_factor(line_jacobi_symbol(A), 2) == pytest.approx(expected, abs=1e-6)
+    across = smoothing_factor(line_jacobi_symbol(A, axis=1), 2)  # at (0, pi) little changes
+    assert across >= max(expected, 1 - 2 * epsilon) - 1e-6
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, -2])
+def test_lines_run_along_the_axis_that_was_named(axis):
+    problem = convection_diffusion(6, [20.0, -7.0])
+    expected = np.linalg.inv(lines(problem, problem.sparse().toarray(), axis))
+    B = line_jacobi(problem.A, 1.0, axis)
+    np.testing.assert_allclose(as_matrix(B, problem.shape), expected, rtol=0, atol=1e-13)
+    with pytest.raises(InvalidValue, match="give a NumPy array"):
+        B(torch.ones(problem.shape))
+    with pytest.raises(InvalidValue, match="no axis 2"):
+        line_jacobi(problem.A, 1.0, 2)
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -2,20 +2,28 @@
 
 import numpy as np
 import pytest
+import scipy
 from scipy.optimize import minimize
 
 from mgtutorial.linalg.aggregation import aggregates, algebraic_levels, smoothed
 from mgtutorial.linalg.approximation import minimax
-from mgtutorial.linalg.energy import coarse_correction, energy_norm
-from mgtutorial.linalg.fourier import jacobi_symbol
+from mgtutorial.linalg.coarsening import galerkin
+from mgtutorial.linalg.energy import coarse_correction, energy_norm, equivalence
+from mgtutorial.linalg.fourier import (
+    jacobi_symbol,
+    line_jacobi_symbol,
+    red_black_symbol,
+    smoothing_factor,
+    two_grid_factor,
+)
 from mgtutorial.linalg.krylov import harmonic_ritz
 from mgtutorial.linalg.learned_transfers import analyse, galerkin_factors
 from mgtutorial.linalg.operators import as_matrix, error_propagation, spectral_radius
 from mgtutorial.linalg.polynomials import q
 from mgtutorial.linalg.problems import anisotropic_diffusion, convection_diffusion, poisson
 from mgtutorial.linalg.roots import chebyshev_ellipse, extremes
-from mgtutorial.linalg.smoothers import jacobi, red_black
-from mgtutorial.linalg.solvers import poisson_levels
+from mgtutorial.linalg.smoothers import jacobi, line_jacobi, red_black
+from mgtutorial.linalg.solvers import convergence_factor, linear_levels, poisson_levels
 from mgtutorial.linalg.stencils import Stencil
 from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
 from mgtutorial.multigrid import State, cycle, start
@@ -56,6 +64,120 @@ def test_the_table_of_radii_and_norms():
     }.items():
         found = spectral_radius(E), np.linalg.norm(E, 2), energy_norm(E, A)
         assert np.abs(np.array(found) - row("two_grid_theory", label)).max() < 6e-4, label
+
+
+def first_along_x(m, epsilon):
+    """V-cycles whose grids are halved along x until both couplings are alike."""
+    size, couplings, interpolations = np.array([m, m]), np.array([1.0, epsilon]), []
+    while size.min() > 2:
+        half = couplings > couplings.max() / 2
+        parts = [
+            linear_interpolation(1).sparse((k - 1,)) if h else scipy.sparse.identity(k - 1)
+            for k, h in zip(size, half, strict=True)
+        ]
+        interpolations.append(scipy.sparse.kron(*parts))
+        size, couplings = np.where(half, size // 2, size), np.where(half, couplings / 4, couplings)
+    A = anisotropic_diffusion(m, epsilon).sparse()
+    return algebraic_levels(A, interpolations, omega=4 / 5)
+
+
+@pytest.mark.parametrize("epsilon", ["1", "0.1", "0.01", "0.001"])
+def test_the_table_of_remedies_against_anisotropy(epsilon):
+    weak = float(epsilon)
+    points, lines, first, mu_lines, mu_first = row("two_grid_theory", epsilon)
+    start = np.random.default_rng(0).standard_normal((63, 63))
+
+    def measured(smoother):
+        levels = linear_levels(lambda m: anisotropic_diffusion(m, weak), 64, smoother=smoother)
+        return convergence_factor(levels, start, cycles=600)
+
+    assert abs(measured(lambda p: jacobi(p.A.diagonal, 4 / 5)) - points) < 1e-3
+    assert abs(measured(lambda p: line_jacobi(p.A, 2 / 3)) - lines) < 1e-3
+    assert abs(convergence_factor(first_along_x(64, weak), start.ravel(), 300) - first) < 1.5e-3
+    A = anisotropic_diffusion(64, weak).A
+    assert abs(smoothing_factor(line_jacobi_symbol(A), 2) ** 2 - mu_lines) < 6e-4
+    t = np.linspace(-np.pi, np.pi, 257)
+    high = np.abs(t) >= np.pi / 2
+    left = np.abs(jacobi_symbol(A, 4 / 5)(t[high][:, None], t)).max()
+    assert left**2 == pytest.approx(mu_first, abs=1e-9)
+
+
+def test_levels_that_are_halved_once_have_up_to_twice_the_points():
+    work = [
+        sum(level.A(np.zeros(n)).size for level, n in zip(levels, sizes, strict=True))
+        for levels, sizes in [_sized(first_along_x(64, weak)) for weak in (1.0, 0.001)]
+    ]
+    assert work[0] / 63**2 == pytest.approx(4 / 3, abs=0.05)
+    assert 1.8 < work[1] / 63**2 < 2
+
+
+def _sized(levels):
+    sizes = [63**2]
+    for level in levels[:-1]:
+        sizes.append(level.R(np.zeros(sizes[-1])).size)
+    return levels, sizes
+
+
+def test_rediscretised_and_galerkin_operators_for_poissons_equation():
+    """Proposition 5: between a half and one, strictly; and what it costs."""
+    R, P = full_weighting(), linear_interpolation()
+    for n in (8, 32):
+        square, small = poisson(n), poisson(n // 2)
+        G = galerkin(R, square.A, P).sparse(small.shape).toarray()
+        again = small.sparse().toarray()
+        least, greatest = equivalence(G, again)
+        s = np.sin(np.arange(1, n // 2) * np.pi / n) ** 2
+        quotient = 1 - np.outer(s, s) / np.add.outer(s, s)
+        np.testing.assert_allclose([least, greatest], [quotient.min(), quotient.max()], rtol=1e-9)
+        assert 0.5 < least < greatest < 1
+        A, T = square.sparse().toarray(), P.sparse(square.shape).toarray()
+        K = coarse_correction(A, T, R.sparse(square.shape).toarray(), again)
+        assert energy_norm(np.eye(len(again)) - np.linalg.solve(again, G), G) < 0.5
+        np.testing.assert_allclose(
+            K @ T, T @ (np.eye(len(again)) - np.linalg.solve(again, G)), rtol=0, atol=1e-12
+        )
+        constants = [
+            np.linalg.eigvalsh(A)[-1]
+            * np.linalg.norm(
+                np.linalg.inv(A) - T @ np.linalg.solve(C, R.sparse(square.shape).toarray()),
+                2,
+            )
+            for C in (again, G)
+        ]
+    assert np.abs(np.array(constants) - [3.98, 3.97]).max() < 5e-3
+    says("book/two_grid_theory.md", r"is $3.98$ with $A'$ and $3.97$ with $G$")
+    ring, wrapped = poisson(64, boundary="periodic").A, poisson(32, boundary="periodic").A
+    R, P = full_weighting(2, "periodic"), linear_interpolation(2, "periodic")
+    product = galerkin(R, ring, P)
+    for smoother, expected in (
+        (red_black_symbol(ring), [0.074, 1 / 16]),
+        (jacobi_symbol(ring, 4 / 5), [0.36, 0.36]),
+    ):
+        found = [two_grid_factor(ring, C, R, P, smoother) for C in (wrapped, product)]
+        assert np.abs(np.array(found) - expected).max() < 5e-4
+
+
+def test_galerkin_again_and_again_tends_to_finite_elements():
+    """Exercise 5: a = 1/2 + a/4."""
+    A, n, a = poisson(128).A, 128, 0.0
+    while n > 8:
+        A, n, a = galerkin(full_weighting(), A, linear_interpolation()), n // 2, 0.5 + a / 4
+        line = np.array([a / 4, 1 - a / 2, a / 4])  # the symbol 1 - a sin^2
+        second = n**2 * np.array([-1, 2, -1])
+        expected = np.outer(second, line) + np.outer(line, second)
+        np.testing.assert_allclose(A.kernel(), expected, rtol=0, atol=1e-9)
+    assert abs(a - 2 / 3) < 1e-2
+
+
+def test_a_scaling_of_channels_keeps_no_constant():
+    """Exercise 6."""
+    for delta in (1e-2, 1e-4):
+        A = np.array([[1 + delta, -1], [-1, 1 + delta]])
+        root = np.diag([1.0, 2.0])
+        w = np.ones(2)
+        assert w @ A @ w == pytest.approx(2 * delta)
+        assert w @ root @ A @ root @ w == pytest.approx(1 + 5 * delta)
+        assert equivalence(root @ A @ root, A)[1] > 0.4 / delta
 
 
 def factor(found, kernel):
