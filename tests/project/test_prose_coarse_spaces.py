@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 from mgtutorial.linalg.aggregation import aggregates, algebraic_levels, smoothed
 from mgtutorial.linalg.approximation import minimax
 from mgtutorial.linalg.coarsening import galerkin
+from mgtutorial.linalg.cycle_roots import chebyshev_fourth
 from mgtutorial.linalg.energy import coarse_correction, energy_norm, equivalence
 from mgtutorial.linalg.fourier import (
     jacobi_symbol,
@@ -21,7 +22,7 @@ from mgtutorial.linalg.learned_transfers import analyse, galerkin_factors
 from mgtutorial.linalg.operators import as_matrix, error_propagation, spectral_radius
 from mgtutorial.linalg.polynomials import q
 from mgtutorial.linalg.problems import anisotropic_diffusion, convection_diffusion, poisson
-from mgtutorial.linalg.roots import chebyshev_ellipse, extremes
+from mgtutorial.linalg.roots import chebyshev, chebyshev_ellipse, extremes
 from mgtutorial.linalg.smoothers import jacobi, line_jacobi, red_black
 from mgtutorial.linalg.solvers import convergence_factor, linear_levels, poisson_levels
 from mgtutorial.linalg.stencils import Stencil
@@ -146,15 +147,19 @@ def test_rediscretised_and_galerkin_operators_for_poissons_equation():
         ]
     assert np.abs(np.array(constants) - [3.98, 3.97]).max() < 5e-3
     says("book/two_grid_theory.md", r"is $3.98$ with $A'$ and $3.97$ with $G$")
+    says("book/two_grid_theory.md", r"with $G$ it is $0.0624$")
     ring, wrapped = poisson(64, boundary="periodic").A, poisson(32, boundary="periodic").A
     R, P = full_weighting(2, "periodic"), linear_interpolation(2, "periodic")
     product = galerkin(R, ring, P)
     for smoother, expected in (
-        (red_black_symbol(ring), [0.074, 1 / 16]),
+        (red_black_symbol(ring), [0.074, 0.0624]),
         (jacobi_symbol(ring, 4 / 5), [0.36, 0.36]),
     ):
         found = [two_grid_factor(ring, C, R, P, smoother) for C in (wrapped, product)]
         assert np.abs(np.array(found) - expected).max() < 5e-4
+    for weak, expected in ((0.1, 0.155), (0.01, 0.120)):  # lines, by local Fourier analysis
+        A, small = (anisotropic_diffusion(n, weak, boundary="periodic").A for n in (64, 32))
+        assert abs(two_grid_factor(A, small, R, P, line_jacobi_symbol(A)) - expected) < 1e-3
 
 
 def test_galerkin_again_and_again_tends_to_finite_elements():
@@ -326,3 +331,17 @@ def test_four_roots_from_gmres_for_random_starts():
     assert round(float(np.abs(q(half, extremes(half))).max()), 2) == 0.75
     assert round(minimax(half, 4).maximum, 2) == 0.14
     says("cycle_polynomials", "| 0.75 | 0.42 (0.36 to 0.49) | 0.22 (0.19 to 0.25) | 0.14 |")
+
+
+def test_two_polynomials_for_a_cycle_are_close_at_degree_2_and_far_apart_at_degree_8():
+    x = np.linspace(0, 1, 20_001)
+    sizes = {
+        degree: [
+            np.abs(np.sqrt(x) * q(x, roots)).max()
+            for roots in (chebyshev(1 / 4, 1, degree), chebyshev_fourth(1, degree))
+        ]
+        for degree in (2, 8)
+    }
+    assert sizes[2][0] < 1.15 * sizes[2][1]
+    assert abs(sizes[8][0] / sizes[8][1] - 1.8) < 0.05
+    says("book/cycle_polynomials.md", "1.8 times as large, at its greatest")
