@@ -4,14 +4,24 @@
   "use strict";
   var boxes = "mjx-container[display='true'], .mg-frame, .mg-map, p, div.math, div.output";
 
+  var idle = window.requestIdleCallback || function (f) { setTimeout(f, 30); };
+
+  /* Thirty at a time, first looked at and then changed, so that a phone answers in between. */
   function stops() {
     var article = document.querySelector(".bd-article");
-    (article ? article.querySelectorAll(boxes) : []).forEach(function (box) {
-      var scrolls = box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 0 &&
-        /auto|scroll/.test(getComputedStyle(box).overflowX);
-      if (scrolls) box.tabIndex = 0;
-      else if (box.tabIndex === 0) box.removeAttribute("tabindex");
-    });
+    var left = Array.from(article ? article.querySelectorAll(boxes) : []);
+    (function next() {
+      var some = left.splice(0, 30);
+      var scrolls = some.map(function (box) {
+        return box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 0 &&
+          /auto|scroll/.test(getComputedStyle(box).overflowX);
+      });
+      some.forEach(function (box, i) {
+        if (scrolls[i]) box.tabIndex = 0;
+        else if (box.tabIndex === 0) box.removeAttribute("tabindex");
+      });
+      if (left.length) idle(next, { timeout: 200 });
+    })();
   }
 
   var soon;
