@@ -249,7 +249,7 @@ def test_versions_of_mgic_differ_as_the_table_says():
     )
     row("0.6x MobileNetV3 on ImageNet, top-1 and top-5", first, later)
     first, later = (f"{scenes[v, '64']} mIoU" for v in by)
-    row("Cityscapes, MGIC-Large with $s_g = 64$", first, later)
+    row("Cityscapes, MGIC-Large with 1.67M weights ($s_g = 64$)", first, later)
     row("Cityscapes, MGIC-Large with $s_g = 32$", "not there", f"{scenes['sisc', '32']} mIoU")
     row("rows of the light networks", "22", "28: with MobileNeXt, and without h-swish")
 

@@ -37,6 +37,8 @@ def test_mgic_loop_restricts_once_too_often():
         if s_g == 32:
             assert (chain, once_more) == (3328, 3360)
             assert not rounds_to(once_more, line["params_k"], "k")
+        if s_g == 4:
+            assert (once_more, line["params_k"]) == (464, "0.4")
 
 
 def test_mgic_cost_of_transfers_and_of_the_coarsest_level():
@@ -101,7 +103,7 @@ def test_mgic_halving_as_printed_meets_no_count():
         assert [rounds_to(n, row.printed, "M") for n in counts] == [at_most, strictly]
 
 
-def test_mgic_s_c_is_seldom_s_g():
+def test_mgic_how_often_s_c_is_s_g():
     own = [*LABELS, (16, 16), (16, 8)]  # Table 12 has one label twice; Table 3
     own += [
         (int(r["s_c"]), int(r["s_g"]))
@@ -109,6 +111,8 @@ def test_mgic_s_c_is_seldom_s_g():
         if r["s_g"] and r["paper_version"] == "sisc"
     ]
     assert (len(own), sum(s_c == s_g for s_c, s_g in own)) == (11, 3)
+    light = [r for r in published.rows("mgic-table7") if not r.arxiv and "mgic" in r.name]
+    assert (len(own) + len(light), 3 + len(light)) == (17, 9)  # 64 and 64, in the first version
     c, s_g, s_c, d = 128, 16, 64, 3  # Equation 3.5, with one coarser level
     assert (s_c**2 * d**2, s_g * c * (d**2 + 1)) == (36_864, 20_480)
 
@@ -185,7 +189,8 @@ def test_mgic_table_6_is_ghostnets():
         count_weights(replace(table6, **changes))
         for changes in ({"connector": "depthwise"}, {}, even)
     ]
-    assert counts == [5_384_104, 5_411_784, 5_513_032]
+    counts.append(count_weights(mgic_readings.mobilenetv3(1.0)))
+    assert counts == [5_384_104, 5_411_784, 5_513_032, 5_832_788]
     assert not any(rounds_to(n, "5.2", "M") for n in counts)
 
 
@@ -240,14 +245,16 @@ def test_mgic_identity_needs_norms_that_keep_zero():
         norm.reset_running_stats()
         norm.running_mean.fill_(mean)
         with torch.no_grad():
-            return float((net.train(training)(x) - x).abs().max())
+            moves = net.train(training)(x) - x
+            assert moves.max() - moves.min() < 1e-12  # all by the same
+            return float(moves.mean())
 
     assert moved(True) == moved(False) == 0
     assert moved(True, bias=0.3) == pytest.approx(0.3)  # N(0) = bias
     assert moved(True, mean=0.3) == 0  # the batch's own mean is zero
     shift = 0.3 / (1 + norm.eps) ** 0.5
-    assert moved(False, mean=0.3) == pytest.approx(shift)  # although the bias is zero
-    assert moved(False, mean=0.3, bias=shift) < 1e-15  # N(0) = 0 again
+    assert moved(False, mean=0.3) == pytest.approx(-shift)  # although the bias is zero
+    assert abs(moved(False, mean=0.3, bias=shift)) < 1e-15  # N(0) = 0 again
 
 
 def test_mgic_versions_differ():
@@ -354,3 +361,37 @@ def test_mgic_table_12_has_one_label_twice():
     counts = [count_weights(MGICResNetConfig(s_g=16, s_c=16, until=rule)) for rule in ("<", "<=")]
     assert counts == [525_178, 498_682]
     assert count_weights(mgic_readings.resnet56(16, 16)) == 485_434
+
+
+def test_mgic_a_coarse_channel_comes_from_one_group():
+    widths = (16, 8)
+    chain = TransferChain(widths, (4, 1))
+    R = chain.channel_levels[0].R
+    x = torch.randn(1, 16, 1, 1)
+    reads = torch.autograd.functional.jacobian(R, x).reshape(8, 16) != 0
+    own = torch.arange(8)[:, None] // 2 == torch.arange(16)[None] // 4
+    assert torch.equal(reads, own)
+
+
+def test_mgic_table_11_has_too_few_operations_for_its_weights():
+    """A weight in front of the maximum over the points multiplies at each of 1,024 points."""
+    after = 3 * (64 * 64 + 2 * 64) + 64 * 10 + 10  # Table 10: three layers with norms, a classifier
+    norms, rounding = 5_000, 5_000  # more than those of three channel levels, and of two digits
+    printed = [r for r in read_table("mgic_table11_modelnet10.csv") if r["params_m"]]
+    least = [float(r["params_m"]) * 1e6 - after - norms - rounding for r in printed]
+    least = [1024 * weights / 1e6 for weights in least]
+    assert [round(n) for n in least] == [140, 560, 89]
+    factors = [n / float(r["flops_m"]) for n, r in zip(least, printed, strict=True)]
+    assert factors[0] > 1.1 and factors[1] > 8 and factors[2] > 6
+    assert round(after, -3) == 13_000
+
+
+def test_mgic_abstract_and_the_tables_of_segmentation():
+    rows = {
+        (r["paper_version"], r["params_m"]): float(r["miou"])
+        for r in read_table("mgic_table9_cityscapes.csv")
+    }
+    large, small = rows["sisc", "1.51"], rows["sisc", "0.47"]
+    assert rows["sisc", "1.67"] > large and rows["sisc", "0.48"] > small
+    assert large - rows["sisc", "1.32"] == pytest.approx(1.62)
+    assert round(7.1 / 5.4 - 1, 2) == 0.31
