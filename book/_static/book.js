@@ -2,6 +2,7 @@
    theme sees to code and tables; this, to formulas and figures, once they have their size. */
 (function () {
   "use strict";
+  var mg = (window.mgtutorial = window.mgtutorial || {});
   var boxes = "mjx-container[display='true'], .mg-frame, .mg-map, p, div.math, div.output";
 
   var idle = window.requestIdleCallback || function (f) { setTimeout(f, 30); };
@@ -21,11 +22,13 @@
         else if (box.tabIndex === 0) box.removeAttribute("tabindex");
       });
       if (left.length) idle(next, { timeout: 200 });
+      else mg.boxes = true; // for whoever waits for it
     })();
   }
 
   var soon;
   window.addEventListener("resize", function () {
+    mg.boxes = false;
     clearTimeout(soon);
     soon = setTimeout(stops, 150);
   });

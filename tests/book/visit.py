@@ -151,7 +151,10 @@ def _accessibility(browser, axe):
     for width, mode, rules in ((360, "light", NARROW), (1280, "light", None), (1280, "dark", DARK)):
         browser.size(width)
         browser.mode(mode)
-        sleep(0.3 if width == 360 else 0)  # book.js looks at the boxes again
+        # book.js looks at the boxes again, and the theme, 0.3 s after the event, at code and tables
+        browser.js("dispatchEvent(new Event('resize'))")
+        sleep(0.6 if width == 360 else 0)
+        browser.until("return !window.mgtutorial || mgtutorial.boxes", seconds=20)
         results = browser.driver.execute_async_script(AXE, rules)
         found += [(*result, f"{mode}, {width} px") for result in results]
     return found

@@ -3,6 +3,7 @@
 import json
 from statistics import mean, stdev
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,7 +14,13 @@ from mgtutorial.models.ghostnet import GhostModule
 from mgtutorial.models.implicit_function import PRINTED_BLOCKS
 from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.spectra import error_of, principal_components
-from mgtutorial.training import coarse_channels, implicit_function, plane, transfers_alone
+from mgtutorial.training import (
+    coarse_channels,
+    implicit_function,
+    plane,
+    segmentations,
+    transfers_alone,
+)
 
 from .prose import ROOT, says
 
@@ -214,6 +221,34 @@ def test_worlds_table_of_the_segmentation_networks():
     small, other = (lraspp.NAMED[name] for name in ("mgic-small-g64", "mobilenetv3-small"))
     assert 1.15 < count_weights(small) / count_weights(other) < 1.25  # a fifth more
     assert 1.2 < macs["mgic-small-g64"] / macs["mobilenetv3-small"] < 1.3  # a quarter more
+
+
+def test_worlds_table_of_camvid():
+    """Means and seeds, the least and the longest time, and what the text says of classes."""
+    runs = {}
+    for r in segmentations.recorded():
+        if r.metric.split == "test" and r.config.data == "camvid" and not r.partial:
+            runs.setdefault(r.config.model.block, {})[r.seed] = r
+    assert {block: sorted(found) for block, found in runs.items()} == {
+        "mgic": [0, 1], "mobilenetv3": [0, 1]
+    }  # fmt: skip
+    _, *rows = rows_of("tab-worlds-camvid")
+    means = []
+    for (_, *shown), found in zip(rows, runs.values(), strict=True):
+        values = [100 * found[seed].metric.value for seed in (0, 1)]
+        means.append(np.mean(values))
+        assert shown == [f"{v:.2f}" for v in (*values, np.mean(values))]
+    all_runs = [r for found in runs.values() for r in found.values()]
+    assert {r.epochs for r in all_runs} == {120}
+    minutes = sorted(r.seconds / 60 for r in all_runs)
+    assert (round(minutes[0]), round(minutes[-1])) == (32, 48)
+    small = [100 * runs["mobilenetv3"][seed].metric.value for seed in (0, 1)]
+    assert round(abs(small[0] - small[1]), 2) == 1.32
+    assert round(abs(means[0] - means[1]), 2) == 0.17
+    for r in all_runs:
+        assert 100 * r.metric.value < 45 and 53.5 < 100 * r.curve[-1].train < 55.5
+        assert r.details["pole"] < 0.04
+        assert min(r.details[name] for name in ("sky", "road", "building", "car")) > 0.5
 
 
 def test_worlds_table_of_times():
