@@ -84,16 +84,14 @@ def differences_on(graph, operators="all"):
     >>> from mgtutorial.models.neighbours import graph_of
     >>> line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [3, 0, 0], [7, 0, 0]]])
     >>> differences = differences_on(graph_of(line, k=1), "gradient")
-    >>> differences.apply(line[0, :, :1])[:, 0].T  # squares of edges by their mean length
-    tensor([[0.5000, 0.5000, 2.0000, 8.0000]])
+    >>> differences.apply(line[0, :, :1])[:, 0].T  # with one neighbour, lengths of edges
+    tensor([[1., 1., 2., 4.]])
 
     Book: point_clouds, eq-clouds-diff
     """
-    apart, (clouds, size, _) = graph.offsets, graph.points.shape
-    length = apart.square().sum(2).sqrt()
-    h = length.view(clouds, -1).mean(1).clamp(min=1e-12)  # one number for each cloud
-    h, k = h[:, None].expand(-1, size).reshape(-1, 1, 1), graph.neighbours.shape[1]
-    apart = apart.transpose(1, 2)
+    apart, (clouds, size, _) = graph.offsets.transpose(1, 2), graph.points.shape
+    k = graph.neighbours.shape[1]
+    h = (apart.square().sum(1).mean(1) + 1e-24).sqrt().view(-1, 1, 1)  # of each point
     far = apart / (k * h)
     if operators == "all":
         far = torch.cat([far, apart.square() / (k * h * h)], 1)

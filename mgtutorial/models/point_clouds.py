@@ -14,10 +14,11 @@ and MGIC's cycle over channels around the latter, with the differences along the
 
 .. math::
 
-    (D_a x)_i = \frac1{kh} \sum_{j \in N(i)} (p_j - p_i)_a (x_j - x_i), \qquad
-    (L_a x)_i = \frac1{kh^2} \sum_{j \in N(i)} (p_j - p_i)_a^2 (x_j - x_i),
+    (D_a x)_i = \frac1{k h_i} \sum_{j \in N(i)} (p_j - p_i)_a (x_j - x_i), \qquad
+    (L_a x)_i = \frac1{k h_i^2} \sum_{j \in N(i)} (p_j - p_i)_a^2 (x_j - x_i),
 
-where :math:`h` is the mean length of the cloud's edges.
+where :math:`h_i` is the root mean square length of the point's own edges. So no row of an operator
+has entries whose sizes sum to more than 2.
 
 **What section 4.5 leaves open, and what is chosen here.** It prints the rows of the network, the
 widths, `k` and the number of points, and names three papers. It does not print what is inside of
@@ -33,7 +34,9 @@ a G-conv, nor :math:`s_g` and :math:`s_c`, nor any field of the training.
 - *diffGCN's operators*: mass, gradient and Laplacian, by that paper's abstract. Its public code
   (BGUCompSci/DiffGCNs.py@f473ad4, DiffGCN.py) writes down seven features, which are those above,
   and executes three of them, the gradient (``"diffgcn-gradient"``). The code averages over edges
-  into and out of a point; here they are those to its `k` neighbours. Dividing by :math:`h` is ours.
+  into and out of a point; here they are those to its `k` neighbours. Dividing by :math:`h_i` is
+  ours: with one number for the whole cloud, points that lie apart get large rows, and what a layer
+  makes of them grows from layer to layer.
   The code has a new graph for each block, and pooling, which Table 10 does not have.
 - *MGIC*: its block keeps the width, so the first G-conv, from 3 to 64, has none. Each group reads
   all operators of its own channels. Typically the paper chooses :math:`s_c = s_g` (section 3.4); of

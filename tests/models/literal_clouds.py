@@ -48,10 +48,9 @@ def edge_convs_with_hidden(xs, nears, state, at, training):
 def diff_conv(x, cloud, near, state, at, groups, operators):
     """Mass, gradient and second differences of each channel, then a map of each group."""
     k = len(near[0])
-    lengths = [((cloud[j] - cloud[i]) ** 2).sum().sqrt() for i in range(len(x)) for j in near[i]]
-    h = sum(lengths) / len(lengths)
     rows = []
     for i in range(len(x)):
+        h = (sum(((cloud[j] - cloud[i]) ** 2).sum() for j in near[i]) / k).sqrt()
         first, second = ([torch.zeros_like(x[i])] * 3 for _ in range(2))
         for j in near[i]:
             for a in range(3):
