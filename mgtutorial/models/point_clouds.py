@@ -27,7 +27,7 @@ a G-conv, nor :math:`s_g` and :math:`s_c`, nor any field of the training.
 - *The graph*: the text speaks of "the adjacency matrix" of a network, one: the nearest points in
   space, the same for all layers. DGCNN itself finds new neighbours among the features.
 - *EdgeConv*: one linear map, as DGCNN's classification network has in each layer. Norm and ReLU
-  follow the maximum, by Table 10's caption of G-conv; DGCNN has them before it. With weights of the
+  follow the maximum, by the text of section 4.5; DGCNN has them before it. With weights of the
   norm that are not negative, norm and ReLU commute with the maximum, up to their statistics. A
   hidden layer of twice the width, 2c - 2c - c, is the one reading found whose count rounds to the
   printed 0.16 million (``"dgcnn-hidden"``).

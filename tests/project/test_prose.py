@@ -110,7 +110,8 @@ def test_mgnet_what_sharing_costs_by_the_print():
     assert lost("mgiad-table1", "mgnet", "resnet18") == "0.26"
     assert lost("mgiad-table3-imagenet", "mgnet", "resnet18") == "4.06"
     assert lost("mgiad-text", "mgnet-20", "resnet20") == "1.86"
-    says("mgnet", "0.26 points below ResNet18 on CIFAR-10 and 4.06 on ImageNet", "1.86 below")
+    says("mgnet", "0.26 points below ResNet18 on CIFAR-10 and 4.06 on ImageNet")
+    says("mgnet", "is printed 1.86 points below ResNet20 on CIFAR-10")
 
 
 def test_mgiad_multiplications_at_the_accuracy_of_resnet18():
@@ -170,7 +171,7 @@ def test_mgiad_observations_of_the_poster_by_the_printed_numbers():
     says("mgiad", f"{small.printed}k with $g_s = 8$ and {large.printed}k with $g_s = 64$, "
          f"and {less(small, large)} less")  # fmt: skip
     assert claim("accuracy_vs_resnet20", c_k="16", g_s="4") == "on par"
-    says("mgiad", f"ResNet20, {resnet.accuracy - text['resnet20'].accuracy:.2f} below")
+    says("mgiad", f"which is {resnet.accuracy - text['resnet20'].accuracy:.2f} below")
     spread = [fashion[f"mgiad-lam1-c{c}-g4"].accuracy for c in (64, 32, 16)]
     says("mgiad", f"lie within {max(spread) - min(spread):.2f} points")
 

@@ -45,7 +45,7 @@ def test_rows_with_three_seeds_are_the_two_that_the_page_names(runs):
     lines = comparison.compare("mgiad-table2", [r for r in runs if r.budget == "short"])
     three = {line.row for line in lines if len(line.runs) == 3}
     assert three == {"mgiad-20-g8", "mgiad-20-g16"}
-    says("reproduction", "the rows with $g_s = 8$ and $g_s = 16$ got three seeds")
+    says("reproduction", "got three seeds, namely those with $g_s = 8$ and $g_s = 16$")
 
 
 def test_the_rate_of_the_short_budget_was_chosen_for_mgnet20_between_two(runs):

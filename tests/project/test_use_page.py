@@ -58,7 +58,12 @@ def test_what_is_said_about_choosing():
         return count_weights(named("mgiad-lam1-c64-g4", lam=lam))
 
     assert weights(3) > weights(4) and weights(4) - weights(2) == 2 * (weights(2) - weights(1))
-    says("use", "$\\lambda = 3$ ends at 96 channels and has more weights than $\\lambda = 4$")
+    for size, more in ((4, True), (8, True), (16, False), (32, False), (64, False)):
+        three, four = (
+            count_weights(named("mgiad-lam1-c64-g4", lam=lam, group_size=size)) for lam in (3, 4)
+        )
+        assert (three > four) == more
+    says("use", "and with $g_s = 4$ or 8 it has more weights than $\\lambda = 4$")
     printed = {
         name: {r.name: r.accuracy for r in published_rows(f"mgiad-table3-{name}")}
         for name in ("cifar100", "tiny-imagenet", "imagenet")

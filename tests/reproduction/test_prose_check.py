@@ -38,7 +38,7 @@ LIES = {
         "function for 31 per cent less",
         "function for 41 per cent less",
     ),
-    "a difference in points": ("mgnet", "MgNet is 0.26 points below", "MgNet is 0.16 points below"),
+    "a difference in points": ("mgnet", "printed 0.26 points below", "printed 0.16 points below"),
     "a count of weights, off by one": (
         "mgiad",
         "2747k (MgNet, FashionMNIST) | 2,749,514",
