@@ -39,11 +39,11 @@ def runs(what, budget, seeds):
 
 
 def pictures(budget, each=2):
-    """Pack test clouds, 256 points of each, with what the networks at hand say of them."""
+    """Pack test clouds, 96 points of each, with what the networks at hand say of them."""
     test = load_clouds("modelnet10", "test")
     chosen = [i for c in range(10) for i in (test.labels == c).nonzero()[:each, 0].tolist()]
     # of points that were drawn apart from each other, any part is spread over the cloud
-    part = torch.randperm(test.size, generator=torch.Generator().manual_seed(0))[:256]
+    part = torch.randperm(test.size, generator=torch.Generator().manual_seed(0))[:96]
     points = (test.points[chosen][:, part] * 127).round().to(torch.int8).numpy()
     packed = {"points": points, "labels": test.labels[chosen].numpy(), "classes": test.classes}
     for record in point_clouds.recorded():

@@ -27,7 +27,6 @@ from .fast_poisson import PoissonSolver, merge, split
 from .fourier import (
     gauss_seidel_symbol,
     jacobi_symbol,
-    line_jacobi_symbol,
     red_black_symbol,
     richardson_symbol,
     smoothing_factor,
@@ -42,6 +41,7 @@ from .learned_transfers import (
     galerkin_factors,
     train_interpolation,
 )
+from .lines import line_jacobi, line_jacobi_symbol
 from .nonlinear import NonlinearPoisson, newton_red_black, nonlinear_levels
 from .operators import as_matrix, error_propagation, spectral_radius
 from .polynomials import (
@@ -78,7 +78,6 @@ from .smoothers import (
     gauss_seidel,
     half_sweep,
     jacobi,
-    line_jacobi,
     red_black,
     red_black_sweep,
     richardson,

@@ -245,3 +245,14 @@ def two_steps(nu):
     if not isinstance(nu, tuple | list) or len(nu) != 2:
         raise InvalidValue(f"nu = {nu!r}: give two whole numbers, the steps before and after.")
     return whole("nu[0]", nu[0], 0), whole("nu[1]", nu[1], 0)
+
+
+def solvable(r, values):
+    """The type in which SciPy's factors solve for `r`: at most double precision."""
+    dtype = np.result_type(r.dtype, np.complex64 if np.iscomplexobj(values) else np.float32)
+    if dtype.char not in "fdFD":
+        raise InvalidValue(
+            f"the solve works in single or double precision, not {r.dtype}: "
+            "convert the array to float64."
+        )
+    return dtype

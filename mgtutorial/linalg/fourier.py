@@ -182,31 +182,6 @@ def jacobi_symbol(A, omega=1.0):
     return richardson_symbol(A, omega / A.diagonal)
 
 
-def line_jacobi_symbol(A, omega=2 / 3, axis=0):
-    r"""Return the symbol :math:`\tilde E(\theta) = 1 - \omega \tilde A(\theta) / \tilde T(\theta)`.
-
-    Here `T` is the part of `A` that couples the points of a line along `axis`.
-
-    Parameters
-    ----------
-    A : Stencil
-    omega : float
-        The damping.
-    axis : int
-
-    Examples
-    --------
-    >>> from mgtutorial.linalg import anisotropic_diffusion
-    >>> strong = anisotropic_diffusion(8, epsilon=1e-3).A
-    >>> round(smoothing_factor(line_jacobi_symbol(strong), d=2), 3)  # 1/3 in the limit
-    0.334
-
-    Book: two_grid_theory, two-grid-anisotropy
-    """
-    line = A.along(axis)
-    return lambda *theta: 1 - omega * A.symbol(*theta) / line.symbol(theta[axis])
-
-
 def gauss_seidel_symbol(A):
     r"""Return the symbol of lexicographic Gauss-Seidel as a function.
 

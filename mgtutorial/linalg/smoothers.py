@@ -12,12 +12,11 @@ smoother                B                               symbol of E
 :func:`jacobi`          omega D^-1                      :func:`jacobi_symbol`
 :func:`gauss_seidel`    (D + L)^-1, lexicographic       :func:`gauss_seidel_symbol`
 :func:`red_black`       (D + L)^-1, checkerboard order  :func:`red_black_symbol`
-:func:`line_jacobi`     omega T^-1, whole lines         :func:`line_jacobi_symbol`
 ======================  ==============================  ============================
 
 (for any `A`, ``omega A^T``: :mod:`mgtutorial.linalg.transposes`),
-with `D` the diagonal of `A`, `L` what lies below it in the order of the sweep, and `T` what couples
-the points of a line along one axis.
+with `D` the diagonal of `A` and `L` what lies below it in the order of the sweep. Whole lines are
+relaxed by :mod:`mgtutorial.linalg.lines`.
 
 **Symbols.** On an infinite (or periodic) grid a constant-coefficient operator maps
 :math:`e^{i \theta \cdot j}` to a multiple of itself, its symbol. With a coarse grid of
@@ -37,7 +36,7 @@ import numpy as np
 import scipy
 
 from ..errors import InvalidValue, choose
-from ._numbers import in_type
+from ._numbers import in_type, solvable
 from .stencils import slice_pairs
 
 ORDERS = ("red-black", "black-red")
@@ -107,65 +106,6 @@ def jacobi(diagonal, omega=1.0):
     return lambda r: (omega / diagonal) * r
 
 
-def line_jacobi(A, omega=2 / 3, axis=0):
-    r"""Damped Jacobi by lines, :math:`B = \omega T^{-1}`: the points of a line are solved together.
-
-    Parameters
-    ----------
-    A : Stencil
-    omega : float
-        The damping; 2/3 smooths best where the lines follow a coupling that is much stronger than
-        the others.
-    axis : int
-        Along which the lines run.
-
-    Returns
-    -------
-    callable
-        For NumPy arrays of doubles, of shape ``(..., *grid)``. A line is a banded system, solved
-        by its factors.
-
-    Raises
-    ------
-    InvalidValue
-        If `A` has no such axis, or if `omega` is not finite.
-
-    Examples
-    --------
-    >>> from mgtutorial.linalg import anisotropic_diffusion
-    >>> A = anisotropic_diffusion(4, epsilon=1e-12).A  # hardly more than its lines
-    >>> r = A(np.ones((3, 3)))
-    >>> line_jacobi(A, omega=1.0)(r).round(6)
-    array([[1., 1., 1.],
-           [1., 1., 1.],
-           [1., 1., 1.]])
-
-    Book: two_grid_theory, two-grid-anisotropy
-    """
-    _finite(omega)
-    line = A.along(axis)
-    axis = axis % A.d - A.d  # counted from the last: there may be axes of a batch before
-
-    @lru_cache(maxsize=16)
-    def solver(size, dtype):
-        return scipy.sparse.linalg.splu(line.sparse((size,), dtype).tocsc())
-
-    def B(r):
-        if not isinstance(r, np.ndarray):
-            raise InvalidValue(
-                f"relaxation by lines was given a {type(r).__name__}: give a NumPy array (for "
-                "torch tensors there are jacobi and red_black)."
-            )
-        lines = np.moveaxis(r, axis, 0)
-        columns = np.ascontiguousarray(
-            lines.reshape(len(lines), -1), _solvable(r, line.coefficients)
-        )
-        found = solver(len(lines), columns.dtype).solve(columns)
-        return omega * np.moveaxis(found.reshape(lines.shape), 0, axis)
-
-    return B
-
-
 def gauss_seidel(A, shape):
     r"""Gauss-Seidel in lexicographic order, :math:`B = (D + L)^{-1}`, by a triangular solve.
 
@@ -216,7 +156,7 @@ def gauss_seidel(A, shape):
                 f"{type(r).__name__} of shape {tuple(r.shape)}: give a NumPy array whose last "
                 "axes are the grid (for torch tensors there is red_black)."
             )
-        dtype = _solvable(r, lower)
+        dtype = solvable(r, lower)
         columns = np.ascontiguousarray(r.reshape(-1, lower.shape[0]).T, dtype=dtype)
         return np.ascontiguousarray(solver(dtype).solve(columns).T).reshape(r.shape)
 
@@ -387,17 +327,6 @@ def _colours(A, order):
 def _finite(omega):
     if not np.isfinite(omega):
         raise InvalidValue(f"omega = {omega!r}: give a finite damping factor.")
-
-
-def _solvable(r, values):
-    """The type in which SciPy's factors solve for `r`: at most double precision."""
-    dtype = np.result_type(r.dtype, np.complex64 if np.iscomplexobj(values) else np.float32)
-    if dtype.char not in "fdFD":
-        raise InvalidValue(
-            f"the solve works in single or double precision, not {r.dtype}: "
-            "convert the array to float64."
-        )
-    return dtype
 
 
 def _nonzero(diagonal):

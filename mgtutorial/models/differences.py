@@ -110,9 +110,8 @@ def differences_on(graph, operators="all"):
 
 def _entries(graph):
     """A point and its neighbours, as rows of the features: (rows, k + 1)."""
-    own = torch.arange(
-        graph.neighbours.shape[0], device=graph.neighbours.device
-    )  # not len(): traced
+    rows = graph.neighbours.shape[0]  # not len(): a program may be recorded
+    own = torch.arange(rows, device=graph.neighbours.device)
     return torch.cat([own[:, None], graph.neighbours], 1)
 
 

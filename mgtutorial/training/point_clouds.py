@@ -57,7 +57,7 @@ def pictures():
     Returns
     -------
     dict or None
-        ``points`` (n, 256, 3) in 127ths, ``labels`` (n,), ``classes``; which of the test clouds
+        ``points`` (n, 96, 3) in 127ths, ``labels`` (n,), ``classes``; which of the test clouds
         these are (``of``), the ``truth`` of all, and in ``said`` what each network takes them for.
     """
     path = _paths.packaged_results() / "point_clouds.npz"

@@ -154,7 +154,7 @@ def _accessibility(browser, axe):
         # book.js looks at the boxes again, and the theme, 0.3 s after the event, at code and tables
         browser.js("dispatchEvent(new Event('resize'))")
         sleep(0.6 if width == 360 else 0)
-        browser.until("return !window.mgtutorial || mgtutorial.boxes", seconds=20)
+        assert browser.until("return mgtutorial.boxes", seconds=20), "book.js did not look"
         results = browser.driver.execute_async_script(AXE, rules)
         found += [(*result, f"{mode}, {width} px") for result in results]
     return found

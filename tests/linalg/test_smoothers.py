@@ -11,18 +11,17 @@ from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.linalg.fourier import (
     gauss_seidel_symbol,
     jacobi_symbol,
-    line_jacobi_symbol,
     red_black_symbol,
     richardson_symbol,
     smoothing_factor,
 )
+from mgtutorial.linalg.lines import line_jacobi, line_jacobi_symbol
 from mgtutorial.linalg.operators import as_matrix, error_propagation, spectral_radius
 from mgtutorial.linalg.problems import anisotropic_diffusion, convection_diffusion, poisson
 from mgtutorial.linalg.smoothers import (
     gauss_seidel,
     half_sweep,
     jacobi,
-    line_jacobi,
     red_black,
     red_black_sweep,
     richardson,

@@ -108,8 +108,7 @@ def hold_against(net, transcription, x, training, idle=None):
         if idle and re.search(idle, name):
             assert expected.abs().max() < 1e-12 * largest, name
             continue
-        # to nine digits of its own, or zero up to rounding
-        assert difference <= max(1e-9 * expected.abs().max(), 1e-15 * largest), name
+        assert difference <= 1e-9 * expected.abs().max(), name
     for name, b in net.named_buffers():
         if "running" in name:
             torch.testing.assert_close(b, state[name], rtol=0, atol=1e-12, msg=name)

@@ -13,19 +13,19 @@ from mgtutorial.linalg.cycle_roots import chebyshev_fourth
 from mgtutorial.linalg.energy import coarse_correction, energy_norm, equivalence
 from mgtutorial.linalg.fourier import (
     jacobi_symbol,
-    line_jacobi_symbol,
     red_black_symbol,
     smoothing_factor,
     two_grid_factor,
 )
 from mgtutorial.linalg.krylov import harmonic_ritz
 from mgtutorial.linalg.learned_transfers import analyse, galerkin_factors
+from mgtutorial.linalg.lines import line_jacobi, line_jacobi_symbol
 from mgtutorial.linalg.nonlinear import NonlinearPoisson
 from mgtutorial.linalg.operators import as_matrix, error_propagation, spectral_radius
 from mgtutorial.linalg.polynomials import q
 from mgtutorial.linalg.problems import anisotropic_diffusion, convection_diffusion, poisson
 from mgtutorial.linalg.roots import chebyshev, chebyshev_ellipse, extremes
-from mgtutorial.linalg.smoothers import jacobi, line_jacobi, red_black
+from mgtutorial.linalg.smoothers import jacobi, red_black
 from mgtutorial.linalg.solvers import (
     convergence_factor,
     full_multigrid,
@@ -172,6 +172,13 @@ def test_rediscretised_and_galerkin_operators_for_poissons_equation():
     for weak, expected in ((0.1, 0.155), (0.01, 0.120)):  # lines, by local Fourier analysis
         A, small = (anisotropic_diffusion(n, weak, boundary="periodic").A for n in (64, 32))
         assert abs(two_grid_factor(A, small, R, P, line_jacobi_symbol(A)) - expected) < 1e-3
+    start = np.random.default_rng(0).standard_normal((63, 63))
+    for weak, expected in ((0.1, 0.169), (0.01, 0.125)):  # V-cycles with Galerkin's operators
+        levels = linear_levels(
+            lambda m, weak=weak: anisotropic_diffusion(m, weak), 64,
+            smoother=lambda p: line_jacobi(p.A), coarse="galerkin",
+        )  # fmt: skip
+        assert abs(convergence_factor(levels, start, cycles=300) - expected) < 1e-3
 
 
 def test_galerkin_again_and_again_tends_to_finite_elements():

@@ -1,6 +1,7 @@
 """What the pages say about runs: computed from the records."""
 
 from dataclasses import replace
+from statistics import stdev
 
 import pytest
 import torch
@@ -46,6 +47,13 @@ def test_rows_with_three_seeds_are_the_two_that_the_page_names(runs):
     three = {line.row for line in lines if len(line.runs) == 3}
     assert three == {"mgiad-20-g8", "mgiad-20-g16"}
     says("reproduction", "got three seeds, namely those with $g_s = 8$ and $g_s = 16$")
+    wide, narrow = (
+        stdev(100 * r.metric.value for r in line.runs)
+        for name in ("mgiad-20-g16", "mgiad-20-g8")
+        for line in lines
+        if line.row == name and len(line.runs) == 3
+    )
+    says("index", f"networks of this kind scatter by {wide:.2f} and {narrow:.2f} points")
 
 
 def test_the_rate_of_the_short_budget_was_chosen_for_mgnet20_between_two(runs):
