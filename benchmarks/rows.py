@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 BARS = HERE / "bars.csv"
 SUBJECTS = (
     "step", "compiling", "inference", "memory", "data", "poisson", "spectra", "import", "book",
-    "peaks", "networks", "torchvision", "mobile", "pages",
+    "peaks", "networks", "frontier", "torchvision", "mobile", "pages",
 )  # fmt: skip
 #: Of what times depend on; only what is installed is named.
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pyamg", "onnxruntime")

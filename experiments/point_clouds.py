@@ -39,14 +39,21 @@ def runs(what, budget, seeds):
 
 
 def pictures(budget, each=2):
-    """Pack test clouds, 96 points of each, with what the networks at hand say of them."""
+    """Pack test clouds, 96 points of each, with what the networks say of them.
+
+    What a network said that is not at hand any more is kept: a digest names one run for good.
+    """
     test = load_clouds("modelnet10", "test")
     chosen = [i for c in range(10) for i in (test.labels == c).nonzero()[:each, 0].tolist()]
     # of points that were drawn apart from each other, any part is spread over the cloud
     part = torch.randperm(test.size, generator=torch.Generator().manual_seed(0))[:96]
     points = (test.points[chosen][:, part] * 127).round().to(torch.int8).numpy()
     packed = {"points": points, "labels": test.labels[chosen].numpy(), "classes": test.classes}
+    file = _paths.results_dir() / "point_clouds.npz"
+    said_before = dict(np.load(file)) if file.exists() else {}
     for record in point_clouds.recorded():
+        if record.digest in said_before:
+            packed[record.digest] = said_before[record.digest]
         path = _paths.results_dir() / "checkpoints" / f"{record.digest}.pt"
         if (record.budget, record.metric.split) == (budget, "test") and path.exists():
             network = record.config.model.build().eval()
@@ -55,7 +62,7 @@ def pictures(budget, each=2):
                 said = torch.cat([network(p) for p in test.points.split(32)])
             packed[record.digest] = said.argmax(1).numpy().astype(np.int8)
     packed["of"], packed["truth"] = np.array(chosen), test.labels.numpy().astype(np.int8)
-    np.savez_compressed(_paths.results_dir() / "point_clouds.npz", **packed)
+    np.savez_compressed(file, **packed)
     print(f"{len(chosen)} clouds, {len(packed) - 5} networks")
 
 

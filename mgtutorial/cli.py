@@ -226,7 +226,7 @@ def _parser():
     tables = commands.add_parser("tables", help="hold the pages against the records")
     what = tables.add_mutually_exclusive_group(required=True)
     what.add_argument("--check", action="store_true", help="fail if a page says something else")
-    what.add_argument("--write", action="store_true", help="write the status page anew")
+    what.add_argument("--write", action="store_true", help="write anew what is made from records")
     tables.add_argument("--book", metavar="FOLDER", help="a checkout of the project")
     tables.set_defaults(run=_tables)
 
@@ -377,7 +377,7 @@ def _tables(arguments):
     from .reproduction import status_page
 
     if arguments.write:
-        print(f"written: {status_page.write(arguments.book)}")
+        print("\n".join(f"written: {path}" for path in status_page.write(arguments.book)))
     elif found := status_page.contradictions(arguments.book):
         raise InvalidValue("the pages and the records differ:\n" + "\n".join(found))
     else:

@@ -4,6 +4,7 @@
 MgNetConfig(..., channels=(16, 32, 64), steps=3, in_channels=1, ...)
 """
 
+import ast
 from dataclasses import fields, replace
 from importlib import import_module
 
@@ -83,6 +84,42 @@ def named(name, *, data=None, **changes):
     for key in changes:
         choose(f"field of {type(config).__name__}", key, _names(config))
     return replace(config, **changes)
+
+
+def changed(config, text):
+    """Return a config with the fields changed that a text names, as plans of runs write it.
+
+    Parameters
+    ----------
+    config : config of a network
+    text : str
+        As ``"group_size=4 correction=fas"``; values are Python's literals, or words.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such field.
+    InvalidValue
+        If a part of the text is no ``field=value``, or a value is none that the field may have.
+
+    Examples
+    --------
+    >>> changed(CONFIGS["mgnet-20"], "channels=(8,16,32) group_size=4").channels
+    (8, 16, 32)
+
+    Book: reproduction, reproduction-plan
+    """
+    found = {}
+    for pair in text.split():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InvalidValue(f"changes {pair!r}: give field=value, without blanks in the value.")
+        choose("field of the network", name, [f.name for f in fields(config)])
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return replace(config, **found)
 
 
 def _names(config):

@@ -8,13 +8,14 @@ others, are in :func:`trains`.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from .._text import listed
 from ..data import catalogue
 from ..training import departures, records
 from . import expected_counts, verdicts
+from .budgets import bare
 from .published import Row
 from .tables import TABLES
 
@@ -130,14 +131,14 @@ def compare(table, runs, rows=None):
     own = defaultdict(list)
     for run in runs:
         if run.tests_accuracy and run.budget in ORDER and run.config.data == described.data:
-            own[_bare(run.config.model)].append(run)
+            own[bare(run.config.model)].append(run)
     found = []
     for row in described.rows if rows is None else listed(rows, "rows"):
         weights, macs = expected_counts.counts(table, row)
         printed = described.entry(row).printed
         common = {"row": row, "printed": printed, "weights": weights, "macs": macs}
         groups = defaultdict(dict)
-        for run in own[_bare(described.config(row))] if own else ():
+        for run in own[bare(described.config(row))] if own else ():
             _put(groups, run)
         made = [
             Line(**common, runs=tuple(g[s] for s in sorted(g)), deviations=_deviations(g, table))
@@ -167,11 +168,6 @@ def _deviations(group, table):
     if not catalogue.info(described.data).is_whole(*images):
         found.append("images")
     return tuple(found)
-
-
-def _bare(config):
-    """A config without what the data set and the protocol decide."""
-    return replace(config, in_channels=1, num_classes=10, initial_weights="he-fan-out")
 
 
 class Trial(NamedTuple):

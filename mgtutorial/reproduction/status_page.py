@@ -13,7 +13,7 @@ from .. import _atomic, _paths, _text
 from ..data import catalogue
 from ..errors import InvalidValue
 from ..training import protocols, records
-from . import comparison, prose_check, rendering, verdicts
+from . import claims, comparison, frontier, prose_check, rendering, verdicts
 from .papers.catalogue import MADE_BY_NOTEBOOK, PRINTED
 from .papers.printed_table import read_table
 from .published import rows as published_rows
@@ -27,7 +27,10 @@ _START = """(status)=
 """
 _MADE = """This page is made by `mgtutorial tables --write` from `results/published` and
 `results/runs`; nobody types into it. [The page on reproduction](reproduction.md) says how the
-comparison is made, and [the inventory](inventory.md) lists all that the papers print.
+comparison is made, and [the inventory](inventory.md) lists all that the papers print. Runs of the
+budget `fast` are not among them: their recipe was looked for on two of these rows, so they have
+[a page of their own](recipe.md). What runs of one budget say about each other is on the pages on
+[claims](claims.md) and on [costs](frontier.md).
 
 """
 
@@ -158,22 +161,37 @@ def _not_made():
 
 
 def write(root=None):
-    """Write the status page of a checkout and return its path.
+    """Write what a checkout's pages have from its records; return the paths.
+
+    These are the status page, and the tables ``claims.json`` and ``frontier.json`` of results.
 
     Raises
     ------
     InvalidValue
         If this is no checkout of the project.
     """
-    path = _book(root) / "status.md"
-    _atomic.replace(path, page())
-    return path
+    book = _book(root)
+    runs = records.read(_paths.packaged_results() / "runs")
+    made = _made(book, runs)
+    for path, text in made.items():
+        _atomic.replace(path, text)
+    return list(made)
+
+
+def _made(book, runs):
+    """Return what is made from records: path -> text."""
+    results = book.parent / "results"
+    return {
+        book / "status.md": page(runs),
+        results / "claims.json": claims.written(runs),
+        results / "frontier.json": frontier.written(runs),
+    }
 
 
 def contradictions(root=None):
     """Return what the pages say that the records do not, one sentence each.
 
-    - the status page differs from what the records say now;
+    - the status page, or a table of claims and costs, differs from what the records say now;
     - a page names a run that is not recorded;
     - a page states a number that it cannot state (:mod:`.prose_check`).
 
@@ -189,10 +207,12 @@ def contradictions(root=None):
     """
     book = _book(root)
     runs = records.read(_paths.packaged_results() / "runs")
-    found = []
-    status = book / "status.md"
-    if not status.exists() or status.read_text(encoding="utf-8") != page():
-        found.append("book/status.md is not what the records say: run mgtutorial tables --write.")
+    found = [
+        f"{path.relative_to(book.parent).as_posix()} is not what the records say: run mgtutorial "
+        "tables --write."
+        for path, text in _made(book, runs).items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     return found + prose_check.contradictions(book.parent, runs)
 
 

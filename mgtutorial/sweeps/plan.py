@@ -4,9 +4,8 @@ A plan is a CSV with one line a run and the columns of :data:`COLUMNS`. It names
 what has a record is done, whoever trained it, and the rest is taken in the plan's order.
 """
 
-import ast
 import csv
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from .. import _text
@@ -93,16 +92,12 @@ def _planned(line, place, root):
     line = {column: line[column] or "" for column in COLUMNS}  # a short line lacks the last ones
     try:
         choose("data set", line["data"], catalogue.NAMES)
-        network = registry.CONFIGS[choose("network", line["network"], registry.CONFIGS)]
-        changes = _changes(line["changes"])
-        for name in changes:
-            choose("field of the network", name, [f.name for f in fields(network)])
+        choose("network", line["network"], registry.CONFIGS)
         config = protocols.configure(
             line["network"], line["data"], line["budget"], root=root,
             seed=_number(line, "seed", int), protocol=line["protocol"] or "mgiad",
         )  # fmt: skip
-        if changes:
-            config = replace(config, model=replace(config.model, **changes))
+        config = replace(config, model=registry.changed(config.model, line["changes"]))
         name = " ".join([line["network"], *line["changes"].split()])
         minutes = _number(line, "gpu_minutes", float) if line["gpu_minutes"] else None
         return Planned(
@@ -121,19 +116,6 @@ def _number(line, column, kind):
     except (ValueError, TypeError):
         pass
     raise InvalidValue(f"{column}={line[column]!r}: give a number, at least 0.")
-
-
-def _changes(text):
-    found = {}
-    for pair in text.split():
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise InvalidValue(f"changes {pair!r}: give field=value, without blanks in the value.")
-        try:
-            found[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found[name] = value
-    return found
 
 
 def sweep(path, workspace=None, *, workers=None, scheduler=None, dry_run=False, say=print):

@@ -147,6 +147,7 @@ SMALL = {
         "ours": ("mgiad-20-g4",),
         "theirs": ("mobilenet_v3_small",),
     },
+    "frontier": {"batch": 2, "repeat": 1, "names": ("mgnet-20", "mgiad-20-g4 eta_post=2")},
     "imports": {
         "repeat": 1,
         "imports": {"Python": ""},

@@ -61,10 +61,12 @@ def test_an_invented_accuracy_or_run_is_found(checkout):
 
 
 def test_a_status_page_edited_by_hand_is_found(checkout):
-    path = status_page.write(checkout)
-    assert not any("status.md is not" in p for p in status_page.contradictions(checkout))
-    path.write_text(path.read_text().replace("not run", "reproduced"))
+    status, claims, _ = status_page.write(checkout)
+    assert not any("is not what" in p for p in status_page.contradictions(checkout))
+    status.write_text(status.read_text().replace("not run", "reproduced"))
     assert any("status.md is not" in p for p in status_page.contradictions(checkout))
+    claims.write_text(claims.read_text().replace("undecided", "supported at this budget"))
+    assert any("claims.json is not" in p for p in status_page.contradictions(checkout))
 
 
 def test_outside_a_checkout_it_says_so(tmp_path):
@@ -75,7 +77,9 @@ def test_outside_a_checkout_it_says_so(tmp_path):
 def test_the_command_writes_the_page_and_finds_what_was_changed_by_hand(checkout, capsys):
     assert cli.main(["tables", "--write", "--book", str(checkout)]) == 0
     path = checkout / "book" / "status.md"
-    assert capsys.readouterr().out == f"written: {path}\n"
+    tables = [checkout / "results" / f"{name}.json" for name in ("claims", "frontier")]
+    written = "".join(f"written: {p}\n" for p in (path, *tables))
+    assert capsys.readouterr().out == written
     assert cli.main(["tables", "--check", "--book", str(checkout)]) == 0
     assert capsys.readouterr().out == "The pages say what the records say.\n"
     path.write_text(path.read_text() + "reproduced\n")

@@ -1,0 +1,56 @@
+"""Draw book/figures/claims.svg: the effect behind each claim, seed by seed, with its interval.
+
+Run from the root of the project: python book/figures/claims.py
+"""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
+
+ROOT = Path(__file__).resolve().parents[2]
+LEAST = 3  # seeds that a line needs
+LOOKS = {
+    "supported at this budget": "green",
+    "not supported at this budget": "vermillion",
+    "undecided": "black",
+}
+
+
+def lines():
+    """Return the effects that have seeds enough, by the longest training of each claim."""
+    found = json.loads((ROOT / "results/claims.json").read_text(encoding="utf-8"))["effects"]
+    several = [row for row in found if row["seeds"] >= LEAST]
+    return list({row["claim"]: row for row in reversed(several)}.values())[::-1]
+
+
+def draw():
+    """Return the figure: a line a claim; the range that is claimed is shaded."""
+    rows = lines()
+    fig, ax = plt.subplots(figsize=(6.4, 0.42 * len(rows) + 1.1))
+    ends = [row["effect"] + side * row["half_width"] for row in rows for side in (-1, 1)]
+    low, high = min([-1, *ends]), max([1, *ends])
+    margin = 0.05 * (high - low)
+    ax.set_xlim(low - margin, high + margin)
+    for y, row in enumerate(rows):
+        claimed, colour = row["claimed"], COLOURS[LOOKS[row["verdict"]]]
+        left = ax.get_xlim()[0] if claimed["low"] is None else claimed["low"]
+        right = ax.get_xlim()[1] if claimed["high"] is None else claimed["high"]
+        ax.fill_betweenx([y - 0.4, y + 0.4], left, right, color=COLOURS["sky"], alpha=0.25, lw=0)
+        ax.plot(row["values"], [y + 0.2] * row["seeds"], "o", color="0.45", ms=3.5, mew=0)
+        ax.errorbar(
+            row["effect"], y - 0.08, xerr=row["half_width"], fmt="D", color=colour, capsize=4
+        )
+    ax.axvline(0, color="black", lw=0.8)
+    ax.set_yticks(range(len(rows)), [row["claim"] for row in rows])
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xlabel("effect on the test accuracy, percentage points")
+    return fig
+
+
+if __name__ == "__main__":
+    use_style()
+    Path(__file__).with_suffix(".svg").write_text(to_svg(draw()) + "\n", encoding="utf-8")

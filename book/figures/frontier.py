@@ -1,0 +1,69 @@
+"""Draw book/figures/frontier.svg: accuracy over what a network costs, at one budget.
+
+Run from the root of the project: python book/figures/frontier.py
+"""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from mgtutorial.figures.images import to_svg
+from mgtutorial.figures.style import COLOURS, use_style
+
+ROOT = Path(__file__).resolve().parents[2]
+COSTS = {
+    "weights": ("thousand weights", 1e-3),
+    "macs": ("million multiplications", 1e-6),
+    "step": ("ms an image, training", 1),
+    "memory": ("MB, training step of 128", 1),
+}
+#: Beginnings of names, the longest first, with colour and mark.
+KINDS = {
+    "poly-mgiad": ("purple", "D"),
+    "mgiad": ("vermillion", "o"),
+    "mgnet": ("blue", "s"),
+    "constrained": ("green", "^"),
+    "galerkin": ("orange", "v"),
+    "resnet": ("black", "*"),
+}
+
+
+def rows():
+    """Return the rows of the budget that most networks have been run at."""
+    found = json.loads((ROOT / "results/frontier.json").read_text(encoding="utf-8"))
+    budgets = [(row["budget"], row["epochs"]) for row in found]
+    most = max(dict.fromkeys(budgets), key=budgets.count)
+    return [row for row in found if (row["budget"], row["epochs"]) == most]
+
+
+def draw():
+    """Return the figure: a panel a cost; a line joins the networks on the front."""
+    found = rows()
+    fig, axes = plt.subplots(2, 2, sharey=True, figsize=(6.8, 5.6))
+    for ax, (cost, (label, unit)) in zip(axes.flat, COSTS.items(), strict=True):
+        front = sorted((r for r in found if cost in r["on_front"]), key=lambda r: r[cost])
+        ax.plot(
+            [unit * r[cost] for r in front], [r["accuracy"] for r in front], "-", color="0.6", lw=1
+        )
+        for row in found:
+            colour, mark = next(v for k, v in KINDS.items() if row["network"].startswith(k))
+            ax.errorbar(
+                unit * row[cost], row["accuracy"], yerr=row["half_width"], fmt=mark, ms=6,
+                color=COLOURS[colour], elinewidth=1,
+            )  # fmt: skip
+        ax.set(xlabel=label, xscale="log" if cost in ("weights", "macs") else "linear")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("test accuracy, %")
+    handles = [
+        plt.Line2D([], [], ls="", marker=mark, color=COLOURS[colour], label=name)
+        for name, (colour, mark) in KINDS.items()
+        if any(row["network"].startswith(name) for row in found)
+    ]
+    fig.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=10)
+    return fig
+
+
+if __name__ == "__main__":
+    use_style()
+    Path(__file__).with_suffix(".svg").write_text(to_svg(draw()) + "\n", encoding="utf-8")

@@ -1,0 +1,256 @@
+r"""Claims that runs can decide: an effect on the accuracy, its interval, and a verdict.
+
+A claim is about a *contrast*: accuracies of networks, added and subtracted, such as "MgNet-20 less
+ResNet20". It says in which range the effect lies, in percentage points of test accuracy. Runs of
+equal budget are paired by their seeds: for each seed that all networks of the contrast have, there
+is one value :math:`d_s`, and the effect is their mean, with Student's interval
+
+.. math:: \bar d \pm t_{n-1}\, s_d / \sqrt n .
+
+Of many intervals of 95 % each, one in twenty misses. So all of a budget together have 95 %: with
+:math:`K` claims each interval has the confidence :math:`1 - 0.05 / K` (Bonferroni [1]_). K counts
+all claims, those without runs too, so that it does not depend on what came out.
+
+References
+----------
+.. [1] O. J. Dunn, Multiple comparisons among means, Journal of the American Statistical
+   Association 56 (1961).
+"""
+
+import json
+import math
+import re
+from functools import cache
+from typing import NamedTuple
+
+from .. import _paths
+from ..data import catalogue
+from . import budgets, verdicts
+from .papers.printed_table import read
+
+#: All intervals of one budget together hold their effects with this probability.
+CONFIDENCE = 0.95
+
+SUPPORTED = "supported at this budget"
+NOT_SUPPORTED = "not supported at this budget"
+UNDECIDED = "undecided"
+
+#: Each verdict on a claim, and what it means.
+VERDICTS = {
+    SUPPORTED: f"at least {verdicts.LEAST_SEEDS} seeds, and the whole interval of the effect lies "
+    "in the range that is claimed",
+    NOT_SUPPORTED: f"at least {verdicts.LEAST_SEEDS} seeds, and the whole interval lies outside",
+    UNDECIDED: "neither, or fewer seeds",
+}
+
+
+class Claim(NamedTuple):
+    """A sentence, and the effect that it is about.
+
+    Attributes
+    ----------
+    name, paper, place, says, remark : str
+        ``place`` of a claim of this book is the label of a section.
+    contrast : tuple of (int, str)
+        Sign and network, with what is changed of it, as ``(1, "mgnet-20 group_size=16")``.
+    low, high : float
+        The range that is claimed, in percentage points; infinite where it has no end.
+    """
+
+    name: str
+    paper: str
+    place: str
+    says: str
+    contrast: tuple
+    low: float
+    high: float
+    remark: str
+
+    def networks(self, data):
+        """Return the configs of the contrast on a data set, in its order."""
+        return [
+            budgets.written_network(network, catalogue.info(data)) for _, network in self.contrast
+        ]
+
+
+class Effect(NamedTuple):
+    """What the runs of one budget say of a claim.
+
+    Attributes
+    ----------
+    claim : Claim
+    budget : Budget
+    seeds : tuple of int
+        Those that all networks of the contrast have.
+    accuracies : tuple of tuple of float
+        In percent, for each network of the contrast, by seed.
+    interval : Interval
+        Of the effect in percentage points.
+    """
+
+    claim: Claim
+    budget: budgets.Budget
+    seeds: tuple
+    accuracies: tuple
+    interval: verdicts.Interval
+
+    @property
+    def values(self):
+        """The effect for each seed."""
+        signs = [sign for sign, _ in self.claim.contrast]
+        by_seed = zip(*self.accuracies, strict=True)
+        return [sum(s * a for s, a in zip(signs, own, strict=True)) for own in by_seed]
+
+    @property
+    def verdict(self):
+        """A key of :data:`VERDICTS`."""
+        return verdict(self.interval, self.claim.low, self.claim.high)
+
+
+def verdict(interval, low=-math.inf, high=math.inf):
+    """Return what an interval says of the claim that the effect lies between `low` and `high`.
+
+    Parameters
+    ----------
+    interval : Interval
+    low, high : float
+
+    Returns
+    -------
+    str
+        A key of :data:`VERDICTS`.
+
+    Examples
+    --------
+    >>> gains = verdicts.interval([1.0, 1.2, 1.1])
+    >>> verdict(gains, low=0), verdict(gains, high=0.5), verdict(gains, low=1.0)
+    ('supported at this budget', 'not supported at this budget', 'undecided')
+    """
+    if interval.n < verdicts.LEAST_SEEDS:
+        return UNDECIDED
+    if low <= interval.low and interval.high <= high:
+        return SUPPORTED
+    return NOT_SUPPORTED if interval.high < low or high < interval.low else UNDECIDED
+
+
+@cache
+def claims():
+    """Return the claims of ``results/claims.csv``.
+
+    Examples
+    --------
+    >>> claims()[0].contrast, claims()[0].low
+    (((1, 'mgnet-20'), (-1, 'resnet20')), -0.5)
+
+    Book: claims
+    """
+    return tuple(
+        Claim(
+            line["claim"], line["paper"], line["place"], line["says"], _contrast(line["contrast"]),
+            float(line["at_least"] or -math.inf), float(line["at_most"] or math.inf),
+            line["remark"],
+        )
+        for line in read(_paths.packaged_results() / "claims.csv")
+    )  # fmt: skip
+
+
+def _contrast(text):
+    """Read "one - another + a third"; the first has no sign."""
+    first, *others = re.split(r" ([-+]) ", text)
+    pairs = zip(others[::2], others[1::2], strict=True)
+    return ((1, first), *((1 if sign == "+" else -1, network) for sign, network in pairs))
+
+
+def effects(runs, of=None):
+    """Return what runs say of the claims: an effect for each claim and budget with paired runs.
+
+    Parameters
+    ----------
+    runs : list of Record
+        Those that :func:`.budgets.by_budget` leaves out say nothing here.
+    of : sequence of Claim, optional
+        Default: :func:`claims`. Their number decides the confidence of each interval.
+
+    Returns
+    -------
+    list of Effect
+        In the order of the claims; of one claim the longest training first.
+
+    Book: claims
+    """
+    of = claims() if of is None else of
+    confidence = 1 - (1 - CONFIDENCE) / len(of)
+    groups = budgets.by_budget(runs)
+    made = (_effect(claim, *group, confidence) for claim in of for group in groups)
+    return [effect for effect in made if effect]
+
+
+def _effect(claim, budget, runs, confidence):
+    """Return what the runs of one budget say of a claim; None if no seed has all its networks."""
+    own = [runs.get(config, {}) for config in claim.networks(budget.data)]
+    seeds = tuple(sorted(set.intersection(*map(set, own))))
+    if not seeds:
+        return None
+    accuracies = tuple(tuple(100 * by_seed[s].metric.value for s in seeds) for by_seed in own)
+    found = Effect(claim, budget, seeds, accuracies, interval=None)
+    return found._replace(interval=verdicts.interval(found.values, confidence))
+
+
+def summary(runs):
+    """Return the effects as plain data, and the claims that no pair of runs is about.
+
+    Examples
+    --------
+    >>> none = summary([])
+    >>> none["effects"], len(none["waiting"]) == none["claims"]
+    ([], True)
+    """
+    found = effects(runs)
+    decided = {effect.claim.name for effect in found}
+    return {
+        "claims": len(claims()),
+        "effects": [_row(effect) for effect in found],
+        "waiting": [_about(claim) for claim in claims() if claim.name not in decided],
+    }
+
+
+def _about(claim):
+    source = f"[this book]({claim.place})" if claim.paper == "this book" else claim.place
+    signs = {1: "+", -1: "−"}
+    first, *others = claim.contrast
+    contrast = " ".join([f"`{first[1]}`", *(f"{signs[s]} `{n}`" for s, n in others)])
+    ends = [f"at least {claim.low:g}"] * (claim.low > -math.inf)
+    ends += [f"at most {claim.high:g}"] * (claim.high < math.inf)
+    return {"claim": claim.name, "paper": claim.paper, "place": source, "says": claim.says,
+            "contrast": contrast, "range": " and ".join(ends), "remark": claim.remark}  # fmt: skip
+
+
+def _row(effect):
+    gap = effect.interval
+    between = "" if gap.half_width is None else f"{gap.low:+.2f} to {gap.high:+.2f}"
+    ends = {"low": effect.claim.low, "high": effect.claim.high}
+    return _about(effect.claim) | {
+        "data": effect.budget.data,
+        "budget": effect.budget.name,
+        "epochs": effect.budget.epochs,
+        "images": effect.budget.images,
+        "seeds": len(effect.seeds),
+        "values": [round(value, 2) for value in effect.values],
+        "means": [round(sum(own) / len(own), 2) for own in effect.accuracies],
+        "effect": round(gap.mean, 3),
+        "half_width": None if gap.half_width is None else round(gap.half_width, 3),
+        "interval": between,
+        "claimed": {k: v if math.isfinite(v) else None for k, v in ends.items()},
+        "verdict": effect.verdict,
+    }
+
+
+def written(runs):
+    """Return ``results/claims.json`` as text: what :func:`summary` says, a row a line."""
+    found = summary(runs)
+    lists = (
+        f'"{name}": [\n  ' + ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        + "\n ]"
+        for name, rows in found.items() if isinstance(rows, list)
+    )  # fmt: skip
+    return f'{{\n "claims": {found["claims"]},\n ' + ",\n ".join(lists) + "\n}\n"
