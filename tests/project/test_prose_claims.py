@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
+from mgtutorial.models import count_weights, named
 from mgtutorial.reproduction import claims
 
 from .prose import ROOT, says
@@ -56,6 +57,12 @@ def test_frontier_exercise_on_luck():
     accuracies = rng.standard_normal((20_000, 10))
     on_front = accuracies == np.maximum.accumulate(accuracies, axis=1)
     assert on_front.sum(1).mean() == pytest.approx(harmonic, abs=0.05)
+
+
+def test_frontier_exercise_on_quotients():
+    best = max(row["accuracy"] for row in table("frontier") if row["network"] == "mgnet-20")
+    assert 100 / 10 == 10 and best / count_weights(named("mgnet-20", in_channels=1)) < 1e-3
+    says("frontier", "has an accuracy of 10 % per weight; MgNet-20 has less than a thousandth of")
 
 
 def test_the_pages_show_what_the_tables_have():
