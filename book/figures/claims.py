@@ -31,15 +31,18 @@ def draw():
     """Return the figure: a line a claim; the range that is claimed is shaded."""
     rows = lines()
     fig, ax = plt.subplots(figsize=(6.4, 0.42 * len(rows) + 1.1))
-    ends = [row["effect"] + side * row["half_width"] for row in rows for side in (-1, 1)]
-    low, high = min([-1, *ends]), max([1, *ends])
-    margin = 0.05 * (high - low)
-    ax.set_xlim(low - margin, high + margin)
+    reached = [row["effect"] + side * row["half_width"] for row in rows for side in (-1, 1)]
+    low, high = min([-1, *reached]), max([1, *reached])
+    ax.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     for y, row in enumerate(rows):
         claimed, colour = row["claimed"], COLOURS[LOOKS[row["verdict"]]]
-        left = ax.get_xlim()[0] if claimed["low"] is None else claimed["low"]
-        right = ax.get_xlim()[1] if claimed["high"] is None else claimed["high"]
-        ax.fill_betweenx([y - 0.4, y + 0.4], left, right, color=COLOURS["sky"], alpha=0.25, lw=0)
+        ends = ax.get_xlim()
+        left = ends[0] if claimed["low"] is None else claimed["low"]
+        right = ends[1] if claimed["high"] is None else claimed["high"]
+        # a claim of a difference, whichever way, is all beyond the two
+        parts = [(left, right)] if left < right else [(ends[0], right), (left, ends[1])]
+        for part in parts:
+            ax.fill_betweenx([y - 0.4, y + 0.4], *part, color=COLOURS["sky"], alpha=0.25, lw=0)
         ax.plot(row["values"], [y + 0.2] * row["seeds"], "o", color="0.45", ms=3.5, mew=0)
         ax.errorbar(
             row["effect"], y - 0.08, xerr=row["half_width"], fmt="D", color=colour, capsize=4

@@ -18,15 +18,16 @@ COSTS = {
     "step": ("ms an image, training", 1),
     "memory": ("MB, training step of 128", 1),
 }
-#: Beginnings of names, the longest first, with colour and mark.
+#: Beginnings of names, the longest first: what the legend says, colour and mark.
 KINDS = {
-    "poly-mgiad": ("purple", "D"),
-    "mgiad": ("vermillion", "o"),
-    "mgnet": ("blue", "s"),
-    "constrained": ("green", "^"),
-    "galerkin": ("orange", "v"),
-    "resnet": ("black", "*"),
+    "poly-mgiad": ("Poly-MGiaD", "purple", "D"),
+    "mgiad": ("MGiaD", "vermillion", "o"),
+    "mgnet": ("MgNet", "blue", "s"),
+    "constrained": ("constrained", "green", "^"),
+    "galerkin": ("Galerkin", "orange", "v"),
+    "resnet": ("ResNet20", "black", "*"),
 }
+TICKS = (5, 10, 20, 50, 100, 200)
 
 
 def rows():
@@ -47,17 +48,24 @@ def draw():
             [unit * r[cost] for r in front], [r["accuracy"] for r in front], "-", color="0.6", lw=1
         )
         for row in found:
-            colour, mark = next(v for k, v in KINDS.items() if row["network"].startswith(k))
+            _, colour, mark = next(v for k, v in KINDS.items() if row["network"].startswith(k))
             ax.errorbar(
                 unit * row[cost], row["accuracy"], yerr=row["half_width"], fmt=mark, ms=6,
                 color=COLOURS[colour], elinewidth=1,
             )  # fmt: skip
-        ax.set(xlabel=label, xscale="log" if cost in ("weights", "macs") else "linear")
+        ax.set_xlabel(label)
+        if cost in ("weights", "macs"):
+            low, high = (f(unit * r[cost] for r in found) for f in (min, max))
+            ax.set_xscale("log")
+            ax.set_xlim(0.8 * low, 1.25 * high)
+            ticks = [t for t in TICKS if 0.8 * low < t < 1.25 * high]
+            ax.set_xticks(ticks, map(str, ticks))
+            ax.set_xticks([], minor=True)
     for ax in axes[:, 0]:
         ax.set_ylabel("test accuracy, %")
     handles = [
-        plt.Line2D([], [], ls="", marker=mark, color=COLOURS[colour], label=name)
-        for name, (colour, mark) in KINDS.items()
+        plt.Line2D([], [], ls="", marker=mark, color=COLOURS[colour], label=label)
+        for name, (label, colour, mark) in KINDS.items()
         if any(row["network"].startswith(name) for row in found)
     ]
     fig.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=10)

@@ -54,7 +54,9 @@ class Claim(NamedTuple):
     contrast : tuple of (int, str)
         Sign and network, with what is changed of it, as ``(1, "mgnet-20 group_size=16")``.
     low, high : float
-        The range that is claimed, in percentage points; infinite where it has no end.
+        The range that is claimed, in percentage points: at least `low` and at most `high`,
+        infinite where it has no end. If `low` is above `high`, all beyond the two is claimed: at
+        least `low`, or at most `high`.
     """
 
     name: str
@@ -108,12 +110,13 @@ class Effect(NamedTuple):
 
 
 def verdict(interval, low=-math.inf, high=math.inf):
-    """Return what an interval says of the claim that the effect lies between `low` and `high`.
+    """Return what an interval says of the claim that the effect lies in a range.
 
     Parameters
     ----------
     interval : Interval
     low, high : float
+        As in :class:`Claim`.
 
     Returns
     -------
@@ -125,12 +128,19 @@ def verdict(interval, low=-math.inf, high=math.inf):
     >>> gains = verdicts.interval([1.0, 1.2, 1.1])
     >>> verdict(gains, low=0), verdict(gains, high=0.5), verdict(gains, low=1.0)
     ('supported at this budget', 'not supported at this budget', 'undecided')
+    >>> verdict(gains, low=0.5, high=-0.5)  # a difference, whichever way
+    'supported at this budget'
     """
     if interval.n < verdicts.LEAST_SEEDS:
         return UNDECIDED
+    below, above = interval.high < low, interval.low > high
+    if low > high:  # claimed is what lies beyond the two
+        if interval.low >= low or interval.high <= high:
+            return SUPPORTED
+        return NOT_SUPPORTED if below and above else UNDECIDED
     if low <= interval.low and interval.high <= high:
         return SUPPORTED
-    return NOT_SUPPORTED if interval.high < low or high < interval.low else UNDECIDED
+    return NOT_SUPPORTED if below or above else UNDECIDED
 
 
 @cache
@@ -221,8 +231,15 @@ def _about(claim):
     contrast = " ".join([f"`{first[1]}`", *(f"{signs[s]} `{n}`" for s, n in others)])
     ends = [f"at least {claim.low:g}"] * (claim.low > -math.inf)
     ends += [f"at most {claim.high:g}"] * (claim.high < math.inf)
-    return {"claim": claim.name, "paper": claim.paper, "place": source, "says": claim.says,
-            "contrast": contrast, "range": " and ".join(ends), "remark": claim.remark}  # fmt: skip
+    return {
+        "claim": claim.name,
+        "paper": claim.paper,
+        "place": source,
+        "says": claim.says,
+        "contrast": contrast,
+        "range": (" or " if claim.low > claim.high else " and ").join(ends),
+        "remark": claim.remark,
+    }
 
 
 def _row(effect):
