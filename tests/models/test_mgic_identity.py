@@ -112,3 +112,23 @@ def test_the_start_takes_means_and_keeps_constant_features():
     assert net.channel_levels[0].P[0].weight.unique().item() == 2 / 8
     network = models.named("mgic-resnet56-c16-g8").build()
     assert network.levels[2].blocks[0].channel_levels[0].R.weight.unique().item() == 1 / 8
+
+
+def test_a_layer_whose_last_norms_have_the_scale_zero_learns_only_with_a_bias():
+    """Exercise 2 of the page on use: behind these norms stands ReLU, idle at zero."""
+    torch.manual_seed(0)
+    layer = models.SiC(32, coarsest=8, group_size=4)
+    finest = layer.level.channel_levels[0]
+    last = [*(s.norm_out for s in finest.smoothers), finest.P[1]]
+    for norm in last:
+        nn.init.zeros_(norm.weight)
+    f = torch.randn(4, 32, 8, 8)
+    for bias, learning, moves in ((0.0, 0, 0.0), (1e-3, 2 * len(last), 5e-3)):
+        for norm in last:
+            nn.init.constant_(norm.bias, bias)
+        layer.zero_grad()
+        out = layer(f, f)
+        (out * torch.randn_like(out)).sum().backward()
+        own = [p for p in layer.parameters() if p.grad is not None and p.grad.abs().max() > 0]
+        assert len(own) == learning
+        assert (out - f).abs().max() <= moves

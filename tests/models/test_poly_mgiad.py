@@ -159,3 +159,21 @@ def test_it_survives_its_record():
 def test_there_is_one_kind_for_each_step(changes):
     with pytest.raises(InvalidValue, match="one kind for each"):
         replace(SMALL, **changes)
+
+
+@pytest.mark.parametrize(
+    "name, matters",
+    [("mgiad-20-g4", False), ("poly-mgiad-20-g4-double", False), ("poly-mgiad-20-g4", True)],
+)
+def test_pi_is_idle_under_fas_unless_a_norm_stands_around_all_features(name, matters):
+    """Proposition 3 of MGiaD: a pair step looks at u itself, so its steps are outside of it."""
+    torch.manual_seed(0)
+    net = models.named(name, channels=(8, 16), coarsest=4, correction="fas").build().double()
+    x = torch.randn(6, 1, 12, 12, dtype=torch.float64)
+    before = net(x)
+    for level in net.levels:
+        for channel in level.channel_levels:
+            if channel.Pi is not None:
+                torch.nn.init.normal_(channel.Pi.weight)
+    changed = (net(x) - before).abs().max().item()
+    assert (changed > 1e-3) if matters else (changed < 1e-12)

@@ -14,7 +14,7 @@ from mgtutorial.linalg.approximation import minimax
 from mgtutorial.linalg.fourier import (
     two_grid_factor,
 )
-from mgtutorial.linalg.polynomials import polynomial_symbol, q
+from mgtutorial.linalg.polynomials import amplification, polynomial_symbol, q
 from mgtutorial.linalg.problems import poisson
 from mgtutorial.linalg.roots import chebyshev, chebyshev_ellipse, chebyshev_maximum
 from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
@@ -114,6 +114,42 @@ def test_up_to_degree_two_the_chebyshev_family_of_ellipses_has_the_best_roots(pe
         across = np.sqrt(max(-square, 0.0))
         family = chebyshev_ellipse(c, np.sqrt(max(square, 0.0)), across, degree)
         assert np.abs(q(half, family)).max() < fit.maximum + 1e-6
+
+
+@pytest.mark.parametrize("peclet", [0.3, 0.5, 0.6, 1.0, 2.0, 4.0])
+def test_the_best_real_roots_of_the_half_ellipse_leave_the_corner_if_the_wind_is_strong(peclet):
+    """All at 1 + Pe^2 from Pe = 1/sqrt(3) on; below it that point leaves more at the other end."""
+    t = np.linspace(0, np.pi / 2, 101)
+    half = 1 + np.cos(t) + 1j * peclet * np.sin(t)
+    points = np.linspace(0.5, 20, 20_000)
+    left = np.abs(1 - half[None, :] / points[:, None]).max(1)
+    best = points[left.argmin()]
+    at_corner = 1 + peclet**2
+    assert (abs(best - at_corner) < 0.01) == (peclet >= 3**-0.5)
+    if peclet < 3**-0.5:
+        assert abs(1 - 2 / at_corner) > abs(1 - (1 + 1j * peclet) / at_corner)
+
+
+def test_the_amplification_does_not_count_a_residual_that_is_rounded_and_then_magnified():
+    """Roots 1, 2e-6, 1 for the eigenvalues 1e-6 and 1, in a rotated basis."""
+    small, roots = 1e-6, (1.0, 2e-6, 1.0)
+    partial = np.cumprod([abs(1 - np.array([small, 1.0]) / x) for x in roots], axis=0)
+    assert amplification(np.array([small, 1.0]), list(roots)) == pytest.approx(1)
+    assert partial[-1][1] == 0  # the factor of the root 1 comes first and last
+    lost = []
+    for angle in (0.3, 0.7, 1.1):
+        found = {}
+        for kind in (np.float64, np.longdouble):
+            c, s = kind(np.cos(angle)), kind(np.sin(angle))
+            basis = np.array([[c, -s], [s, c]])
+            A = np.float64(basis @ np.diag([kind(small), kind(1)]) @ basis.T).astype(kind)
+            u, f = np.zeros(2, kind), A @ np.ones(2, kind)
+            f = np.float64(f).astype(kind)
+            for x in roots:
+                u = u + (f - A @ u) / kind(x)
+            found[kind] = np.float64(u)
+        lost.append(np.abs(found[np.float64] - found[np.longdouble]).max() / np.finfo(float).eps)
+    assert max(lost) > 1000
 
 
 def test_axes_of_a_box_around_a_curve_are_not_those_of_an_ellipse_around_it():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy
 from scipy.fft import dstn, idstn
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 from mgtutorial.linalg.aggregation import aggregates, algebraic_levels, smoothed
 from mgtutorial.linalg.approximation import minimax
@@ -324,7 +324,8 @@ def test_what_full_multigrid_may_leave_and_leaves(name, D, allowed):
         assert np.linalg.norm(cubic(coarse) - exact) / own == pytest.approx(expected, abs=0.05)
     units = np.eye(15**2).reshape(-1, 15, 15)
     p = np.linalg.norm(cubic(units).reshape(len(units), -1), 2) / 2  # in mean squares
-    assert round(p, 1) == 1.1
+    assert round(p, 1) == 1.1 and round(2 * p, 1) == 2.2
+    says("coarsening", "Cubic interpolation then has $p = 1.1$ (in the plain Euclidean norm $2.2$")
     for m, bound in enumerate(allowed, 1):
         assert D * eta**m / (1 - 4 * p * eta**m) == pytest.approx(bound, rel=0.1)
     found = {}
@@ -333,7 +334,7 @@ def test_what_full_multigrid_may_leave_and_leaves(name, D, allowed):
         found[restrict is None] = np.linalg.norm(got - exact) / own
     assert found[True] < allowed[0]
     assert found[False] == pytest.approx({"first": 0.44, "second": 0.64}[name], abs=0.01)
-    says("coarsening", "for the two solutions below $D$ is $1.0\\, C$ and $8.8\\, C$")
+    says("coarsening", "for the two solutions below $D$ is $1.0\\, c_h$ and $8.8\\, c_h$")
     says("coarsening", "they are $0.44$ and $0.64$")
 
 
@@ -405,3 +406,51 @@ def test_two_polynomials_for_a_cycle_are_close_at_degree_2_and_far_apart_at_degr
     assert sizes[2][0] < 1.15 * sizes[2][1]
     assert abs(sizes[8][0] / sizes[8][1] - 1.8) < 0.05
     says("book/cycle_polynomials.md", "1.8 times as large, at its greatest")
+
+
+def test_the_best_weight_of_two_neighbours_for_two_steps_tends_to_one_half():
+    """With one step every weight gives 1/3; with two the best lies a little beyond one half."""
+
+    def norm(n, w, steps=2):
+        theta = np.arange(1, n) * np.pi / n
+        waves = np.sin(np.outer(np.arange(1, n), theta)) * np.sqrt(2 / n)
+        roots = np.sqrt(2 - 2 * np.cos(theta))
+        smooth = (waves * (1 - 2 / 3 * (1 - np.cos(theta))) ** steps) @ waves.T
+        P = np.zeros((n - 1, n // 2 - 1))
+        for j in range(n // 2 - 1):
+            P[2 * j : 2 * j + 3, j] = w, 1, w
+        X = (waves * roots) @ waves.T @ P  # in the energy norm K projects onto what is left of X
+        K = np.eye(n - 1) - X @ np.linalg.solve(X.T @ X, X.T)
+        return np.linalg.norm(smooth @ K, 2)
+
+    assert norm(64, 0.5) == pytest.approx(0.248, abs=5e-4)
+    best = minimize_scalar(lambda w: norm(64, w), bounds=(0.4, 0.6), method="bounded")
+    assert (round(best.x, 3), round(best.fun, 3)) == (0.506, 0.241)
+    further = [
+        minimize_scalar(lambda w, n=n: norm(n, w), bounds=(0.4, 0.6), method="bounded").x - 0.5
+        for n in (16, 32, 64)
+    ]
+    assert further[0] > 1.8 * further[1] > 3.2 * further[2] > 0
+    says("two_grid_theory", "the best is $0.506$, with $0.241$, and it tends to one half")
+
+
+def test_the_polynomial_of_gmres_is_the_characteristic_polynomial_of_the_harmonic_matrix():
+    """Proposition 5 of the right polynomial for a cycle, with a root that is double too."""
+    rng = np.random.default_rng(3)
+    for A in (rng.standard_normal((9, 9)), np.kron(np.eye(3), np.diag([1.0, 2.0, 4.0]))):
+        r, m = rng.standard_normal(9), 2
+        V, H = [r / np.linalg.norm(r)], np.zeros((m + 1, m))
+        for j in range(m):
+            v = A @ V[j]
+            for i, q in enumerate(V):
+                H[i, j] = q @ v
+                v = v - H[i, j] * q
+            H[j + 1, j] = np.linalg.norm(v)
+            V.append(v / H[j + 1, j])
+        square, h, last = H[:m], H[m, m - 1], np.eye(m)[-1]
+        harmonic = square + h**2 * np.outer(np.linalg.solve(square.T, last), last)
+        coefficients = np.poly(harmonic) / np.linalg.det(-harmonic)
+        chi = sum(c * np.linalg.matrix_power(A, m - i) for i, c in enumerate(coefficients))
+        krylov = np.stack([A @ r, A @ A @ r], axis=1)
+        y, *_ = np.linalg.lstsq(krylov, r, rcond=None)
+        assert np.abs(chi @ r - (r - krylov @ y)).max() < 1e-9 * np.linalg.norm(r)

@@ -51,6 +51,13 @@ def test_spectra_distance_from_normal(measured):
     assert {f"{r['henrici']:.2f}" for r in small if r["epoch"] == 0} == {"0.61"}
     assert [f"{r['henrici']:.2f}" for r in small if r["epoch"] > 0] == ["0.69", "0.66"]
     says("spectra", "start at 0.61, as small random matrices do, and end at 0.69 and 0.66")
+    skeleton = [r["henrici"] for r in large if r["network"] == "skeleton" and r["level"] == 1]
+    assert [f"{x:.2f}" for x in skeleton] == ["0.68", "0.64"]
+    change = [
+        abs(a["henrici"] - b["henrici"]) for a, b in zip(large[::2], large[1::2], strict=True)
+    ]
+    assert max(change) == pytest.approx(abs(skeleton[0] - skeleton[1]))
+    says("spectra", "that of the skeleton's first level, from 0.68 to 0.64")
     last = measured["norm"][-1]
     assert (f"{last['radius']:.1f}", f"{last['norm']:.1f}") == ("4.7", "5.8")
     says("spectra", "the spectral radius is 4.7 after training and the norm 5.8")
@@ -68,12 +75,25 @@ def test_spectra_roots_go_in_and_eigenvalues_out(measured):
     distances = [abs(complex(row["real"], row["imag"])) for row in end]
     distances += [abs(float(x)) for row in end for x in row["reals"].split(", ")]
     assert f"{sum(distances) / len(distances):.1f}" == "1.2"
-    says("spectra", "they would be at a distance of 4.5. They are at 1.2")
+    says("spectra", "at a distance of 4.5. They are between 0.9 and 1.5, at 1.2 in the mean")
     assert [f"{row['mean']:.1f}" for row in measured["bulk"]] == ["1.4", "1.2", "1.3"]
     says("spectra", "is 1.4, 1.2 and 1.3 on the three levels")
     assert ends(measured["decay-g4"], "least", 2, -100) == ("3.85", "3.85")
     assert ends(measured["decay-g4"], "greatest", 2, -100) == ("3.85", "3.85")
     says("spectra", "all of g4's by the same 3.85 per cent of weight decay")
+
+
+def test_poly_mgnet_median_of_the_trained_skeleton(measured):
+    end = [f"{row['median']:.2f}" for row in measured["roots"] if row["epoch"] > 0]
+    says("poly_mgnet", f"Its median is {end[0]}, {end[1]} and {end[2]} on the three levels")
+
+
+def test_spectra_steps_enlarge_errors_apart_from_the_first(measured):
+    end = [row for row in measured["steps"] if row["when"] == "end"]
+    later = [r[k] for r in end if (r["level"], r["step"]) != (1, 1) for k in ("low", "high")]
+    percent = [int(100 * (x - 1) + 0.5) for x in (min(later), max(later))]
+    assert percent == [1, 28] or percent == [1, 29]
+    says("spectra", "a step of the trained network enlarges an error by 1 to 28 per cent")
 
 
 def test_spectra_smoothing_factors_and_gains(measured):

@@ -103,7 +103,7 @@ def test_a_recipe_is_the_best_rung(program):
         for rung in ("base", "orthogonal 0.03")
     )
     first, second = (b - a for a, b in zip(base, best, strict=True))
-    says("recipe", f"on which it gains {first:.2f} and {second:.2f} points")
+    says("recipe", f"on which it gains, as a whole, {first:.2f} and {second:.2f} points")
     says("recipe", f"the ground itself moves by {abs(base[0] - base[1]):.2f} points")
 
 
