@@ -442,9 +442,9 @@ def test_the_polynomial_of_gmres_is_the_characteristic_polynomial_of_the_harmoni
         V, H = [r / np.linalg.norm(r)], np.zeros((m + 1, m))
         for j in range(m):
             v = A @ V[j]
-            for i, q in enumerate(V):
-                H[i, j] = q @ v
-                v = v - H[i, j] * q
+            for i, basis in enumerate(V):
+                H[i, j] = basis @ v
+                v = v - H[i, j] * basis
             H[j + 1, j] = np.linalg.norm(v)
             V.append(v / H[j + 1, j])
         square, h, last = H[:m], H[m, m - 1], np.eye(m)[-1]
