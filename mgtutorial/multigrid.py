@@ -361,14 +361,17 @@ def cycle(levels, s, gamma=1):
     :math:`u \leftarrow u + P (u' - \Pi u)`, smooth again. On a linear problem
     this is the classical correction scheme, to rounding.
 
+    An F-cycle goes down twice as a W-cycle does, but the second time as a V-cycle: in `d`
+    dimensions it costs :math:`(1 - 2^{-d})^{-2}`, where a V-cycle costs :math:`(1 - 2^{-d})^{-1}`.
+
     Parameters
     ----------
     levels : sequence of Level
         From fine to coarse.
     s : State
         On the finest level.
-    gamma : int
-        1 for a V-cycle, 2 for a W-cycle.
+    gamma : int or "F"
+        1 for a V-cycle, 2 for a W-cycle, "F" for an F-cycle.
 
     Returns
     -------
@@ -392,8 +395,9 @@ def cycle(levels, s, gamma=1):
     if coarser:
         s, c = coarsen(fine, coarser[0], s)
         w = c
-        for _ in range(gamma if len(coarser) > 1 else 1):
-            w = cycle(coarser, w, gamma)
+        turns = ("F", 1) if gamma == "F" else (gamma,) * gamma
+        for turn in turns if len(coarser) > 1 else turns[:1]:
+            w = cycle(coarser, w, turn)
         # Without Pi the coarse level started from zero: w.u is the correction itself.
         e = fine.P(w.u - c.u if fine.Pi is not None and fine.difference else w.u)
         s = changed(s, fine.add(s.u, e), e)

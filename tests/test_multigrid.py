@@ -312,3 +312,48 @@ def test_a_level_may_add_corrections_in_its_own_way():
     own = [replace(levels[0], add=add), levels[1]]
     np.testing.assert_array_equal(cycle(own, s).u, cycle(levels, s).u)
     assert len(seen) == 1
+
+
+def dense_cycle(operators, smoothers, down, gamma):
+    """The error propagation by matrices: F goes down as F and then as V."""
+    (A, *coarser), (B, *others) = operators, smoothers
+    S = np.eye(len(A)) - B @ A
+    if not coarser:
+        return S @ S
+    turns = {"F": ["F", 1]}.get(gamma) or [gamma] * gamma
+    below = np.eye(len(coarser[0]))
+    for turn in turns if len(coarser) > 1 else turns[:1]:
+        below = dense_cycle(coarser, others, down[1:], turn) @ below
+    R, solve = down[0], (np.eye(len(below)) - below) @ np.linalg.inv(coarser[0])
+    return S @ (np.eye(len(A)) - R.T @ solve @ R @ A) @ S
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6), st.sampled_from([1, 2, 3, "F"]))
+def test_a_cycle_on_four_levels_propagates_the_error_as_its_matrices_do(seed, gamma):
+    operators, smoothers, down, rng = problem(seed, (12, 6, 3, 2))
+    E = dense_cycle(operators, smoothers, down, gamma)
+    e = rng.standard_normal(12)
+    levels = levels_of(operators, smoothers, down, nu=1)
+    got = cycle(levels, State(e, np.zeros(12)), gamma).u
+    np.testing.assert_allclose(got, E @ e, rtol=0, atol=1e-9 * max(1, np.abs(E).max()))
+
+
+@pytest.mark.parametrize(
+    "gamma, visits", [(1, [1, 1, 1, 1, 1]), (2, [1, 2, 4, 8, 8]), ("F", [1, 2, 3, 4, 4])]
+)
+def test_how_often_a_level_is_visited(gamma, visits):
+    """Twice on the way to each level but the coarsest, of which one solve is enough."""
+    found = [0] * 5
+
+    def seen(i):
+        def step(s):
+            found[i] += 1
+            return s
+
+        return step
+
+    same = matrix(np.eye(2))
+    levels = [Level(same, pre=[seen(i)], R=same, Pi=same, P=same) for i in range(5)]
+    cycle(levels, start(np.ones(2)), gamma)
+    assert found == visits

@@ -193,8 +193,8 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
         below 1.
     max_cycles : int
         From 0 on.
-    gamma : int
-        1 for V-cycles, 2 for W-cycles.
+    gamma : int or "F"
+        1 for V-cycles, 2 for W-cycles, "F" for F-cycles.
     norm : callable, optional
         Of residuals; the 2-norm (of a batch: of all its entries together) by default.
 
@@ -294,8 +294,8 @@ def convergence_factor(levels, u, cycles=60, gamma=1, project=None):
         An error to start from, best a random one.
     cycles : int
         60 are enough for three digits where the second eigenvalue is not too close.
-    gamma : int
-        1 for V-cycles, 2 for W-cycles.
+    gamma : int or "F"
+        1 for V-cycles, 2 for W-cycles, "F" for F-cycles.
     project : callable, optional
         Removes from `u` what no cycle changes: the mean, for a periodic problem.
 
@@ -346,7 +346,8 @@ def _check(levels, tol, max_cycles, gamma):
     if isinstance(tol, bool) or not isinstance(tol, numbers.Real) or not 0 <= tol < 1:
         raise InvalidValue(f"tol = {tol!r}: give a number from 0 on, below 1.")
     whole("max_cycles", max_cycles, 0)
-    whole("gamma", gamma, 1)
+    if gamma != "F":
+        whole("gamma", gamma, 1)
 
 
 def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None):
@@ -364,8 +365,8 @@ def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None
         The right-hand side on the finest level. The coarser ones get ``f' = restrict(f)``.
     cycles : int
         Cycles on each level.
-    gamma : int
-        1 for V-cycles, 2 for W-cycles.
+    gamma : int or "F"
+        1 for V-cycles, 2 for W-cycles, "F" for F-cycles.
     restrict, interpolate : callable, optional
         For right-hand sides and for approximations; each level's `R` and `P` by default.
         Approximations deserve a better interpolation than corrections do:
