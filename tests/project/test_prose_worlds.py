@@ -281,3 +281,20 @@ def test_worlds_table_of_times():
     many = [row["median"] for row in ways["128 images, eager"]]
     says("mgic_worlds", f"gets through {many[3] / many[0]:.2f} times as many images a second")
     says("mgic_worlds", f"and {many[2] / many[0]:.2f} times as many with GhostNet")
+
+
+def test_names_of_the_networks_of_the_other_reading():
+    page = (ROOT / "book/mgic.md").read_text(encoding="utf-8")
+    table = page.split(":name: tab-mgic-counts\n")[1].split("```")[0]
+    rows = [r.split("\n  - ") for r in table.strip().split("* - ")[2:]]
+    other = {r[0].strip(): int(r[3].split()[0].replace(",", "")) for r in rows}
+    names = {"ResNet-50, $g_s = 16$": "mgic-resnet50-g16", "ResNet-50, $g_s = 64$":
+             "mgic-resnet50-g64", "ResNet-50, $g_s = 32$": "mgic-resnet50-code-g32"}  # fmt: skip
+    names |= {f"MobileNetV3, {w}": f"mgic-mobilenetv3-{w}-even" for w in ("0.6", "1.0", "1.2")}
+    names |= {
+        f"ResNet-56, $s_c = {c}$, $g_s = {g}$": f"mgic-resnet56-c{c}-g{g}"
+        for c, g in ((64, 16), (32, 16), (16, 32), (16, 16), (16, 8), (16, 4))
+    }
+    assert {k: count_weights(models.named(v)) for k, v in names.items()} == {
+        k: other[k] for k in names
+    }
