@@ -152,7 +152,7 @@ def claims():
     >>> claims()[0].contrast, claims()[0].low
     (((1, 'mgnet-20'), (-1, 'resnet20')), -0.5)
 
-    Book: claims
+    Book: claims, claims-experiment
     """
     return tuple(
         Claim(
@@ -186,7 +186,7 @@ def effects(runs, of=None):
     list of Effect
         In the order of the claims; of one claim the longest training first.
 
-    Book: claims
+    Book: claims, claims-made
     """
     of = claims() if of is None else of
     confidence = 1 - (1 - CONFIDENCE) / len(of)

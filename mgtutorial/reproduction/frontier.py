@@ -46,7 +46,7 @@ def rows(runs, costs=None):
         The longest budget first, and the most weights first in it. ``on_front`` names the costs
         for which no other network of the budget is as cheap and as accurate in the mean.
 
-    Book: frontier
+    Book: frontier, frontier-table
     """
     costs = measured_costs() if costs is None else costs
     found = []

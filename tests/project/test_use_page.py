@@ -68,9 +68,16 @@ def test_what_is_said_about_choosing():
         name: {r.name: r.accuracy for r in published_rows(f"mgiad-table3-{name}")}
         for name in ("cifar100", "tiny-imagenet", "imagenet")
     }
-    gains = [rows["mgiad-lam1-c64-g64"] - rows["mgiad-lam1-c64-g8"] for rows in printed.values()]
-    assert 2 < gains[0] < gains[1] < gains[2]
-    says("use", "hardly anything on CIFAR-10, much on CIFAR-100, more on ImageNet")
+    cifar100, tiny, imagenet = (
+        [rows[f"mgiad-lam{lam}-c64-g64"] - rows[f"mgiad-lam{lam}-c64-g8"] for lam in (1, 2, 3)]
+        for rows in printed.values()
+    )
+    assert 2 < min(cifar100 + tiny) and max(cifar100 + tiny) < 4.2
+    assert 6 < min(imagenet) and max(imagenet) < 7.4
+    says("use", "brings 2 to 4 points on CIFAR-100 and Tiny ImageNet", "and 6 to 7 on ImageNet")
+    small = {r.name: r.accuracy for r in published_rows("mgiad-table1")}
+    gain = small["mgiad-lam3-c64-g8"] - small["mgiad-lam3-c64-g4"]
+    says("use", f"From 4 to 8 it brings {gain:.1f} on CIFAR-10")
     for rows in printed.values():
         assert max(rows, key=rows.get) == "mgiad-lam3-c64-g64"
     says("use", "on CIFAR-100, Tiny ImageNet and ImageNet its widest MGiaD")
