@@ -68,3 +68,56 @@ def test_frontier_exercise_on_quotients():
 def test_the_pages_show_what_the_tables_have():
     assert {row["claim"] for row in table("claims")["effects"]}
     assert {row["network"] for row in table("frontier")}
+
+
+def of_demo(name):
+    """The rows of the budget that the pages' words are about."""
+    rows = table(name) if name == "frontier" else table(name)["effects"]
+    return [r for r in rows if (r["budget"], r["epochs"]) == ("demo", 3)]
+
+
+def test_claims_what_came_out():
+    found = {r["claim"]: r for r in of_demo("claims")}
+    assert {r["seeds"] for r in found.values()} == {5}
+    decided = {k for k, r in found.items() if r["verdict"] != claims.UNDECIDED}
+    assert decided == {"polynomial"} and len(found) == 4
+    lost = found["polynomial"]
+    assert lost["verdict"] == claims.NOT_SUPPORTED
+    says("claims", f"has cost MGiaD {-lost['effect']:.1f} points", "One claim of four is decided")
+    for name, row in found.items():
+        if name == "polynomial":
+            continue
+        reached = max(abs(row["effect"] - row["half_width"]), row["effect"] + row["half_width"])
+        assert abs(row["effect"]) < 0.25 and 0.5 < reached < 1.25
+        # half as wide with ten seeds, if the deviation stays: the side that is claimed is decided
+        half = row["half_width"] * factor(10, FAMILY) / factor(5, FAMILY)
+        assert half < 0.5
+    assert found["sharing"]["effect"] > 0 > found["first guess"]["effect"]
+    means = [m for r in found.values() for m in r["means"]]
+    assert round(max(means)) == 84
+    short = [r for r in table("frontier") if r["budget"] == "short"]
+    assert (
+        round(min(r["accuracy"] for r in short)) == round(max(r["accuracy"] for r in short)) == 93
+    )
+    says("claims", "84 per cent and not 93")
+
+
+def test_frontier_what_the_figure_shows_and_what_to_take():
+    rows = {r["network"]: r for r in of_demo("frontier")}
+    assert len(rows) == 6 and {r["seeds"] for r in rows.values()} == {5}
+    others = [r for n, r in rows.items() if n != "poly-mgiad-20-g4"]
+    accuracies = [r["accuracy"] for r in others]
+    assert max(accuracies) - min(accuracies) < 0.5
+    low = max(r["accuracy"] - r["half_width"] for r in others)
+    assert all(r["accuracy"] + r["half_width"] > low for r in others)
+    assert round(min(r["weights"] for r in others), -3) == 28_000
+    says("frontier", "the front between 28 and 270 thousand weights is flat here")
+    small, mgnet, resnet = (rows[n] for n in ("mgiad-20-g4", "mgnet-20", "resnet20"))
+    assert small["weights"] / mgnet["weights"] == pytest.approx(0.27, abs=0.01)
+    assert small["macs"] / mgnet["macs"] == pytest.approx(0.36, abs=0.01)
+    assert small["step"] / mgnet["step"] == pytest.approx(0.73, abs=0.02)
+    assert min(rows.values(), key=lambda r: r["memory"]) is resnet
+    fast = {r["network"]: r for r in table("frontier") if r["budget"] == "fast"}
+    gain = fast["mgnet-20"]["accuracy"] - fast["mgiad-20-g4"]["accuracy"]
+    assert {fast[n]["seeds"] for n in ("mgnet-20", "mgiad-20-g4")} == {3}
+    says("frontier", f"{gain:.1f} points in favour of MgNet-20, three runs each")
