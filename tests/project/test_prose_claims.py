@@ -84,6 +84,7 @@ def test_claims_what_came_out():
     lost = found["polynomial"]
     assert lost["verdict"] == claims.NOT_SUPPORTED
     says("claims", f"has cost MGiaD {-lost['effect']:.1f} points", "One claim of four is decided")
+    says("mgiad", f"it ends {-lost['effect']:.1f} points below MGiaD")
     for name, row in found.items():
         if name == "polynomial":
             continue
