@@ -207,25 +207,30 @@ def _effect(claim, budget, runs, confidence):
 
 
 def summary(runs):
-    """Return the effects as plain data, and the claims that no pair of runs is about.
+    """Return the effects, and all claims with whether they have some, as plain data.
 
     Examples
     --------
     >>> none = summary([])
-    >>> none["effects"], len(none["waiting"]) == none["claims"]
-    ([], True)
+    >>> none["effects"], {row["runs"] for row in none["claims"]}
+    ([], {'none yet'})
     """
     found = effects(runs)
-    decided = {effect.claim.name for effect in found}
+    seeds = {}
+    for effect in found:
+        seeds[effect.claim.name] = max(seeds.get(effect.claim.name, 0), len(effect.seeds))
+    said = {name: f"up to {n} seeds" if n > 1 else "one seed" for name, n in seeds.items()}
     return {
-        "claims": len(claims()),
         "effects": [_row(effect) for effect in found],
-        "waiting": [_about(claim) for claim in claims() if claim.name not in decided],
+        "claims": [
+            _about(claim) | {"runs": said.get(claim.name, "none yet")} for claim in claims()
+        ],
     }
 
 
 def _about(claim):
-    source = f"[this book]({claim.place})" if claim.paper == "this book" else claim.place
+    own = claim.paper == "this book"
+    source = f"[this book]({claim.place})" if own else f"{claim.paper}, {claim.place}"
     signs = {1: "+", -1: "−"}
     first, *others = claim.contrast
     contrast = " ".join([f"`{first[1]}`", *(f"{signs[s]} `{n}`" for s, n in others)])
@@ -233,8 +238,7 @@ def _about(claim):
     ends += [f"at most {claim.high:g}"] * (claim.high < math.inf)
     return {
         "claim": claim.name,
-        "paper": claim.paper,
-        "place": source,
+        "source": source,
         "says": claim.says,
         "contrast": contrast,
         "range": (" or " if claim.low > claim.high else " and ").join(ends),
@@ -264,10 +268,10 @@ def _row(effect):
 
 def written(runs):
     """Return ``results/claims.json`` as text: what :func:`summary` says, a row a line."""
-    found = summary(runs)
     lists = (
-        f'"{name}": [\n  ' + ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        f'"{name}": [\n  '
+        + ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in rows)
         + "\n ]"
-        for name, rows in found.items() if isinstance(rows, list)
-    )  # fmt: skip
-    return f'{{\n "claims": {found["claims"]},\n ' + ",\n ".join(lists) + "\n}\n"
+        for name, rows in summary(runs).items()
+    )
+    return "{\n " + ",\n ".join(lists) + "\n}\n"
