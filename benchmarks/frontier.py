@@ -9,7 +9,7 @@ import torch
 from mgtutorial.data import info
 from mgtutorial.models import activations_in_training, counting
 from mgtutorial.reproduction.budgets import written_network
-from mgtutorial.reproduction.frontier import NETWORKS
+from mgtutorial.reproduction.frontier import DATA, NETWORKS
 
 from .networks import CHANNELS, CLASSES, SIZE, forward, step
 from .side_by_side import alternate
@@ -17,12 +17,12 @@ from .side_by_side import alternate
 
 def measure(batch=128, repeat=5, names=NETWORKS):
     torch.manual_seed(0)
-    nets = {name: written_network(name, info("fashion-mnist")).build() for name in names}
+    nets = {name: written_network(name, info(DATA)).build() for name in names}
     x, labels = torch.randn(batch, CHANNELS, SIZE, SIZE), torch.arange(batch) % CLASSES
     facts = {}
     for name, net in nets.items():
         with torch.device("meta"):
-            without_values = written_network(name, info("fashion-mnist")).build()
+            without_values = written_network(name, info(DATA)).build()
         facts[name] = {
             "weights": counting.count_weights(net),
             "macs": counting.count_macs(net, SIZE, CHANNELS),

@@ -70,7 +70,7 @@ def bare(config):
 
 
 def written_network(text, info):
-    """Return the bare config of a network as plans write it, on a data set.
+    """Return the config of a network as plans write it, for a data set.
 
     Parameters
     ----------
@@ -87,8 +87,9 @@ def written_network(text, info):
     Examples
     --------
     >>> from mgtutorial.data import info
-    >>> written_network("mgnet-20 group_size=16", info("cifar10")).group_size
-    16
+    >>> config = written_network("mgnet-20 group_size=16", info("cifar10"))
+    >>> config.group_size, config.in_channels, bare(config).in_channels
+    (16, 3, 1)
     """
     name, *changes = text.split()
-    return bare(registry.changed(registry.named(name, data=info), " ".join(changes)))
+    return registry.changed(registry.named(name, data=info), " ".join(changes))

@@ -69,10 +69,9 @@ class Claim(NamedTuple):
     remark: str
 
     def networks(self, data):
-        """Return the configs of the contrast on a data set, in its order."""
-        return [
-            budgets.written_network(network, catalogue.info(data)) for _, network in self.contrast
-        ]
+        """Return the bare configs of the contrast on a data set, in its order."""
+        info = catalogue.info(data)
+        return [budgets.bare(budgets.written_network(name, info)) for _, name in self.contrast]
 
 
 class Effect(NamedTuple):

@@ -132,3 +132,13 @@ def test_a_layer_whose_last_norms_have_the_scale_zero_learns_only_with_a_bias():
         own = [p for p in layer.parameters() if p.grad is not None and p.grad.abs().max() > 0]
         assert len(own) == learning
         assert (out - f).abs().max() <= moves
+
+
+def test_restrictions_without_a_zero_weight_may_still_cancel():
+    """After Proposition 2 of MGIC: groups of four, widths 16, 8 and 4."""
+    first, second = (torch.zeros(c // 2, c) for c in (16, 8))
+    for R, rows in ((first, [1.0, 1, 1, 1]), (second, [1.0, -1, 1, -1])):
+        for group in range(R.shape[1] // 4):
+            R[2 * group : 2 * group + 2, 4 * group : 4 * group + 4] = torch.tensor(rows)
+    assert (second @ first == 0).all() and (first @ torch.ones(16) != 0).all()
+    assert ((second.abs() @ first > 0).sum(1) == 8).all()  # positive ones reach their block

@@ -38,6 +38,12 @@ def test_one_network_alone_and_runs_for_a_choice_make_no_row():
     assert frontier.rows([run("mgnet-20", 90), run("resnet20", 90, budget="short")], {}) == []
 
 
+def test_costs_that_were_measured_on_other_images_are_not_given():
+    runs = [run(name, 90, data="cifar10") for name in ("mgnet-20", "resnet20")]
+    made = frontier.rows(runs, {"mgnet-20": {"step": 2.0, "memory": 7.0}})
+    assert len(made) == 2 and not any("step" in row or "memory" in row for row in made)
+
+
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=6))
 def test_the_front_is_what_nothing_dominates(pairs):
     rows = [{"weights": w, "accuracy": a} for w, a in pairs]
