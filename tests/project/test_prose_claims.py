@@ -8,6 +8,7 @@ from scipy.special import stdtrit
 
 from mgtutorial.models import count_weights, named
 from mgtutorial.reproduction import claims
+from mgtutorial.training import records
 
 from .prose import ROOT, says
 
@@ -109,6 +110,20 @@ def test_claims_what_came_out():
         round(min(r["accuracy"] for r in short)) == round(max(r["accuracy"] for r in short)) == 93
     )
     says("claims", "84 per cent and not 93")
+
+
+def test_claims_that_were_run_again_fall_inside_their_intervals():
+    """Other seeds, recorded apart from the runs of the tables."""
+    again = claims.effects(records.read(ROOT / "results/runs_again"))
+    first = {r["claim"]: r for r in of_demo("claims")}
+    for effect in again:
+        row = first[effect.claim.name]
+        assert len(effect.seeds) == 3 and min(effect.seeds) >= row["seeds"]
+        assert abs(effect.interval.mean - row["effect"]) < row["half_width"]
+    means = {e.claim.name: e.interval.mean for e in again}
+    assert means.keys() == {"polynomial", "sharing"}
+    says("claims", f"three other seeds: ${means['polynomial']:.1f}$, inside the interval")
+    says("claims", f"in the same way, has ${means['sharing']:.1f}$, inside its own")
 
 
 def test_frontier_what_the_figure_shows_and_what_to_take():
