@@ -3,13 +3,14 @@
 import csv
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from .. import _paths
 from ..models import registry
 from ..training import records
 from . import published
+from .budgets import bare
 from .papers.printed_table import FOLDER
 
 # How a network is called in a text. The first that fits at a place counts.
@@ -213,12 +214,12 @@ def _parameters(line, model):
 
 def _recorded(runs):
     """The last epoch of each run, and the mean of runs that differ in their seeds alone."""
-    names = {_bare(config): name for name, config in registry.CONFIGS.items()}
+    names = {bare(config): name for name, config in registry.CONFIGS.items()}
     groups = defaultdict(list)
     for run in runs:
         if run.metric.name != "accuracy" or run.budget == "smoke":
             continue
-        if name := names.get(_bare(run.config.model)):  # others have no row in any table
+        if name := names.get(bare(run.config.model)):  # others have no row in any table
             kind = {"test": "test", "val": "validation"}[run.metric.split]
             same = (name, run.config.data, kind, run.budget, run.epochs, run.config.lr)
             groups[same].append(run.metric.value)
@@ -229,10 +230,6 @@ def _recorded(runs):
         for value in {*values, sum(values) / len(values)}:
             percent = Decimal(str(round(100 * value, 6)))
             yield Fact(parts[1], data, parameters, kind, "recorded", percent)
-
-
-def _bare(config):
-    return replace(config, in_channels=1, num_classes=10)
 
 
 def counts(runs):
