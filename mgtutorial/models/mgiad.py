@@ -7,7 +7,8 @@ next, and the coarsest couples all of its channels. So one algorithm runs inside
 :func:`mgtutorial.multigrid.backslash` in resolution.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 from torch import nn
@@ -50,6 +51,11 @@ class MGiaDConfig(NetworkConfig):
     eta_pre, eta_post : int
         Smoothing steps before (at least 1) and after (at least 0) the coarser channel level; the
         coarsest runs both. All share one :math:`\hat A` and one :math:`\hat B`.
+    gamma : int
+        Cycles on the next channel level for each one on this level, at least 1: 1 for a V-cycle,
+        2 for a W-cycle. As in :func:`mgtutorial.multigrid.cycle` the coarsest level is visited
+        once for each visit of the one before. Visits share the operators and the transfers; the
+        norms are each one's own, for their statistics differ.
     correction : {"printed", "fas"}
         With :math:`\hat u` the features of the coarser channel level after its cycle: add
         :math:`\hat P \hat u`, as the paper prints it, or
@@ -98,11 +104,12 @@ class MGiaDConfig(NetworkConfig):
     stem: str = "3x3"
     norm: str = "batch"
     activation: str = "relu"
+    gamma: int = field(default=1, metadata={"later": True})
 
     def __post_init__(self):
         super().__post_init__()
         object.__setattr__(self, "channels", mgnet.check_widths("channels", self.channels))
-        self.check_whole(1, "lam", "coarsest", "group_size", "eta_pre")
+        self.check_whole(1, "lam", "coarsest", "group_size", "eta_pre", "gamma")
         self.check_whole(0, "eta_post")
         self.check_images("stem", "norm", "activation")
         choose("correction", self.correction, ("printed", "fas"))
@@ -197,6 +204,8 @@ def _transfer(convolution, c, normed, config):
 class ChannelLevel(LevelModule):
     """The operators of one channel level, grouped; without a next one, fully coupled.
 
+    It is one visit of that level: `again` has the others of a cycle, with norms of their own.
+
     Parameters
     ----------
     c : int
@@ -204,6 +213,10 @@ class ChannelLevel(LevelModule):
     c_next : int or None
         Those of the next channel level, ``c / 2``; None on the coarsest.
     config : MGiaDConfig
+    visits : int
+        Of the level, in one cycle.
+    first : ChannelLevel, optional
+        Another visit, whose operators and transfers this one shares.
 
     Examples
     --------
@@ -214,23 +227,32 @@ class ChannelLevel(LevelModule):
     Book: mgiad, eq-mgiad-transfers
     """
 
-    def __init__(self, c, c_next, config):
+    def __init__(self, c, c_next, config, visits=1, first=None):
         super().__init__()
         groups = c // config.group_size if c_next else 1
-        self.A = blocks.conv(c, c, groups=groups)
-        self._add_smoothing(c, groups, config)
+        self.A = first.A if first else blocks.conv(c, c, groups=groups)
+        self._add_smoothing(c, groups, config, first)
         self.eta_pre, self.difference = config.eta_pre, config.correction == "fas"
         self.R = self.Pi = self.P = None
         if c_next:  # two channels to one, and one to two; no pixel meets another
             normed = config.transfer_norms == "all"
-            pair = {"kernel": 1, "groups": c_next}
-            self.R = _transfer(blocks.conv(c, c_next, **pair), c_next, normed, config)
-            self.Pi = _transfer(blocks.conv(c, c_next, **pair), c_next, normed, config)
-            self.P = _transfer(blocks.conv(c_next, c, **pair), c, True, config)
+            self.R = self._pairing("R", c, c_next, normed, config, first)
+            self.Pi = self._pairing("Pi", c, c_next, normed, config, first)
+            self.P = self._pairing("P", c_next, c, True, config, first)
+        others = (type(self)(c, c_next, config, first=self) for _ in range(visits - 1))
+        self.again = nn.ModuleList(others)
+
+    def _pairing(self, name, c, c_to, normed, config, first):
+        if first:
+            theirs = getattr(first, name)
+            convolution = theirs[0] if normed else theirs
+        else:
+            convolution = blocks.conv(c, c_to, kernel=1, groups=min(c, c_to))
+        return _transfer(convolution, c_to, normed, config)
 
     # What Poly-MGiaD, which has no B, does otherwise.
-    def _add_smoothing(self, c, groups, config):
-        shared = blocks.conv(c, c, groups=groups)
+    def _add_smoothing(self, c, groups, config, first):
+        shared = first.smoothers[0].B if first else blocks.conv(c, c, groups=groups)
         self.smoothers = nn.ModuleList(
             mgnet.Smoother(shared, c, config) for _ in range(config.eta_pre + config.eta_post)
         )
@@ -274,15 +296,29 @@ class ResolutionLevel(LevelModule):
 
     def __init__(self, widths, c_next, config):
         super().__init__()
+        self.gamma, deepest = config.gamma, max(len(widths) - 2, 0)
         self.channel_levels = nn.ModuleList(
-            self.channel_level(c, c_coarse, config) for c, c_coarse in pairwise((*widths, None))
+            self.channel_level(c, c_coarse, config, visits=config.gamma ** min(k, deepest))
+            for k, (c, c_coarse) in enumerate(pairwise((*widths, None)))
         )
         self.R = _resolution_transfer(widths[0], c_next, config) if c_next else None
         self.Pi = _resolution_transfer(widths[0], c_next, config) if c_next else None
 
     def sic(self, s):
         """The cycle in channels: from a state to a state, as every smoothing step."""
-        return multigrid.cycle([m.called() for m in self.channel_levels], s)
+        return self._cycle(0, 0)(s)
+
+    def _cycle(self, k, visit):
+        """A cycle from channel level `k` on, as a step; each `visit` of a level has its norms."""
+        first = self.channel_levels[k]
+        here = [first, *first.again][visit].called()
+        coarser = self.channel_levels[k + 1 :]
+        if not coarser:
+            return partial(multigrid.cycle, [here])
+        turns = self.gamma if len(coarser) > 1 else 1
+        cycles = [self._cycle(k + 1, turns * visit + turn) for turn in range(turns)]
+        below = multigrid.Level(coarser[0].A, cycles, linear=True)
+        return partial(multigrid.cycle, [here, below])
 
     def level(self):
         # The A of a level is that of its finest channel level, so both have the same residual.

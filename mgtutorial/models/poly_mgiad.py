@@ -72,8 +72,8 @@ class ChannelLevel(PolynomialLevel, mgiad.ChannelLevel):
 
     Parameters
     ----------
-    c, c_next, config
-        As :class:`mgtutorial.models.mgiad.ChannelLevel`.
+    c, c_next, config, visits, first
+        As :class:`mgtutorial.models.mgiad.ChannelLevel`; the numbers are shared, too.
 
     Examples
     --------
@@ -84,8 +84,10 @@ class ChannelLevel(PolynomialLevel, mgiad.ChannelLevel):
     Book: mgiad, mgiad-polynomials
     """
 
-    def _add_smoothing(self, c, groups, config):
+    def _add_smoothing(self, c, groups, config, first):
         self.steps = config.modules(c)
+        for mine, theirs in zip(self.steps, first.steps if first else (), strict=bool(first)):
+            mine.numbers = theirs.numbers
 
     def _steps(self):
         return [step(self.A) for step in self.steps]

@@ -13,7 +13,7 @@ from .mgiad import MGiaDConfig, ResolutionLevel
 
 
 class SiC(nn.Module):
-    r"""Smoothing in channels, as a layer: a V-cycle over channel levels for :math:`A u = f`.
+    r"""Smoothing in channels, as a layer: a cycle over channel levels for :math:`A u = f`.
 
     It couples `c` channels at about :math:`g_s c` weights a pixel of the stencil, where a
     convolution takes :math:`c^2`.
@@ -22,7 +22,7 @@ class SiC(nn.Module):
     ----------
     c : int
         Channels of ``f`` and of ``u``.
-    coarsest, group_size, eta_pre, eta_post, correction, norm, activation
+    coarsest, group_size, eta_pre, eta_post, gamma, correction, norm, activation
         As in :class:`~mgtutorial.models.MGiaDConfig`; but `correction` is ``"fas"`` unless
         something else is asked for, and `coarsest` at most 64.
     transfer_norms : bool

@@ -13,6 +13,7 @@ KINDS = {
     "mgnet-dense": models.MgNetConfig((8, 8), transfers="dense"),
     "mgiad": models.MGiaDConfig((8, 16), coarsest=4, group_size=2),
     "mgiad-fas": models.MGiaDConfig((8, 16), coarsest=4, group_size=2, correction="fas"),
+    "mgiad-w": models.MGiaDConfig((8, 16), coarsest=2, group_size=2, gamma=2),
     "poly-mgnet-q2": models.PolyMgNetConfig((8, 16)),
     "poly-mgnet-g6": models.PolyMgNetConfig((8, 16), "g6"),
     "poly-mgnet-p3": models.PolyMgNetConfig((8, 16), ("p3",)),

@@ -40,14 +40,15 @@ def mgiad(x, state, config, training):
     def A(v, l, k=0):
         return apply(f"levels.{l}.channel_levels.{k}.A.weight", v, l, k)
 
-    def smooth(f, u, l, k, i):
-        step = f"levels.{l}.channel_levels.{k}.smoothers.{i}"
-        r = s(norm(f - A(u, l, k), f"{step}.norm_in"))
-        return u + s(norm(apply(f"{step}.B.weight", r, l, k), f"{step}.norm_out"))
+    def smooth(f, u, l, k, i, at):
+        r = s(norm(f - A(u, l, k), f"{at}.smoothers.{i}.norm_in"))
+        return u + s(
+            norm(apply(f"{at}.smoothers.{i}.B.weight", r, l, k), f"{at}.smoothers.{i}.norm_out")
+        )
 
-    def polynomial_step(f, u, l, k, i):
+    def polynomial_step(f, u, l, k, i, at):
         kind, placement, residual = config.each_step()[i]
-        step = f"levels.{l}.channel_levels.{k}.steps.{i}"
+        step = f"{at}.steps.{i}"
         r = f - A(u, l, k)
         if residual != "plain":
             r = norm(r, f"{step}.residual.0")
@@ -66,20 +67,26 @@ def mgiad(x, state, config, training):
     if hasattr(config, "steps"):
         smooth = polynomial_step
 
-    def sic(f, u, l, k):
-        """Algorithm 2."""
+    def sic(f, u, l, k, visit=0):
+        """Algorithm 2, and gamma cycles on the next level, where the paper has one.
+
+        The n-th visit of a level in a cycle has norms of its own.
+        """
         at, K = f"levels.{l}.channel_levels.{k}", len(widths(l))
+        at += f".again.{visit - 1}" if visit else ""
         for i in range(config.eta_pre):
-            u = smooth(f, u, l, k, i)
+            u = smooth(f, u, l, k, i, at)
         if k + 1 < K:
             groups, normed = widths(l)[k + 1], config.transfer_norms == "all"
             v = transfer(u, f"{at}.Pi", normed, groups=groups)
             g = transfer(f - A(u, l, k), f"{at}.R", normed, groups=groups) + A(v, l, k + 1)
-            w = sic(g, v, l, k + 1)
+            w, gamma = v, config.gamma if k + 2 < K else 1
+            for j in range(gamma):
+                w = sic(g, w, l, k + 1, gamma * visit + j)
             e = w if config.correction == "printed" else w - v
             u = u + transfer(e, f"{at}.P", True, groups=groups)
         for i in range(config.eta_post):
-            u = smooth(f, u, l, k, config.eta_pre + i)
+            u = smooth(f, u, l, k, config.eta_pre + i, at)
         return u
 
     f = s(norm(F.conv2d(x, state["stem.0.weight"], padding=1), "stem.1"))

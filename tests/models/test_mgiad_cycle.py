@@ -13,7 +13,8 @@ from mgtutorial.models import MGiaDConfig
 from mgtutorial.models.counting import count_macs, count_weights
 from mgtutorial.models.mgiad import ResolutionLevel
 
-from .test_mgiad import TINY
+from ..project.prose import says
+from .test_mgiad import TINY, hold
 
 
 def linear_sic(widths, correction, seed=0, eta_pre=1, eta_post=1):
@@ -89,6 +90,21 @@ def test_linear_sic_is_the_two_level_operator_of_dense_matrices(eta_pre, eta_pos
     after = sic.run(sic.A(solution), u)
     expected = solution.numpy().ravel() - E @ (solution - u).numpy().ravel()
     assert relative(after.numpy().ravel(), expected) < 1e-12
+
+
+def test_how_the_steps_are_divided_leaves_the_eigenvalues_of_two_levels_alone():
+    """Corollary 8: the spectrum of E, by applying the cycle to all unit errors."""
+    c, spectra, norms = 8, [], []
+    for etas in ((2, 1), (1, 2), (3, 0)):
+        sic = linear_sic((c, c // 2), "fas", 0, *etas)
+        E = dense(lambda e, run=sic.run: run(torch.zeros_like(e), e), c)
+        spectra.append(np.linalg.eigvals(E))
+        norms.append(np.linalg.norm(E, 2))
+    radii = [np.abs(s).max() for s in spectra]
+    np.testing.assert_allclose(radii, radii[0], rtol=1e-10)
+    traces = [[(s**p).sum().real for p in (1, 2, 3)] for s in spectra]
+    np.testing.assert_allclose(traces, traces[:1] * 3, rtol=1e-10)
+    assert max(norms) / min(norms) > 1.001  # where they differ is the norm
 
 
 @pytest.mark.parametrize("widths", [(8, 4), (16, 8, 4)])
@@ -179,3 +195,89 @@ def test_without_pi_the_network_of_fas_is_cheaper():
     halved = [widths[:-1] for widths in net.config.channel_widths]
     spent = sum(n * sum(c) for n, c in zip(pixels, halved, strict=True))
     assert count_macs(net, 32) == 425_372_160 - spent
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("correction", ["printed", "fas"])
+@pytest.mark.parametrize(("gamma", "norms"), [(2, "none"), (2, "all"), (3, "resolution")])
+def test_a_w_cycle_in_channels_equals_the_literal_algorithm(gamma, norms, correction, training):
+    # 16 channels have the levels 16, 8, 4, 2: with gamma = 2 they are visited 1, 2, 4, 4 times
+    torch.manual_seed(3)
+    config = MGiaDConfig(channels=(4, 16), coarsest=2, group_size=2, gamma=gamma)
+    config = replace(config, correction=correction, transfer_norms=norms)
+    assert config.channel_widths == ((4, 2), (16, 8, 4, 2))
+    visits = [1 + len(m.again) for m in config.build().levels[1].channel_levels]
+    assert visits == [1, gamma, gamma**2, gamma**2]
+    hold(config, torch.randn(4, 3, 9, 9, dtype=torch.float64), training)
+
+
+def test_a_linear_w_cycle_in_channels_is_the_one_of_the_algebra():
+    torch.manual_seed(1)
+    config = MGiaDConfig((16,), coarsest=2, group_size=2, gamma=2, norm="none", activation="none")
+    config = replace(config, correction="fas")
+    level = config.build().double().levels[0]
+    levels = [m.level() for m in level.channel_levels]
+    f, u = torch.randn(2, 3, 16, 5, 5, dtype=torch.float64).unbind()
+    with torch.no_grad():
+        for gamma, equal in ((2, True), (1, False)):
+            theirs = multigrid.cycle(levels, multigrid.start(f, u, linear=True), gamma)
+            ours = level.sic(multigrid.start(f, u, linear=True))
+            assert torch.allclose(ours.u, theirs.u, rtol=0, atol=1e-12) is equal
+
+
+def visits(widths, gamma):
+    """How often a cycle comes to each of its channel levels."""
+    return [gamma ** min(k, max(len(widths) - 2, 0)) for k in range(len(widths))]
+
+
+@pytest.mark.parametrize("name", ["mgiad-20-g4", "poly-mgiad-20-g4"])
+def test_a_w_cycle_adds_norms_and_nothing_else(name):
+    one, two = (models.named(name, gamma=gamma, coarsest=4).build() for gamma in (1, 2))
+    before = dict(one.named_parameters())
+    added = {n: p for n, p in two.named_parameters() if n not in before}
+    assert added and all(".again." in n and p.ndim == 1 for n, p in added.items())
+    extra = sum(
+        (n - 1) * (8 * c + 2 * c * (c > widths[-1]))  # two steps have four norms, and P has one
+        for widths in one.config.channel_widths
+        for c, n in zip(widths, visits(widths, 2), strict=True)
+    )
+    assert sum(p.numel() for p in added.values()) == extra
+
+
+@pytest.mark.parametrize("etas", [(1, 0), (1, 1), (2, 0), (2, 1)])
+@pytest.mark.parametrize("gamma", [1, 2, 3])
+def test_the_multiplications_of_a_cycle_are_the_chapters(gamma, etas):
+    """B: eta a visit. A: one less on the coarsest level, one more where a cycle begins anew."""
+    eta, g_s, pixels, stem_and_head = sum(etas), 2, 36, 9 * 3 * 16 * 36 + 16 * 10
+    config = MGiaDConfig((16,), coarsest=2, group_size=g_s, gamma=gamma)
+    config = replace(config, eta_pre=etas[0], eta_post=etas[1])
+    (widths,) = config.channel_widths
+    v, total = visits(widths, gamma), 0
+    for k, c in enumerate(widths):
+        coarsest, anew = k + 1 == len(widths), v[k] - v[k - 1] if k else 0
+        A = v[k] * (eta - coarsest) + anew
+        total += 9 * c * (c if coarsest else g_s) * pixels * (v[k] * eta + A)
+        total += 0 if coarsest else 3 * c * pixels * v[k]  # R, Pi, P
+    assert count_macs(config, 6) == total + stem_and_head
+
+
+def test_the_chapters_table_of_cycles():
+    fine, coarse = {"coarsest": 16}, {"coarsest": 4}
+    rows = {
+        "V": (fine, 1, 1, 1), "backslash": (fine, 1, 2, 0),
+        "V, deep": (coarse, 1, 1, 1), "W": (coarse, 2, 1, 1), "W, one step": (coarse, 2, 1, 0),
+    }  # fmt: skip
+    macs = {}
+    for name, (width, gamma, pre, post) in rows.items():
+        config = models.named("mgiad-20-g4", gamma=gamma, eta_pre=pre, eta_post=post, **width)
+        config = replace(config, in_channels=1)
+        macs[name] = count_macs(config, 28)
+        shown = (
+            width["coarsest"],
+            f"{pre}, {post}",
+            f"{count_weights(config):,}",
+            f"{macs[name]:,}",
+        )
+        says("mgiad", f"| {name.split(',')[0]} | {' | '.join(map(str, shown))} |")
+    assert macs["W, one step"] / macs["V, deep"] == pytest.approx(0.93, abs=0.005)
+    says("mgiad", "costs 93 per cent of it")

@@ -26,13 +26,13 @@ def factor(n, together):
 
 def test_claims_table_of_half_widths():
     seeds = (2, 3, 5, 10, 20)
-    for name, together in (("one claim alone", 1), ("one of fifteen", FAMILY)):
+    for name, together in (("one claim alone", 1), ("one of seventeen", FAMILY)):
         row = " | ".join(f"{factor(n, together):.2f}" for n in seeds)
         says("claims", f"| {name} | {row} |")
-    assert FAMILY == 15
-    says("claims", "$K = 15$ counts all claims of this page", "Whoever tries fifteen claims")
-    assert 9.5 < factor(3, FAMILY) < 10.5 and factor(5, FAMILY) < 3
-    # each of fifteen intervals of 95 per cent may fail by itself
+    assert FAMILY == 17
+    says("claims", "$K = 17$ counts all claims of this page", "Whoever tries seventeen claims")
+    assert 10 < factor(3, FAMILY) < 11 and factor(5, FAMILY) < 3
+    # each of seventeen intervals of 95 per cent may fail by itself
     assert 1 - 0.95**FAMILY > 0.5
     says("claims", 'is "shown" by luck more often than not')
 
@@ -46,7 +46,7 @@ def test_claims_exercises():
     assert (alone, family) == (4, 7)
     says("claims",
          f"Alone: four seeds ($t_3/\\sqrt 4 = {factor(4, 1):.2f}$), three are not enough with "
-         f"{factor(3, 1):.2f}. As one of fifteen: seven "
+         f"{factor(3, 1):.2f}. As one of seventeen: seven "
          f"($t_6 = {stdtrit(6, 1 - 0.025 / FAMILY):.2f}$ at this confidence, over $\\sqrt 7$: "
          f"{factor(7, FAMILY):.2f}), as six have {factor(6, FAMILY):.2f}")  # fmt: skip
 

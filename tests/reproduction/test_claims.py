@@ -161,7 +161,7 @@ def test_the_weights_that_remarks_name_are_those_of_the_networks():
             places = [claim.remark.index(w) for w in weights]
             assert places == sorted(places), claim.name
             checked += 1
-    assert checked == 5
+    assert checked == 6
     linear, double = (
         named(f"poly-mgnet-{n}", channels=(16, 32, 64), in_channels=1) for n in ("q2", "g4")
     )
