@@ -231,7 +231,8 @@ def _bottleneck(config, row, c_in):
 def atrous(level, rate):
     """Let a level keep its resolution: no strides, and kernels whose pixels are `rate` apart.
 
-    Each point then sees what it saw before, and there are more points.
+    A point then sees what it saw before, if the kernels that had the strides have one pixel; others
+    are spread, too, as in torchvision's dilated networks. There are more points.
 
     Parameters
     ----------

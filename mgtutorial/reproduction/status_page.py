@@ -79,9 +79,8 @@ def _summary(made, runs):
     other = {(n, x.row) for n, lines in made.items() for x in lines if x.runs} - held
     tally = Counter(x.verdict for lines in made.values() for x in lines if x.comparable)
     said = ", ".join(f"{tally[v]} {v}" for v in verdicts.ACCURACY if tally[v])
-    chosen, printed, code = (
-        sum(line["source"] == kind for line in read_table("protocols.csv"))
-        for kind in ("chosen", "printed", "code")
+    fields = Counter(
+        line["source"] if line["value"] else "open" for line in read_table("protocols.csv")
     )
     begin = (
         "No published accuracy has been reproduced or refuted yet."
@@ -94,7 +93,8 @@ def _summary(made, runs):
         f"them), and {len(rows) - len(held) - len(other)} have none. *Std* is the standard "
         "deviation over runs that differ in their seeds alone, printed and measured alike; an "
         "interval is a 95 % t-interval. A protocol is seldom printed whole: of the fields of all "
-        f"protocols {printed} are printed, {code} are from public code and {chosen} chosen here "
+        f"protocols {fields['printed']} are printed, {fields['code']} are from public code, "
+        f"{fields['chosen']} chosen here and {fields['open']} left open "
         f"([each with its source](reproduction-sources)).{_cost(made, runs)}\n\n"
     )
 

@@ -89,62 +89,26 @@ def test_no_code_scrolls_and_the_first_picture_is_near_the_top(visits):
     assert cells > 300
 
 
-def test_in_print_no_table_and_no_figure_leaves_the_paper(browser):
-    """A4 with the margins of a browser: 718 pixels are left for the text."""
+def test_in_print_no_table_and_no_figure_leaves_the_paper(visits):
     findings = []
-    browser.size(718)
-    browser.media("print")
-    for page in written():
-        html = (HTML / page).read_text(encoding="utf-8")
-        if "<table" in html or "mg-figure" in html:
-            browser.open((HTML / page).as_uri())
-            wide = browser.js(
-                "const article = document.querySelector('.bd-article');"
-                "const right = article.getBoundingClientRect().right + 1;"
-                "return [...article.querySelectorAll('td, th, img.mg-figure')].filter(e =>"
-                " e.checkVisibility() && e.getBoundingClientRect().right > right)"
-                ".map(e => e.outerHTML.slice(0, 80))"
-            )
-            findings += [(page, f"{len(wide)} leave it: {wide[0]}")] if wide else []
-    browser.media()
-    browser.size(1280)
+    for page, facts in visits.items():
+        wide = facts["leaves the paper"]
+        findings += [(page, f"{len(wide)} leave it: {wide[0]}")] if wide else []
     assert not findings, join(findings)
 
 
-def test_on_a_phone_the_caption_of_a_table_is_read_without_scrolling(browser):
-    browser.size(360)
-    cut, captions = [], 0
-    for page in written():
-        if "<caption>" in (HTML / page).read_text(encoding="utf-8"):
-            browser.open((HTML / page).as_uri())
-            ends = browser.js(
-                "const range = document.createRange();"
-                "return [...document.querySelectorAll('.bd-article table caption')].map(e => {"
-                " range.selectNodeContents(e);"
-                " return [e.textContent.slice(0, 30), range.getBoundingClientRect().right]})"
-            )
-            captions += len(ends)
-            cut += [(page, f"{text}: {right}") for text, right in ends if right > 360]
-    browser.size(1280)
+def test_on_a_phone_the_caption_of_a_table_is_read_without_scrolling(visits):
+    ends = [(page, *end) for page, facts in visits.items() for end in facts["captions"]]
+    cut = [(page, f"{text}: {right}") for page, text, right in ends if right > 360]
     assert not cut, join(cut)
-    assert captions > 20
+    assert len(ends) > 20
 
 
-def test_on_a_phone_the_track_of_a_slider_has_the_width_of_the_text(browser):
-    browser.size(360)
-    short, tracks = [], 0
-    for page in written():
-        if "mg-slider" in (HTML / page).read_text(encoding="utf-8"):
-            browser.open((HTML / page).as_uri())
-            widths = browser.js(
-                "return [...document.querySelectorAll('.mg-slider input')].map(e =>"
-                " [e.offsetWidth, e.closest('.mg-slider').offsetWidth])"
-            )
-            tracks += len(widths)
-            short += [(page, f"{a} of {b}") for a, b in widths if a < 0.95 * b or a < 250]
-    browser.size(1280)
+def test_on_a_phone_the_track_of_a_slider_has_the_width_of_the_text(visits):
+    tracks = [(page, *track) for page, facts in visits.items() for track in facts["tracks"]]
+    short = [(page, f"{a} of {b}") for page, a, b in tracks if a < 0.95 * b or a < 250]
     assert not short, join(short)
-    assert tracks > 60
+    assert len(tracks) > 60
 
 
 def test_a_proof_is_folded_until_a_reader_a_link_or_a_printer_opens_it(browser):

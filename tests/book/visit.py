@@ -63,6 +63,28 @@ folded.forEach(d => { d.open = false });
 return {"first picture": top, "cells": code.length, "wide code": wide};
 """
 
+# On a phone: where the captions of tables end, and the tracks of sliders beside their boxes.
+PHONE = r"""
+const range = document.createRange();
+const end = e => { range.selectNodeContents(e); return range.getBoundingClientRect().right };
+return {
+  captions: [...document.querySelectorAll(".bd-article table caption")].map(
+    e => [e.textContent.slice(0, 30), end(e)]),
+  tracks: [...document.querySelectorAll(".mg-slider input")].map(
+    e => [e.offsetWidth, e.closest(".mg-slider").offsetWidth]),
+};
+"""
+
+# On A4 with the margins of a browser 718 pixels are left for the text.
+PAPER = 718
+LEAVES_THE_PAPER = r"""
+const article = document.querySelector(".bd-article");
+const right = article && article.getBoundingClientRect().right + 1;
+return (article ? [...article.querySelectorAll("td, th, img.mg-figure")] : []).filter(e =>
+  e.checkVisibility() && e.getBoundingClientRect().right > right
+).map(e => e.outerHTML.slice(0, 80));
+"""
+
 # For axe, which takes its time for each element. The inside of a formula, which it is told to leave
 # out, gives way to its words and an empty box of its size; a word of code to bare text, if its
 # block has another of the same class, which alone says how it looks.
@@ -129,6 +151,11 @@ def visit(browser, page, home, served, axe, screenshots=None):
         facts[f"wide at {width}"] = browser.js(OVERFLOW)
         if screenshots:
             _photograph(browser, page, width, screenshots)
+    facts |= browser.js(PHONE)
+    browser.size(PAPER)
+    browser.media("print")
+    facts["leaves the paper"] = browser.js(LEAVES_THE_PAPER)
+    browser.media()
     facts["axe"] = _accessibility(browser, axe) if axe else []
     browser.size(1280)
     browser.mode("light")

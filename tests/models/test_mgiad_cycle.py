@@ -267,17 +267,20 @@ def test_the_chapters_table_of_cycles():
         "V": (fine, 1, 1, 1), "backslash": (fine, 1, 2, 0),
         "V, deep": (coarse, 1, 1, 1), "W": (coarse, 2, 1, 1), "W, one step": (coarse, 2, 1, 0),
     }  # fmt: skip
-    macs = {}
+    macs, weights = {}, {}
     for name, (width, gamma, pre, post) in rows.items():
         config = models.named("mgiad-20-g4", gamma=gamma, eta_pre=pre, eta_post=post, **width)
         config = replace(config, in_channels=1)
-        macs[name] = count_macs(config, 28)
+        macs[name], weights[name] = count_macs(config, 28), count_weights(config)
         shown = (
             width["coarsest"],
             f"{pre}, {post}",
-            f"{count_weights(config):,}",
+            f"{weights[name]:,}",
             f"{macs[name]:,}",
         )
         says("mgiad", f"| {name.split(',')[0]} | {' | '.join(map(str, shown))} |")
+    # as the page has them
+    assert list(macs.values()) == [11_040_928, 11_040_928, 6_648_568, 11_064_448, 6_209_920]
+    assert list(weights.values()) == [27_642, 27_642, 20_514, 22_706, 20_946]
     assert macs["W, one step"] / macs["V, deep"] == pytest.approx(0.93, abs=0.005)
     says("mgiad", "costs 93 per cent of it")

@@ -106,7 +106,7 @@ def test_what_the_page_says_of_a_step(subjects):
     )
     says("performance", f"for {min(lean):.0f} to {max(lean):.0f} per cent more time")
     says("performance", f"*slower*, by {min(slower):.0f} to {max(slower):.0f} per cent")
-    says("performance", f"compiling saves at most {-min(saved):.0f} per cent of a step")
+    says("performance", f"compiling saves hardly more than {-min(saved):.0f} per cent of a step")
     first = by_case(subjects["compiling"]["rows"]).values()
     for side in ("empty cache", "full cache"):
         times = [s[side] for s in first]

@@ -71,16 +71,36 @@ def test_spectra_roots_go_in_and_eigenvalues_out(measured):
     factors = [{"factor": row["norm"] / row["greatest"]} for row in end]
     assert ends(factors, "factor", 1) == ("1.1", "2.4")
     says("spectra", "it is too small by a factor of 1.1 to 2.4")
-    assert f"{sum(row['radius'] for row in end) / 3:.1f}" == "4.5"
+    left = measured["left"]
+    nearest, farthest = min(r["nearest"] for r in left), max(r["farthest"] for r in left)
+    mean = sum(row["reals"] + row["pair"] for row in left) / 6
+    assert (f"{nearest:.1f}", f"{farthest:.1f}", f"{mean:.1f}") == ("2.9", "4.7", "4.1")
+    says("spectra", "they would be at distances between 2.9 and 4.7, at 4.1 in the mean.")
     distances = [abs(complex(row["real"], row["imag"])) for row in end]
     distances += [abs(float(x)) for row in end for x in row["reals"].split(", ")]
     assert f"{sum(distances) / len(distances):.1f}" == "1.2"
-    says("spectra", "at a distance of 4.5. They are between 0.9 and 1.5, at 1.2 in the mean")
+    says("spectra", "They are between 0.9 and 1.5, at 1.2 in the mean")
+    power = [100 * row["power at low frequencies"] for row in left]
+    shares = "{:.0f}, {:.0f} and {:.0f} per cent".format(*power)
+    assert shares == "62, 72 and 97 per cent"
+    says("spectra", "62, 72 and 97 per cent of $\\|q(A)\\|_F^2$ are at low frequencies")
+    assert all(9.5 < row["median on those that left"] < 12.5 for row in left)
+    says("notebooks/spectra.ipynb", "is about ten in the median on the eigenvalues that have left")
     assert [f"{row['mean']:.1f}" for row in measured["bulk"]] == ["1.4", "1.2", "1.3"]
     says("spectra", "is 1.4, 1.2 and 1.3 on the three levels")
     assert ends(measured["decay-g4"], "least", 2, -100) == ("3.85", "3.85")
     assert ends(measured["decay-g4"], "greatest", 2, -100) == ("3.85", "3.85")
     says("spectra", "all of g4's by the same 3.85 per cent of weight decay")
+
+
+def test_spectra_small_groups_keep_no_bulk(measured):
+    rows = [r for r in measured["outliers"] if r["network"] == "MGiaD" and r["level"] > 1]
+    now = [f"{100 * row['at the end']:.0f}" for row in rows]
+    before = [f"{100 * row['inside at the start']:.0f}" for row in rows]
+    assert (now, before) == (["50", "57"], ["83", "79"])
+    says(
+        "spectra", "50 and 57 per cent of the eigenvalues are in the small disc, against 83 and 79"
+    )
 
 
 def test_poly_mgnet_median_of_the_trained_skeleton(measured):

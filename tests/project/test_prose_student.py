@@ -227,9 +227,10 @@ def test_the_worked_differences_of_printed_rows():
     assert (round(difference - half, 2), round(difference + half, 2)) == (0.20, 0.92)
     says("reproduction", "a difference, of 0.20 to 0.92 points")
     difference, _, half = welch(93.29, 0.15, 3, 93.02, 0.31, 3)
-    assert (round(difference + half, 1), round(difference - half, 1)) == (0.9, -0.4)
+    inside = [x for x in (-0.4, -0.3, 0.9, 1.0) if abs(x - difference) < half]
+    assert inside == [-0.3, 0.9]
     says(
-        "reproduction", "neither that MgNet-20 is better by 0.9 points nor that it is worse by 0.4"
+        "reproduction", "neither that MgNet-20 is better by 0.9 points nor that it is worse by 0.3"
     )
     six = welch(93.84, 0.17, 6, 93.28, 0.08, 6)
     assert round(six[1], 1) == 7.1 and round(six[2], 2) == 0.18

@@ -170,6 +170,9 @@ def test_mgiad_norms_do_not_follow_every_convolution():
     assert met("mgiad-table2", "resolution") == [False] * 6 + [True, True, False]
     assert met("mgiad-table3-cifar100", "resolution") == [True] * 6
     assert met("mgiad-table3-cifar100", "all") == [False] * 6
+    for table in ("mgiad-table3-tiny-imagenet", "mgiad-table3-imagenet"):  # there they do
+        for norms, fits in (("none", False), ("resolution", False), ("all", True)):
+            assert met(table, norms) == [fits] * 6
 
 
 def test_mgiad_flops_at_the_accuracy_of_resnet18():
