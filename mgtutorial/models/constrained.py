@@ -6,17 +6,24 @@ the projected Landweber iteration,
 .. math:: u \leftarrow \sigma\bigl(u + \omega A^T (f - A u)\bigr), \qquad \sigma(t) = \max(t, 0),
 
 with a trained number :math:`\omega` a step and nothing else beside `A`: no ``B``, no norms. For
-every learned `A` a step enlarges no error as long as :math:`0 < \omega \le 2 / \|A\|_2^2`. Between
-the levels stand MgNet's transfers, each with a norm: without any, the features of a fresh network
-fade from level to level.
+every learned `A` a step enlarges no error as long as :math:`0 < \omega \le 2 / \|A\|_2^2`. Training
+may leave this range, unless the network is *bounded*:
+
+.. math:: \omega = \frac{2}{1 + e^{-t}} \cdot \frac{1}{\|A\|_2^2}, \qquad t \text{ trained},
+
+with the norm from one step of the power method for :math:`A^T A` a pass, which goes on where the
+last one ended [2]_. Between the levels stand MgNet's transfers, each with a norm: without any, the
+features of a fresh network fade from level to level.
 
 References
 ----------
 .. [1] J. He, J. Xu, L. Zhang, J. Zhu, An interpretive constrained linear model for ResNet and
    MgNet, Neural Networks 162 (2023): the model.
+.. [2] T. Miyato, T. Kataoka, M. Koyama, Y. Yoshida, Spectral normalization for generative
+   adversarial networks, ICLR 2018: the norm along with the training, there of a matrix of weights.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -24,10 +31,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from .. import multigrid
+from ..errors import choose
 from ..linalg.transposes import projected
 from . import blocks, mgnet
 from .config import NetworkConfig
 from .network import LevelModule
+
+#: Points of the periodic images on which norms are taken, and steps of the power method at first.
+GRID, POWERS = (8, 8), 30
 
 
 @dataclass(frozen=True)
@@ -46,11 +57,14 @@ class ConstrainedConfig(NetworkConfig):
         Of the stem and behind each transfer; the steps have none.
     activation : {"relu", "none"}
         "none" leaves out the constraint (and the other ReLUs): Landweber's iteration.
+    bounded : bool
+        True keeps every :math:`\omega` between 0 and :math:`2 / \|A\|_2^2` (the norm on periodic
+        images, estimated), whatever is trained.
 
     Raises
     ------
     InvalidValue
-        If a number is out of its range.
+        If a number is out of its range, or `bounded` is neither True nor False.
 
     Examples
     --------
@@ -70,6 +84,7 @@ class ConstrainedConfig(NetworkConfig):
     stem: str = "3x3"
     norm: str = "batch"
     activation: str = "relu"
+    bounded: bool = field(default=False, metadata={"later": True})
 
     unused_transfers: ClassVar = False
 
@@ -78,6 +93,7 @@ class ConstrainedConfig(NetworkConfig):
         object.__setattr__(self, "channels", mgnet.check_widths("channels", self.channels))
         self.check_whole(1, "steps")
         self.check_images("stem", "norm", "activation")
+        choose("bounded", self.bounded, (False, True))
 
     @property
     def widths(self):
@@ -113,7 +129,9 @@ class ResolutionLevel(LevelModule):
         super().__init__()
         self.A = blocks.conv(c, c)
         self.steps = nn.ParameterList(torch.empty(()) for _ in range(config.steps))
-        self.constrained = config.activation == "relu"
+        self.constrained, self.bounded = config.activation == "relu", config.bounded
+        if config.bounded:  # where the power method is
+            self.register_buffer("wave", torch.empty(1, c, *GRID))
         self.R = self.Pi = None
         if c_next:
             self.R = nn.Sequential(mgnet.transfer(c, c_next), blocks.norm(config.norm, c_next))
@@ -130,10 +148,43 @@ class ResolutionLevel(LevelModule):
         """
         from ..spectra.symbols import singular_values  # it brings SciPy
 
-        if not self.A.weight.is_meta:
-            weight = self.A.weight.detach().double().cpu().numpy()
-            for omega in self.steps:
-                omega.data.fill_(float(singular_values(weight, (8, 8)).max()) ** -2)
+        if self.A.weight.is_meta:
+            return
+        weight = self.A.weight.detach().double().cpu().numpy()
+        for number in self.steps:
+            number.data.fill_(
+                0.0 if self.bounded else float(singular_values(weight, GRID).max()) ** -2
+            )
+        if self.bounded:
+            nn.init.normal_(self.wave)
+            with torch.no_grad():
+                for _ in range(POWERS):
+                    self._advance()
+
+    def _advance(self):
+        """One step of the power method for ``A^T A`` on periodic images, in place."""
+        v = self._periodic(self.A.weight, self.wave)
+        adjoint = self.A.weight.transpose(0, 1).flip(2, 3)
+        v = self._periodic(adjoint, v)
+        self.wave.copy_(v / v.norm())
+
+    @staticmethod
+    def _periodic(kernel, v):
+        return F.conv2d(F.pad(v, (1, 1, 1, 1), mode="circular"), kernel)
+
+    def forward(self, s, post=False):
+        if self.bounded and self.training:
+            with torch.no_grad():
+                self._advance()
+        return super().forward(s, post)
+
+    def omegas(self):
+        r"""Return the :math:`\omega` of each step, as tensors without dimensions."""
+        if not self.bounded:
+            return list(self.steps)
+        # a copy, since the next pass writes into it
+        square = self._periodic(self.A.weight, self.wave.clone()).square().sum()
+        return [2 * torch.sigmoid(t) / square for t in self.steps]
 
     def adjoint(self, r):
         """Return ``A^T r``: with zeros around the image, too, the transposed convolution."""
@@ -142,7 +193,7 @@ class ResolutionLevel(LevelModule):
     def level(self):
         steps = [
             multigrid.correct(self.A, lambda r, omega=omega: omega * self.adjoint(r))
-            for omega in self.steps
+            for omega in self.omegas()
         ]
         pre = [projected(step) for step in steps] if self.constrained else steps
         return multigrid.Level(self.A, pre, R=self.R, Pi=self.Pi, linear=True)

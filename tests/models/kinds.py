@@ -20,6 +20,7 @@ KINDS = {
     "poly-mgiad": models.PolyMGiaDConfig((8, 16), coarsest=4, group_size=2),
     "galerkin": models.GalerkinConfig((8, 16)),
     "constrained": models.ConstrainedConfig((8, 16)),
+    "constrained-bounded": models.ConstrainedConfig((8, 16), bounded=True),
     "mgic-resnet": models.MGICResNetConfig((1, 1), (8, 16), group_size=4, coarsest=8),
     "ghostnet": models.GhostNetConfig(
         1.0, ((3, 16, 16, False, 1), (5, 40, 24, True, 2)), hidden=32, num_classes=10

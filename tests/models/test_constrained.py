@@ -32,6 +32,15 @@ def literal(x, state, config, training):
         adjoint = A.transpose(0, 1).flip(2, 3)  # as a convolution of its own
         for i in range(config.steps):
             omega = state[f"levels.{level}.steps.{i}"]
+            if (
+                config.bounded
+            ):  # the power method's vector, after the step that a training pass makes
+                v = state[f"levels.{level}.wave"]
+                if training:
+                    v = periodic(adjoint, periodic(A, v)).detach() if not i else v
+                    v = v / v.norm()
+                    state[f"levels.{level}.wave"] = v
+                omega = 2 / (1 + torch.exp(-omega)) / periodic(A, v).square().sum()
             r = f - F.conv2d(u, A, padding=1)
             u = s(u + omega * F.conv2d(r, adjoint, padding=1))
         if level + 1 < len(config.channels):
@@ -44,12 +53,18 @@ def literal(x, state, config, training):
     return u.mean((2, 3)) @ state["head.linear.weight"].T + state["head.linear.bias"]
 
 
+def periodic(kernel, v):
+    return F.conv2d(F.pad(v, (1, 1, 1, 1), mode="circular"), kernel)
+
+
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("activation", ["relu", "none"])
+@pytest.mark.parametrize(
+    ("activation", "bounded"), [("relu", False), ("none", False), ("relu", True)]
+)
 @pytest.mark.parametrize("steps", [1, 3])
-def test_it_equals_the_literal_algorithm(steps, activation, training):
+def test_it_equals_the_literal_algorithm(steps, activation, bounded, training):
     torch.manual_seed(steps)
-    config = ConstrainedConfig((4, 8), steps, activation=activation)
+    config = ConstrainedConfig((4, 8), steps, activation=activation, bounded=bounded)
     net, state = shaken(config.build(), 1.0)
     net.train(training)
     x = torch.randn(4, 3, 12, 10, dtype=torch.float64)
@@ -132,3 +147,31 @@ def test_the_adjoint_is_the_transpose():
 def test_bad_configs_are_sentences(changes):
     with pytest.raises(InvalidValue):
         replace(ConstrainedConfig(), **changes)
+
+
+def test_a_bounded_networks_steps_stay_in_their_range_whatever_is_trained():
+    """At a rate at which a network without the bound leaves it and diverges."""
+    torch.manual_seed(0)
+    x, y = torch.randn(32, 3, 12, 12), torch.randint(0, 10, (32,))
+    worst = {}
+    for bounded in (True, False):
+        net = ConstrainedConfig((8, 16), 3, bounded=bounded).build()
+        optimiser, worst[bounded] = torch.optim.SGD(net.parameters(), 0.5, 0.9), 0.0
+        for _ in range(40):
+            optimiser.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimiser.step()
+            for level in net.eval().levels:
+                norm = operator_norm(level.A, (8, 8))
+                most = max(float(omega.detach()) for omega in level.omegas())
+                worst[bounded] = max(worst[bounded], most * norm**2)
+            net.train()
+    assert worst[True] < 2 < worst[False]
+
+
+def test_a_bounded_network_starts_in_the_middle_of_its_range():
+    torch.manual_seed(1)
+    for level in ConstrainedConfig((8, 16, 16), bounded=True).build().levels:
+        norm = operator_norm(level.A, (8, 8))
+        for omega in level.omegas():  # the power method is a lower bound of the norm
+            assert 1 <= float(omega.detach()) * norm**2 * (1 + 1e-6) < 1.1
