@@ -1,8 +1,8 @@
 r"""The one multigrid algorithm: smooth, restrict the residual, correct.
 
-It is written once, over plain callables. The same functions solve Poisson's
-equation with NumPy and SciPy and are the forward pass of the networks with
-torch modules; they never ask what an operator is, only apply it.
+It is written once, over plain callables. The same functions solve Poisson's equation with NumPy and
+SciPy and are the forward pass of the networks with torch modules; they never ask what an operator
+is, only apply it.
 
 **Two forms of an equation.** A :class:`State` holds the approximation ``u`` and what is left to
 solve, in one of two forms. The *equation* ``A(u) = f`` is there for any operator; its residual is
@@ -95,18 +95,15 @@ class Level:
     R : callable or None
         Restricts residuals to the next coarser level.
     Pi : callable or None
-        Restricts approximations there. None starts the coarse level from zero,
-        with the restricted residual as its right-hand side: the correction scheme,
-        which serves linear problems only.
+        Restricts approximations there. None starts the coarse level from zero, with the restricted
+        residual as its right-hand side: the correction scheme, for linear problems only.
     P : callable or None
         From the next coarser level back: prolongates corrections.
     add : callable
-        Takes ``u`` and ``P``'s result to the corrected approximation: ``u + P(e)``, unless a
-        solver that works in place has its own.
+        Takes ``u`` and ``P``'s result to ``u + P(e)``; a solver that works in place has its own.
     difference : bool
         True: `P` gets ``u' - Pi u``, the correction of the full approximation scheme. False: it
-        gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does that, since a
-        solution would not stay where it is.
+        gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does that, as solutions move.
     linear : bool
         True: `A` is linear, and the steps ask for the residual alone, as those of :func:`correct`
         do. Then nothing is spent on ``f'`` when this level is entered from a finer one.
@@ -234,8 +231,8 @@ def correct(A, B):
     Parameters
     ----------
     A, B : callable
-        ``B`` maps a residual to a correction; it may be a matrix's inverse
-        diagonal, a polynomial in ``A``, or batch norm, ReLU and a convolution.
+        ``B`` maps a residual to a correction; it may be a matrix's inverse diagonal, a polynomial
+        in ``A``, or batch norm, ReLU and a convolution.
 
     Examples
     --------
@@ -319,8 +316,7 @@ def coarsen(fine, coarse, s):
 def backslash(levels, s, visit=None):
     r"""The coarsening leg of a cycle: smooth and coarsen down to the last level.
 
-    This is MgNet's forward pass between stem and head; with one linear solve
-    on the last level it is the first half of a V-cycle.
+    MgNet's forward pass between stem and head; with a solve on the last level, half of a V-cycle.
 
     Parameters
     ----------
@@ -358,8 +354,8 @@ def cycle(levels, s, gamma=1):
     r"""One multigrid cycle of the full approximation scheme.
 
     Smooth, coarsen, go on one level down (`gamma` times), correct by
-    :math:`u \leftarrow u + P (u' - \Pi u)`, smooth again. On a linear problem
-    this is the classical correction scheme, to rounding.
+    :math:`u \leftarrow u + P (u' - \Pi u)`, smooth again. On a linear problem this is the classical
+    correction scheme, to rounding.
 
     An F-cycle goes down twice as a W-cycle does, but the second time as a V-cycle: in `d`
     dimensions it costs :math:`(1 - 2^{-d})^{-2}`, where a V-cycle costs :math:`(1 - 2^{-d})^{-1}`.

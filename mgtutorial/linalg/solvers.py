@@ -273,10 +273,8 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
             new = with_residual(A, cycle(levels, s, gamma))
             size = norm(new.r)
         if not math.isfinite(size):
-            return result(
-                False,
-                f"diverged: cycle {done + 1} led to numbers that are not finite after {relative}.",
-            )
+            words = f"cycle {done + 1} led to numbers that are not finite after {relative}."
+            return result(False, f"diverged: {words}")
         s = new
         residuals.append(size)
 
@@ -354,8 +352,8 @@ def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None
     r"""Full multigrid: solve on the coarsest level, then interpolate and cycle, level by level.
 
     Each level starts from the solution of the next coarser one, so its cycles have only the
-    difference of two discretisations left to remove. The work is that of `cycles` V-cycles
-    times :math:`1 + 2^{-d} + 4^{-d} + \dots` once more.
+    difference of two discretisations left to remove. The work is that of `cycles` V-cycles times
+    :math:`1 + 2^{-d} + 4^{-d} + \dots` once more.
 
     Parameters
     ----------

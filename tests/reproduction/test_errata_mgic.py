@@ -8,12 +8,7 @@ from torch import nn
 
 from mgtutorial import _paths, models
 from mgtutorial.errors import InvalidValue
-from mgtutorial.models import (
-    MGICMobileNetV3Config,
-    MGICResNetConfig,
-    blocks,
-    counting,
-)
+from mgtutorial.models import MGICMobileNetV3Config, MGICResNetConfig, blocks, counting
 from mgtutorial.models.counting import count_macs, count_weights
 from mgtutorial.models.implicit_function import OWN_BLOCKS
 from mgtutorial.models.mgic import MGIC, TransferChain, group_numbers, halvings
