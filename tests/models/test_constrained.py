@@ -106,7 +106,7 @@ def test_without_norms_the_features_of_a_fresh_network_fade():
         first, *_, last = (float(s.u.abs().mean().detach()) for s in net.states(x))
         sizes[norm] = last / first
     assert sizes["none"] < 0.05 < 0.5 < sizes["batch"]
-    says("transposes", "without these the features of a fresh network fade from level to level")
+    says("transposes", "without the norms the features of a fresh network fade from level to level")
 
 
 def test_multiplications_are_those_of_mgnet():

@@ -333,3 +333,22 @@ def test_what_full_multigrid_may_leave_and_leaves(name, D, allowed):
 
 
 # ------------------------------------------------------------------------------------- polynomials
+
+
+@pytest.mark.parametrize("n", [16, 64])
+def test_a_coarse_level_that_linearises_at_zero_corrects_too_much(n):
+    """Exact coarse solve, error and hill of the same shape: 5 times at the top, 3 in the corners."""
+    ticks = np.arange(1, n) / n
+    shape = np.outer(np.sin(np.pi * ticks), np.sin(np.pi * ticks))
+    u, gamma, half = 2 * shape, 10.0, n // 2
+    fine, coarse = (as_matrix(poisson(m).A, (m - 1, m - 1)) for m in (n, half))
+    residual = fine @ shape.ravel() + gamma * ((1 + u) * np.exp(u) * shape).ravel()
+    R, P = full_weighting(2), linear_interpolation(2)
+    wrong = coarse + gamma * np.eye(len(coarse))
+    restricted = R(residual.reshape(shape.shape))
+    correction = P(np.linalg.solve(wrong, restricted.ravel()).reshape(restricted.shape))
+    ratio = correction / shape
+    assert (f"{ratio.max():.0f}", f"{ratio[0, 0]:.0f}") == ("5", "3")
+    assert ratio.max() == pytest.approx(ratio[half - 1, half - 1])
+    assert ratio.min() == pytest.approx(ratio[0, 0])
+    says("fas", "by a factor of five at the top and of three in the corners")

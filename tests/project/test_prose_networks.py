@@ -5,6 +5,7 @@ import pytest
 from benchmarks import rows
 from mgtutorial import models
 from mgtutorial.models import count_weights
+from mgtutorial.reproduction import published
 
 from .prose import ROOT, says
 
@@ -33,3 +34,11 @@ def test_singular_values_are_not_faster_for_want_of_a_loop(case):
     assert found["mgtutorial, one thread"] < loop / 2
     assert found["NumPy, fast transform, no loop"] > 0.9 * loop
     says("performance", "but not for want of the loop: without it NumPy takes as long")
+
+
+def test_weights_on_tiny_imagenet_between_kinds_of_networks():
+    of = {r.network: r for r in published.rows("mgiad-table3-tiny-imagenet")}
+    large, small = of["resnet18"], of["mgiad-lam1-c64-g64"]
+    assert round(large.printed / small.printed) == 8
+    assert round(small.accuracy - large.accuracy, 1) == 0.7
+    says("notebooks/weights.ipynb", "is printed 0.7 points below it")
