@@ -337,7 +337,7 @@ def test_what_full_multigrid_may_leave_and_leaves(name, D, allowed):
 
 @pytest.mark.parametrize("n", [16, 64])
 def test_a_coarse_level_that_linearises_at_zero_corrects_too_much(n):
-    """Exact coarse solve, error and hill of the same shape: 5 times at the top, 3 in the corners."""
+    """Exact coarse solve, error and hill of one shape: 5 times at the top, 3 in the corners."""
     ticks = np.arange(1, n) / n
     shape = np.outer(np.sin(np.pi * ticks), np.sin(np.pi * ticks))
     u, gamma, half = 2 * shape, 10.0, n // 2

@@ -37,8 +37,8 @@ def test_singular_values_are_not_faster_for_want_of_a_loop(case):
 
 
 def test_weights_on_tiny_imagenet_between_kinds_of_networks():
-    of = {r.network: r for r in published.rows("mgiad-table3-tiny-imagenet")}
+    of = {r.name: r for r in published.rows("mgiad-table3-tiny-imagenet")}
     large, small = of["resnet18"], of["mgiad-lam1-c64-g64"]
-    assert round(large.printed / small.printed) == 8
+    assert round(float(large.printed) / float(small.printed)) == 8
     assert round(small.accuracy - large.accuracy, 1) == 0.7
     says("notebooks/weights.ipynb", "is printed 0.7 points below it")
