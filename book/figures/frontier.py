@@ -21,6 +21,7 @@ COSTS = {
 #: Beginnings of names, the longest first: what the legend says, colour and mark.
 KINDS = {
     "poly-mgiad": ("Poly-MGiaD", "purple", "D"),
+    "poly-mgnet": ("Poly-MgNet", "sky", "P"),
     "mgiad": ("MGiaD", "vermillion", "o"),
     "mgnet": ("MgNet", "blue", "s"),
     "constrained": ("constrained", "green", "^"),

@@ -142,6 +142,37 @@ def verdict(interval, low=-math.inf, high=math.inf):
     return NOT_SUPPORTED if below or above else UNDECIDED
 
 
+def deciding_seeds(interval, low, high, confidence, most=999):
+    """Return how many seeds would decide, if mean and deviation stay; None for more than `most`.
+
+    A forecast and no verdict: mean and deviation will not stay what they are.
+
+    Parameters
+    ----------
+    interval : Interval
+        Of two values or more.
+    low, high : float
+        As in :class:`Claim`.
+    confidence : float
+        Of the interval that is to come, in (0, 1).
+    most : int
+
+    Returns
+    -------
+    int or None
+
+    Examples
+    --------
+    >>> gains = verdicts.interval([1.0, 0.2, 1.1])
+    >>> verdict(gains, low=0), deciding_seeds(gains, 0, math.inf, 0.95)
+    ('undecided', 5)
+    """
+    for n in range(verdicts.LEAST_SEEDS, most + 1):
+        if verdict(verdicts.as_if(interval, n, confidence), low, high) != UNDECIDED:
+            return n
+    return None
+
+
 @cache
 def claims():
     """Return the claims of ``results/claims.csv``.
@@ -188,10 +219,21 @@ def effects(runs, of=None):
     Book: claims, claims-made
     """
     of = claims() if of is None else of
-    confidence = 1 - (1 - CONFIDENCE) / len(of)
+    confidence = confidence_of(len(of))
     groups = budgets.by_budget(runs)
     made = (_effect(claim, *group, confidence) for claim in of for group in groups)
     return [effect for effect in made if effect]
+
+
+def confidence_of(number):
+    """Return the confidence of each of `number` intervals that hold together (Bonferroni).
+
+    Examples
+    --------
+    >>> round(confidence_of(5), 3)
+    0.99
+    """
+    return 1 - (1 - CONFIDENCE) / number
 
 
 def _effect(claim, budget, runs, confidence):
@@ -262,7 +304,17 @@ def _row(effect):
         "interval": between,
         "claimed": {k: v if math.isfinite(v) else None for k, v in ends.items()},
         "verdict": effect.verdict,
+        "enough": _forecast(effect),
     }
+
+
+def _forecast(effect):
+    """How many seeds would decide, for a reader; nothing where they are decided or too few."""
+    if len(effect.seeds) < verdicts.LEAST_SEEDS or effect.verdict != UNDECIDED:
+        return ""
+    claim = effect.claim
+    n = deciding_seeds(effect.interval, claim.low, claim.high, confidence_of(len(claims())))
+    return "over 999" if n is None else str(n)
 
 
 def written(runs):

@@ -147,6 +147,27 @@ def interval(values, confidence=0.95):
     return Interval(mean, _quantile(n - 1, confidence) * std / n**0.5, n, std)
 
 
+def as_if(known, n, confidence=0.95):
+    """Return the interval that `n` values would have with the mean and the deviation of others.
+
+    Parameters
+    ----------
+    known : Interval
+        Of two values or more.
+    n : int
+        At least 2.
+    confidence : float
+        In (0, 1).
+
+    Examples
+    --------
+    >>> two = interval([93.0, 94.0])
+    >>> round(two.half_width, 2), round(as_if(two, 20).half_width, 2)
+    (6.35, 0.33)
+    """
+    return Interval(known.mean, _quantile(n - 1, confidence) * known.std / n**0.5, n, known.std)
+
+
 def difference(ours, published, std=None, runs=1, confidence=0.95):
     """Return our mean less the published one, with the interval of the difference.
 

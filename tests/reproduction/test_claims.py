@@ -55,6 +55,20 @@ def test_the_effect_is_the_mean_of_paired_differences_and_its_interval_is_scipys
     assert opposite.interval.low == pytest.approx(-wanted.high)
 
 
+@given(st.lists(st.floats(-3, 3), min_size=3, max_size=8), st.floats(-1, 1), st.floats(0, 2))
+def test_the_seeds_that_would_decide_are_the_first_that_do(values, low, width):
+    found = verdicts.interval(values, 0.99)
+    n = claims.deciding_seeds(found, low, low + width, 0.99, most=60)
+    decided = [
+        claims.verdict(
+            verdicts.Interval(found.mean, stats.t.ppf(0.995, m - 1) * found.std / m**0.5, m), low,
+            low + width,
+        ) != claims.UNDECIDED
+        for m in range(verdicts.LEAST_SEEDS, 61)
+    ]  # fmt: skip
+    assert n == (verdicts.LEAST_SEEDS + decided.index(True) if any(decided) else None)
+
+
 def test_what_a_seed_shares_does_not_widen_the_interval():
     shared = [0.0, 5.0, -3.0]  # a lucky and an unlucky order of the images
     runs = [run("mgnet-20", 80 + luck, s) for s, luck in enumerate(shared)]

@@ -48,6 +48,19 @@ def test_times_are_those_of_the_records(program):
         assert 0 < row["undisturbed"] <= row["minutes"]
 
 
+def test_the_small_network_is_chosen_on_validation_images(program):
+    kept = json.loads((ROOT / "results/recipe_small.json").read_text(encoding="utf-8"))
+    assert kept == program.small(all_runs()), "python experiments/recipe.py --summary"
+    assert all(row["weights"] < 60_000 and row["seeds"] >= 2 for row in kept)
+    (best, *others) = kept
+    assert best["network"] == "mgiad-20-g16" and best["accuracy"] - others[-1]["accuracy"] < 1
+    times = json.loads((ROOT / "results/recipe_times.json").read_text(encoding="utf-8"))
+    (run,) = (row for row in times if row["network"] == best["network"])
+    assert run["undisturbed"] < 20  # minutes
+    says("recipe", f"takes {run['undisturbed']:.0f} minutes of one thread")
+    says("recipe", f"is right on {run['accuracies'][0]:.2f} per cent of the test images")
+
+
 def test_which_runs_reached_the_mark():
     """Three seeds of the two networks that the recipe was looked for on, one of the others."""
     kept = json.loads((ROOT / "results/recipe_times.json").read_text(encoding="utf-8"))
