@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
+from mgtutorial import models
+from mgtutorial.data import info
 from mgtutorial.models import count_weights, named
 from mgtutorial.reproduction import claims
+from mgtutorial.reproduction.budgets import written_network
 from mgtutorial.training import records
 
 from .prose import ROOT, says
@@ -140,9 +143,10 @@ def test_frontier_what_the_figure_shows():
     rows = {r["network"]: r for r in of_demo("frontier")}
     assert len(rows) == 20 and {r["seeds"] for r in rows.values()} == {5}
     says("frontier", "the most networks, twenty of them, five seeds each")
-    own_B = ("resnet", "mgnet", "galerkin", "mgiad")
-    flat = [r for n, r in rows.items() if n.startswith(own_B) and "gamma" not in n]
-    poly = [r for n, r in rows.items() if n.startswith("poly-mgnet")]
+    of_A = (models.PolyMgNetConfig, models.PolyMGiaDConfig, models.ConstrainedConfig)
+    kinds = {n: written_network(n, info("fashion-mnist")) for n in rows}
+    flat = [r for n, r in rows.items() if not isinstance(kinds[n], of_A) and "gamma" not in n]
+    poly = [r for n, r in rows.items() if isinstance(kinds[n], models.PolyMgNetConfig)]
     for group, ends in ((flat, ("83.5", "84.2")), (poly, ("82.1", "83.5"))):
         accuracies = [r["accuracy"] for r in group]
         assert (f"{min(accuracies):.1f}", f"{max(accuracies):.1f}") == ends
