@@ -11,6 +11,7 @@ from mgtutorial.data import info
 from mgtutorial.models import count_weights, named
 from mgtutorial.reproduction import claims
 from mgtutorial.reproduction.budgets import written_network
+from mgtutorial.sweeps.plan import read_plan
 from mgtutorial.training import records
 
 from .prose import ROOT, says
@@ -143,6 +144,19 @@ def test_claims_that_were_run_again_fall_inside_their_intervals():
         both = f"{means['polynomial', hand]} and {means['constraint', hand]}, {end}"
         says("claims", both)
     says("claims", f"in the first way, has {means['sharing', 'same']}, inside its own")
+
+
+def test_claims_program_for_runs_of_ones_own(monkeypatch, tmp_path, capsys):
+    """The page's plan is read, and its program finds what such runs say."""
+    page = (ROOT / "book/claims.md").read_text(encoding="utf-8")
+    plan, _, program = page.split("(claims-again)=")[1].split("```")[1:6:2]
+    (tmp_path / "again.csv").write_text(plan.removeprefix("text\n"), encoding="utf-8")
+    assert [p.config.seed for p in read_plan(tmp_path / "again.csv")] == [23, 23]
+    (tmp_path / "again").symlink_to(ROOT / "results/runs_again")
+    monkeypatch.chdir(tmp_path)
+    exec(program.removeprefix("python\n"), {})
+    said = capsys.readouterr().out
+    assert said.count("\n") == 3 and "constraint (5, 6, 7, 23, 101, 4242)" in said
 
 
 def test_frontier_what_the_figure_shows():
