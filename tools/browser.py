@@ -41,24 +41,19 @@ class Browser:
         self.driver.set_script_timeout(120)
         self.js, self.cdp = self.driver.execute_script, self.driver.execute_cdp_cmd
 
-    def open(self, address, typeset=True):
-        """Go to `address`; return the seconds until it is loaded, and all its formulas typeset.
-
-        With `typeset` False nobody waits for the formulas.
-        """
+    def open(self, address):
+        """Go to `address`; return the seconds until it is loaded, and all its formulas typeset."""
         self.driver.get("about:blank")
         self.log(None)
         self.driver.get(address)
         return self.driver.execute_async_script(
-            "const done = arguments[1];"
-            "const formulas = () => arguments[0] && (window.mgtutorial || {}).formulas;"
-            "const math = () => formulas() && mgtutorial.formulas.done;"
+            "const done = arguments[0];"
+            "const math = () => (window.mgtutorial || {}).formulas && mgtutorial.formulas.done;"
             "const times = () => [performance.getEntriesByType('navigation')[0].loadEventStart"
             " / 1000, performance.now() / 1000];"
             "const go = () => Promise.resolve(math()).then(() => {"
             " const found = times(); setTimeout(() => done(found), 50)});"
-            "document.readyState === 'complete' ? go() : addEventListener('load', go);",
-            typeset,
+            "document.readyState === 'complete' ? go() : addEventListener('load', go);"
         )
 
     def log(self, home):

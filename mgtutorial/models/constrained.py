@@ -64,7 +64,9 @@ class ConstrainedConfig(NetworkConfig):
     Raises
     ------
     InvalidValue
-        If a number is out of its range, or `bounded` is neither True nor False.
+        If a number is out of its range.
+    UnknownName
+        If `bounded` is neither True nor False, or for another stem, norm or activation.
 
     Examples
     --------
@@ -144,29 +146,31 @@ class ResolutionLevel(LevelModule):
     def start_omegas(self):
         r"""Set every :math:`\omega` to :math:`1 / \|A\|_2^2` of the weights that are there.
 
-        The norm is that on periodic images of 8 x 8 points.
+        The norm is that on periodic images of 8 x 8 points, in a bounded network an estimate.
         """
         from ..spectra.symbols import singular_values  # it brings SciPy
 
         if self.A.weight.is_meta:
             return
-        weight = self.A.weight.detach().double().cpu().numpy()
-        for number in self.steps:
-            number.data.fill_(
-                0.0 if self.bounded else float(singular_values(weight, GRID).max()) ** -2
-            )
         if self.bounded:
+            start = 0.0  # half of the range
             nn.init.normal_(self.wave)
             with torch.no_grad():
                 for _ in range(POWERS):
                     self._advance()
+        else:
+            weight = self.A.weight.detach().double().cpu().numpy()
+            start = float(singular_values(weight, GRID).max()) ** -2
+        for number in self.steps:
+            number.data.fill_(start)
 
     def _advance(self):
         """One step of the power method for ``A^T A`` on periodic images, in place."""
         v = self._periodic(self.A.weight, self.wave)
         adjoint = self.A.weight.transpose(0, 1).flip(2, 3)
         v = self._periodic(adjoint, v)
-        self.wave.copy_(v / v.norm())
+        size = v.norm()
+        self.wave.copy_(torch.where(size > 0, v / size, self.wave))  # A = 0 gives no direction
 
     @staticmethod
     def _periodic(kernel, v):
@@ -184,7 +188,8 @@ class ResolutionLevel(LevelModule):
             return list(self.steps)
         # a copy, since the next pass writes into it
         square = self._periodic(self.A.weight, self.wave.clone()).square().sum()
-        return [2 * torch.sigmoid(t) / square for t in self.steps]
+        least = torch.finfo(square.dtype).eps  # of A = 0 any step is harmless
+        return [2 * torch.sigmoid(t) / square.clamp_min(least) for t in self.steps]
 
     def adjoint(self, r):
         """Return ``A^T r``: with zeros around the image, too, the transposed convolution."""

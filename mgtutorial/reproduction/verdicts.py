@@ -144,7 +144,7 @@ def interval(values, confidence=0.95):
     if n == 1:
         return Interval(mean, None, 1)
     std = float(values.std(ddof=1))
-    return Interval(mean, _quantile(n - 1, confidence) * std / n**0.5, n, std)
+    return as_if(Interval(mean, None, n, std), n, confidence)
 
 
 def as_if(known, n, confidence=0.95):

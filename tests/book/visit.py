@@ -139,7 +139,7 @@ def visit(browser, page, home, served, axe, screenshots=None):
     """
     browser.size(1280)
     browser.media()
-    browser.open(served + page, typeset=False)  # from disk they are, below
+    browser.open(served + page)
     faults = browser.log(served)
     times = browser.open(home + page)
     browser.js(EAGER)  # as if one had scrolled to the end

@@ -270,9 +270,7 @@ def onnx(net, x):
     pytest.importorskip("onnxscript", reason="comes with the extra onnx")
     session = pytest.importorskip("onnxruntime", reason="comes with the extra onnx")
     shapes = ({0: torch.export.Dim("n", min=2)},)
-    # onnxscript's optimiser takes half of the time: one network has it, as its users have
-    more = {"optimize": net.config == SMALL["diff-gcn"], "verbose": False}
-    program = torch.onnx.export(net, (x,), dynamo=True, dynamic_shapes=shapes, **more)
+    program = torch.onnx.export(net, (x,), dynamo=True, dynamic_shapes=shapes, verbose=False)
     run = session.InferenceSession(program.model_proto.SerializeToString())
     (entry,) = run.get_inputs()
     return lambda x: torch.from_numpy(run.run(None, {entry.name: x.numpy()})[0])

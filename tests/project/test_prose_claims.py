@@ -200,6 +200,12 @@ def test_frontier_what_to_take():
     assert min(rows.values(), key=lambda r: r["memory"]) is quick
     assert resnet["memory"] / quick["memory"] == pytest.approx(1.1, abs=0.02)
     assert small["forward"] > resnet["forward"]
+    measured = json.loads((ROOT / "results/benchmarks.json").read_text(encoding="utf-8"))
+    steps = [r for r in measured["subjects"]["step"]["rows"] if r["side"] == "mgtutorial"]
+    other = {r["case"].split(",")[0]: r["median"] for r in steps}
+    ours, theirs = other["mgiad-20-g4"], other["mgnet-20"]
+    assert 1 - ours / theirs == pytest.approx(1 / 8, abs=0.005)
+    says("frontier", "(on [another](performance-step) an eighth less)")
     spread = {k: [r[k] for r in rows.values()] for k in ("weights", "step", "memory")}
     ratios = [max(v) / min(v) for v in spread.values()]
     assert [f"{x:.1f}" for x in ratios] == ["16.7", "2.7", "2.2"]

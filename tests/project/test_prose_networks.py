@@ -36,6 +36,27 @@ def test_singular_values_are_not_faster_for_want_of_a_loop(case):
     says("performance", "but not for want of the loop: without it NumPy takes as long")
 
 
+def test_what_the_first_page_says_of_saved_weights():
+    names = ("resnet20", "mgnet-20", "mgiad-20-g4")
+    plain, shared, small = (count_weights(models.named(n, in_channels=1)) for n in names)
+    says("index", f"by a factor of {plain / shared:.1f}", f"by another {shared / small:.1f}:")
+
+
+def test_what_width_and_groups_bring_in_table_3():
+    gains = {}
+    for data in ("cifar100", "tiny-imagenet", "imagenet"):
+        of = {r.name: r.accuracy for r in published.rows(f"mgiad-table3-{data}")}
+        width = [of[f"mgiad-lam3-c64-g{g}"] - of[f"mgiad-lam1-c64-g{g}"] for g in (8, 64)]
+        groups = [of[f"mgiad-lam{l}-c64-g64"] - of[f"mgiad-lam{l}-c64-g8"] for l in (1, 2, 3)]
+        gains[data] = width, groups
+    small = [gains[data] for data in ("cifar100", "tiny-imagenet")]
+    assert all(2 < x < 4 for width, _ in small for x in width)
+    assert all(2 < x < 4.5 for _, groups in small for x in groups)
+    width, groups = gains["imagenet"]
+    assert all(7.9 < x < 9 for x in width) and max(groups) < min(width)
+    says("use", "2 to 4 points on CIFAR-100 and Tiny ImageNet and 8 to 9 on ImageNet, as much as")
+
+
 def test_weights_on_tiny_imagenet_between_kinds_of_networks():
     of = {r.name: r for r in published.rows("mgiad-table3-tiny-imagenet")}
     large, small = of["resnet18"], of["mgiad-lam1-c64-g64"]
