@@ -352,3 +352,23 @@ def test_a_coarse_level_that_linearises_at_zero_corrects_too_much(n):
     assert ratio.max() == pytest.approx(ratio[half - 1, half - 1])
     assert ratio.min() == pytest.approx(ratio[0, 0])
     says("fas", "by a factor of five at the top and of three in the corners")
+
+
+def test_what_injection_of_residuals_does_to_damped_jacobi():
+    """The exercise of the notebook on networks: 64 x 64 cells, in the long run."""
+    start = np.random.default_rng(0).standard_normal((63, 63))
+
+    def factors(**options):
+        for R in (full_weighting(2), injection(2)):
+            levels = poisson_levels(
+                64, smoother=lambda problem: jacobi(problem.A.diagonal, 0.8), R=R, **options
+            )
+            yield f"{convergence_factor(levels, start, cycles=400):.3f}"
+
+    page = "notebooks/from_multigrid_to_networks.ipynb"
+    says(page, "goes from {} to {}, in the long run".format(*factors()))
+    weighted, injected = factors(depth=2)
+    assert weighted == injected
+    says(page, f"the factor does not change, {weighted} in both cases")
+    weighted, injected = factors(nu=(2, 2))
+    says(page, f"injection is even the better of the two, {injected} against {weighted}")
