@@ -39,6 +39,8 @@ from .network import LevelModule
 
 #: Points of the periodic images on which norms are taken, and steps of the power method at first.
 GRID, POWERS = (8, 8), 30
+#: A norm's square is taken to be at least this: of an operator of zero any step is harmless.
+LEAST = torch.finfo(torch.float32).eps
 
 
 @dataclass(frozen=True)
@@ -188,8 +190,7 @@ class ResolutionLevel(LevelModule):
             return list(self.steps)
         # a copy, since the next pass writes into it
         square = self._periodic(self.A.weight, self.wave.clone()).square().sum()
-        least = torch.finfo(square.dtype).eps  # of A = 0 any step is harmless
-        return [2 * torch.sigmoid(t) / square.clamp_min(least) for t in self.steps]
+        return [2 * torch.sigmoid(t) / square.clamp_min(LEAST) for t in self.steps]
 
     def adjoint(self, r):
         """Return ``A^T r``: with zeros around the image, too, the transposed convolution."""
