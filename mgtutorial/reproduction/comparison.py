@@ -20,7 +20,7 @@ from .published import Row
 from .tables import TABLES
 
 #: Budgets in the order in which their lines stand below each other.
-ORDER = ("paper", "short", "demo")
+ORDER = ("paper", "short", "fast", "demo")
 
 
 @dataclass(frozen=True)

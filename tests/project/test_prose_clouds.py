@@ -88,6 +88,6 @@ def test_clouds_accuracies_of_the_recorded_runs():
     assert gap("edge-conv", "diff-gcn").low < 0 < gap("edge-conv", "diff-gcn").high
     below = gap("mgic-diff-gcn", "diff-gcn")
     says("point_clouds", f"MGIC's is {-below.mean:.1f} points below diffGCN, by Welch's interval "
-         f"{-below.high:.1f} to {-below.low:.1f}")  # fmt: skip
+         f"(95 per cent) {-below.high:.1f} to {-below.low:.1f}")  # fmt: skip
     rates = {r.config.lr for r in point_clouds.recorded() if r.metric.split == "test"}
     assert len(rates) == 1

@@ -273,8 +273,7 @@ def test_the_table_of_cycles_over_pairs(size):
 # ---------------------------------------------------------------------------- full multigrid
 
 
-@pytest.mark.parametrize("n, printed", [(32, 0.172), (256, 0.178)])
-def test_what_full_multigrid_may_leave_by_the_norm_of_a_cycle(n, printed):
+def norm_of_a_cycle(n):
     """The 2-norm of V(1,1) by power iteration with E^T E: its transpose sweeps black first."""
     problem = poisson(n)
     there = poisson_levels(n)
@@ -284,7 +283,12 @@ def test_what_full_multigrid_may_leave_by_the_norm_of_a_cycle(n, printed):
         e = cycle(there, State(e / np.linalg.norm(e), 0 * e)).u
         norm = np.linalg.norm(e)
         e = e - problem.A(cycle(back, State(0 * e, e)).u)
-    assert round(float(norm), 3) == printed
+    return float(norm)
+
+
+@pytest.mark.parametrize("n, printed", [(32, 0.172), (256, 0.178)])
+def test_what_full_multigrid_may_leave_by_the_norm_of_a_cycle(n, printed):
+    assert round(norm_of_a_cycle(n), 3) == printed
     says("coarsening", "is $0.172$ to $0.178$ with 32 to 256 cells")
 
 
@@ -372,3 +376,29 @@ def test_what_injection_of_residuals_does_to_damped_jacobi():
     says(page, f"the factor does not change, {weighted} in both cases")
     weighted, injected = factors(nu=(2, 2))
     says(page, f"injection is even the better of the two, {injected} against {weighted}")
+
+
+@pytest.mark.parametrize(
+    "name, at_most, left", [("first", 3.3, (0.8, 0.04)), ("second", 16.1, (6, 0.3))]
+)
+def test_what_full_multigrid_may_leave_with_what_each_level_has(name, at_most, left):
+    """The induction of the proposition, in place of one D and one norm for all levels."""
+    sizes = [4, 8, 16, 32, 64, 128, 256]
+    problem, u, f = continuous(256, name)
+    own = np.linalg.norm(solution(problem, f) - u) / 256  # the mean square, by its cells
+    # the right-hand sides of all levels, from the finest down
+    sides = {256: f}
+    for n in reversed(sizes):
+        sides[n // 2] = full_weighting(2)(sides[n])
+    found = {n: solution(poisson(n), sides[n]) for n in (2, *sizes)}
+    jumps = {}
+    for n in sizes:
+        jump = np.linalg.norm(cubic_interpolation(2)(found[n // 2]) - found[n]) / n
+        jumps[n] = jump / own / (256 / n) ** 2
+    assert max(jumps, key=jumps.get) == 4 and jumps[4] < at_most
+    for m, printed in enumerate(left, 1):
+        error = 0.0
+        for n in sizes:
+            error = norm_of_a_cycle(n) ** m * (4 * 1.1 * error + jumps[n])
+        assert error == pytest.approx(printed, rel=0.1)
+    says("coarsening", "each with its own $D$ and $\\eta$, and it ends at $0.8$ and $6$ after one")

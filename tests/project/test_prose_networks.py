@@ -42,6 +42,20 @@ def test_what_the_first_page_says_of_saved_weights():
     says("index", f"by a factor of {plain / shared:.1f}", f"by another {shared / small:.1f}:")
 
 
+def test_where_mgnet_multiplies_and_what_it_weighs_at_one_width():
+    by_level = models.counting.macs_by_part(models.named("mgnet"), 32)
+    first = sum(v for part, v in by_level.items() if part.level in (1, 2, 3))
+    share = 100 * first / sum(by_level.values())
+    says(
+        "notebooks/weights.ipynb",
+        f"of the multiplications {share:.0f} per cent are on the first three",
+    )
+    for c in (16, 64):
+        weights = count_weights(models.MgNetConfig(channels=(c,) * 4))
+        assert weights == 72 * c**2 + (32 + 54 + 29 + 10) * c + 10 == 72 * c**2 + 125 * c + 10
+    says("notebooks/weights.ipynb", "it has $72c^2 + 125c + 10$ weights")
+
+
 def test_what_width_and_groups_bring_in_table_3():
     gains = {}
     for data in ("cifar100", "tiny-imagenet", "imagenet"):

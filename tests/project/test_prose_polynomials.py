@@ -7,9 +7,10 @@ from scipy.optimize import minimize, minimize_scalar
 from mgtutorial.linalg.approximation import minimax
 from mgtutorial.linalg.cycle_roots import chebyshev_fourth
 from mgtutorial.linalg.krylov import harmonic_ritz
-from mgtutorial.linalg.polynomials import q
+from mgtutorial.linalg.polynomials import correction, q
 from mgtutorial.linalg.problems import convection_diffusion
 from mgtutorial.linalg.roots import chebyshev, chebyshev_ellipse, extremes
+from mgtutorial.linalg.solvers import convergence_factor, poisson_levels
 from mgtutorial.linalg.transfers import (
     full_weighting,
     linear_interpolation,
@@ -51,6 +52,24 @@ def test_the_ellipse_around_half_an_ellipse_that_is_best_for_high_degrees():
         roots = chebyshev_ellipse(c, a, across(c, a), degree)
         assert abs(np.abs(q(half, roots)).max() - printed) < 6e-4
         assert float(rows[degree].split("|")[4]) == printed
+
+
+@pytest.mark.parametrize(
+    "degree, low, printed",
+    [(2, 4, 0.16), (2, 5, 0.15), (3, 4, 0.109), (3, 10, 0.075), (4, 4, 0.085), (4, 10, 0.056)],
+)
+def test_in_a_cycle_it_is_better_to_aim_lower(degree, low, printed):
+    """The V(1,1)-cycle on 129 x 129 points, with roots for the spectrum's part above top / low."""
+
+    def smoother(problem):
+        top = 2 * problem.A.diagonal
+        return correction(problem.A, chebyshev(top / low, top, degree))
+
+    levels = poisson_levels(128, smoother=smoother)
+    start = np.random.default_rng(0).standard_normal((127, 127))
+    digits = len(str(printed)) - 2
+    assert round(convergence_factor(levels, start), digits) == printed
+    says("polynomial_smoothers", "has 0.15, $[\\tfrac14, 1]$ 0.16")
 
 
 def test_four_roots_from_gmres_for_random_starts():

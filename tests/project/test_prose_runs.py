@@ -46,7 +46,7 @@ def test_rows_with_three_seeds_are_the_two_that_the_page_names(runs):
     lines = comparison.compare("mgiad-table2", [r for r in runs if r.budget == "short"])
     three = {line.row for line in lines if len(line.runs) == 3}
     assert three == {"mgiad-20-g8", "mgiad-20-g16"}
-    says("reproduction", "got three seeds, namely those with $g_s = 8$ and $g_s = 16$")
+    says("reproduction", "the MGiaDs with three levels and $g_s = 8$ or $g_s = 16$")
     wide, narrow = (
         stdev(100 * r.metric.value for r in line.runs)
         for name in ("mgiad-20-g16", "mgiad-20-g8")

@@ -7,7 +7,7 @@ import pytest
 from mgtutorial.data import catalogue
 from mgtutorial.errors import UnknownName
 from mgtutorial.models.config import narrowed
-from mgtutorial.reproduction import comparison, rendering
+from mgtutorial.reproduction import comparison, rendering, status_page
 from mgtutorial.reproduction.tables import TABLES
 from mgtutorial.reproduction.verdicts import ACCURACY, COUNT, legend
 from mgtutorial.training import protocols, records
@@ -178,6 +178,17 @@ def test_other_protocols_fold_away_in_a_notebook():
     made = comparison.compare(TABLE, [run(), run(budget="short")], rows=["mgnet-20"])
     held, folded = rendering.style(made, "A caption.").data.split("<details>")
     assert "400 epochs" in held and "15 epochs" in folded and "A caption." in held
+
+
+def test_a_table_shows_every_budget_that_it_is_given_and_the_status_page_all_but_two():
+    """What `reproduce --budget fast` has trained stands in its table, and has no verdict."""
+    budgets = ("paper", "short", "fast", "demo")
+    made = [run(budget=budget) for budget in budgets]
+    lines = comparison.compare(TABLE, made[::-1], rows=["mgnet-20"])
+    assert [line.runs[0].budget for line in lines] == list(budgets)
+    assert [line.comparable for line in lines] == [True, False, False, False]
+    page = status_page.page(made)
+    assert [f"; `{budget}`" in page for budget in budgets[1:]] == [True, False, True]
 
 
 def test_the_legend_explains_every_verdict_on_accuracies_and_counts():
