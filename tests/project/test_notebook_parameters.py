@@ -1,4 +1,4 @@
-"""The notebooks on linear algebra with other parameters than they ship: no assertion was luck.
+"""The notebooks of the chapters with other parameters than they ship: no assertion was luck.
 
 Code cells run in one namespace, in order, with the values of the cell tagged ``parameters``
 replaced. Figures are made but not drawn, and sliders draw the first of their frames only: what is
@@ -22,6 +22,10 @@ import mgtutorial.figures.images
 import mgtutorial.figures.sliders
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+# Of the networks' notebooks, which end with a short training.
+FEW = {"data_name": "digits", "n_train": 100, "epochs": 1, "seed": 1}
+MORE = {"data_name": "digits", "n_train": 1000, "epochs": 2, "seed": 2}
 
 # The ends of what each parameters cell offers, as far as the time allows.
 CASES = {
@@ -49,6 +53,15 @@ CASES = {
         {"channels": 2, "largest": 8, "seed": 1},
         {"channels": 6, "largest": 12, "seed": 2},
     ],
+    "mgnet": [FEW, MORE],
+    "mgic": [FEW, MORE],
+    "mgiad": [FEW, MORE],
+    "poly_mgnet": [FEW, MORE],
+    "verdicts": [
+        {"samples": 500, "std": 0.05, "seed": 1},
+        {"samples": 5000, "std": 0.5, "seed": 2},
+    ],
+    "performance": [{"work": "training step", "epochs": 3}, {"work": "forward", "epochs": 8}],
     # one only: it takes as long as all others, and trained networks do not depend on the seed
     "spectra": [{"data_name": "digits", "n_train": 600, "epochs": 2, "seed": 1}],
 }
@@ -77,7 +90,9 @@ def quick(monkeypatch):
     monkeypatch.setattr(mgtutorial.figures.sliders, "slider", first_frame)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch's own
+# torch's own, the second where matplotlib draws a tensor
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize(
     ("name", "number"), [(name, i) for name, cases in CASES.items() for i in range(len(cases))]
 )
@@ -95,3 +110,12 @@ def test_assertions_hold_for_other_sizes_and_seeds(name, number, quick):
         for i, solution in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
             if "_build" not in solution:  # one that reads what a longer training has written
                 run(solution, f"{name}, solution {i}", names)
+
+
+def test_no_notebook_with_parameters_is_left_out():
+    asking = {
+        file.stem
+        for file in NOTEBOOKS.glob("*.ipynb")
+        if any("parameters" in cell.metadata.get("tags", []) for cell in cells(file.stem))
+    }
+    assert asking == set(CASES)
