@@ -8,8 +8,9 @@ Where nothing is named before a number, the first name after it counts. Words na
 
 Any other percentage, and any difference in points, has to stand in a sentence that a test holds
 against the page (``says(page, sentence)``), in an entry of the errata whose test has the number, or
-in :data:`OTHER`, with a reason. A count of five digits or more has to be one that the package
-expects, that a record holds or that a test has.
+in :data:`OTHER`, with a reason. A count of five digits or more, written with commas
+and no whole thousand, has to be one that the package expects, that a record holds or that a test
+has.
 """
 
 import ast

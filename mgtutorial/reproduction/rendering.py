@@ -164,11 +164,11 @@ def reasons(table, rows):
     Examples
     --------
     >>> reasons("mgiad-table2", ["mgnet-20"])
-    'Every count of this table is matched.'
+    'Every count that has one to be held against is matched.'
     """
     printed = [TABLES[table].entry(row).printed for row in rows]
     found = [f"- **{p.name}** ({p.printed}{p.unit}): {p.reason}" for p in printed if p and p.reason]
-    return "\n".join(found) or "Every count of this table is matched."
+    return "\n".join(found) or "Every count that has one to be held against is matched."
 
 
 _SHADE = {

@@ -17,7 +17,7 @@ def deviation(config):
     """Return the fields in which a run departs from its paper's protocol on its data set.
 
     Of the network this sees the law of the initial weights; which network it is, a table says. The
-    seed and `compile` are free (:data:`.protocols.FREE`), and so is the device of a run.
+    seed, `compile` and `memory` are free (:data:`.protocols.FREE`), and so is the device of a run.
 
     Parameters
     ----------
