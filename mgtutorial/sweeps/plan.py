@@ -167,10 +167,14 @@ def sweep(path, workspace=None, *, workers=None, scheduler=None, dry_run=False, 
         say(f"  {p.priority:>3}  {r}, budget {r.config.budget}{part}: "
             f"{_text.estimate(3600 * p.hours * share)} on a CPU thread")  # fmt: skip
     if todo and not dry_run:
-        run(
+        records = run(
             [r.config for r, _ in todo], workspace, scheduler=scheduler, workers=workers,
             costs={r.digest: 3600 * p.hours / r.config.epochs for r, p in todo}, names=names,
         )  # fmt: skip
+        for (r, _), record in zip(todo, records, strict=True):
+            took = _text.duration(record.seconds)
+            say(f"{r}: {record.metric} ({took}, run {record.digest})")
+        say(f"records: {workspace.folder}")
 
 
 def _at_hand(planned, workspace, say):

@@ -95,8 +95,12 @@ def test_what_is_missing_is_trained_in_order_and_once(tmp_path, capsys):
     assert main([*command, "--dry-run"]) == 0
     assert "2 runs, 2 to do" in capsys.readouterr().out and not list(runs.glob("*.jsonl"))
     assert main(command) == 0
-    assert [r.seed for r in records.read(runs)] == [1, 0]
-    capsys.readouterr()
+    made = records.read(runs)
+    assert [r.seed for r in made] == [1, 0]
+    said = capsys.readouterr().out.splitlines()[-3:]
+    for r, line_said in zip(made, said, strict=False):
+        assert f"epochs, seed {r.seed}: {r.metric} (" in line_said and r.digest in line_said
+    assert said[-1] == f"records: {runs}"
     assert main(command) == 0
     assert "2 runs, 0 to do" in capsys.readouterr().out
     assert len(records.read(runs)) == 2
