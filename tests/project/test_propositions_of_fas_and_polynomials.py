@@ -14,15 +14,29 @@ from mgtutorial.linalg.approximation import minimax
 from mgtutorial.linalg.fourier import (
     two_grid_factor,
 )
+from mgtutorial.linalg.nonlinear import nonlinear_levels
 from mgtutorial.linalg.polynomials import amplification, polynomial_symbol, q
 from mgtutorial.linalg.problems import poisson
 from mgtutorial.linalg.roots import chebyshev, chebyshev_ellipse, chebyshev_maximum
+from mgtutorial.linalg.solvers import solve
 from mgtutorial.linalg.transfers import full_weighting, linear_interpolation
 from mgtutorial.spectra.convolutions import Convolution
 from mgtutorial.spectra.extremal import extremal_singular_values
 from mgtutorial.spectra.symbols import symbol
 
+from .prose import says
+
 # --------------------------------------------------------------------------------------- FAS
+
+
+@pytest.mark.parametrize("n, ends_well", [(64, False), (128, True)])
+def test_what_is_in_reach_from_zero_depends_on_the_grid(n, ends_well):
+    """The hill of height 3 with gamma = 1000 of the chapter's section on where to start."""
+    levels = nonlinear_levels(n, 1000.0)
+    x, y = levels[0].A.linear.grid()
+    hill = 3 * np.sin(np.pi * x) * np.sin(np.pi * y)
+    assert solve(levels, levels[0].A(hill), tol=1e-10).converged == ends_well
+    says("fas", "(On 128 × 128 cells the same start converges.)")
 
 
 def fas_correction(A, coarse_inverse, coarse, R, Pi, P, u, f):

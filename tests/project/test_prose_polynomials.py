@@ -54,6 +54,24 @@ def test_the_ellipse_around_half_an_ellipse_that_is_best_for_high_degrees():
         assert float(rows[degree].split("|")[4]) == printed
 
 
+@pytest.mark.parametrize("peclet", [1.0, 1.5, 2.0, 4.0, 50.0])
+def test_the_pair_of_two_points_is_that_of_the_half_ellipse_where_the_wind_is_strong(peclet):
+    """The solution of exercise 4: the bound M holds on the whole curve from Pe = 1 on."""
+    w = 1 / (2 + peclet)
+    t = (1 - w) / (1 + peclet**2)
+    z = half_ellipse(peclet)
+    most = np.abs(1 - (w + 2 * t) * z + t * z**2).max()
+    assert most == pytest.approx(peclet * w, rel=1e-12)
+
+
+def test_a_double_factor_leaves_what_its_angle_says():
+    """1 - t z^2 with real t, at the angle phi and its mirror image: at least |sin 2 phi|."""
+    for phi in np.deg2rad([20, 60, 75, 85]):
+        z = np.exp(1j * phi)
+        least = minimize_scalar(lambda t, z=z: abs(1 - t * z**2)).fun
+        assert least == pytest.approx(abs(np.sin(2 * phi)), abs=1e-7)
+
+
 @pytest.mark.parametrize(
     "degree, low, printed",
     [(2, 4, 0.16), (2, 5, 0.15), (3, 4, 0.109), (3, 10, 0.075), (4, 4, 0.085), (4, 10, 0.056)],
