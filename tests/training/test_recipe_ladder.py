@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import t
 
 from mgtutorial import _paths
-from mgtutorial.models import count_macs
+from mgtutorial.models import MGiaDConfig, count_macs, named
 from mgtutorial.reproduction.papers.printed_table import read_table
 from mgtutorial.training import all_runs, configure, orthogonalised
 from mgtutorial.training.recipe import Recipe, _dense_kernels
@@ -151,8 +151,11 @@ def test_deviations_between_seeds():
     for r in all_runs():
         if r.budget == "short" and r.config.split == "train" and not r.partial:
             groups.setdefault(replace(r.config, seed=0), []).append(100 * r.metric.value)
-    found = {c.model.group_size: stdev(v) for c, v in groups.items() if len(v) == 3}
+    of = {c.model: stdev(v) for c, v in groups.items() if len(v) == 3}
+    found = {m.group_size: v for m, v in of.items() if isinstance(m, MGiaDConfig)}
+    plain, shared = (of[named(n, in_channels=1)] for n in ("resnet20", "mgnet-20"))
     says("recipe", f"deviate by {found[16]:.2f} and {found[8]:.2f} points ($g_s = 16$ and 8)")
+    says("recipe", f"of ResNet20 and MgNet-20 by {plain:.2f} and {shared:.2f}.")
     assert np.sqrt(2) * np.mean(list(found.values())) == pytest.approx(0.4, abs=0.05)
 
 
