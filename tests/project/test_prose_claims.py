@@ -126,6 +126,9 @@ def test_claims_how_far_three_epochs_lead():
     says("claims", "84 per cent and not 93")
     (longer,) = (r for r in table("claims")["effects"] if (r["budget"], r["seeds"]) == ("short", 3))
     assert (longer["claim"], longer["verdict"]) == ("sharing", claims.UNDECIDED)
+    says(
+        "claims", "(Three epochs and five seeds; of sharing, the longest training that has three.)"
+    )
     low, high = (longer["effect"] + s * longer["half_width"] for s in (-1, 1))
     says("claims", f"ends {-longer['effect']:.1f} points below ResNet20, with an interval")
     says("claims", f"an interval from ${low:.1f}$ to ${high:+.1f}$: undecided, too")
