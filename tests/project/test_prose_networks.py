@@ -1,11 +1,14 @@
 """What the second half of the book says of runs and counts, beside the files for single pages."""
 
+import re
+
 import pytest
 
 from benchmarks import rows
 from mgtutorial import models
 from mgtutorial.models import count_weights
 from mgtutorial.reproduction import published
+from mgtutorial.reproduction.papers.printed_table import read_table
 
 from .prose import ROOT, says
 
@@ -56,6 +59,16 @@ def test_where_mgnet_multiplies_and_what_it_weighs_at_one_width():
     says("notebooks/weights.ipynb", "it has $72c^2 + 125c + 10$ weights")
 
 
+def test_the_large_network_of_the_first_version_on_cityscapes():
+    large = {
+        r["params_m"]: float(r["miou"])
+        for r in read_table("mgic_table9_cityscapes.csv")
+        if r["paper_version"] == "arxiv" and "large" in r["backbone"]
+    }
+    assert large == {"1.51": 72.64, "1.67": 72.60}
+    says("errata", "the large one has more weights and 0.04 points less (72.60 against 72.64)")
+
+
 def test_what_width_and_groups_bring_in_table_3():
     gains = {}
     for data in ("cifar100", "tiny-imagenet", "imagenet"):
@@ -77,3 +90,15 @@ def test_weights_on_tiny_imagenet_between_kinds_of_networks():
     assert round(float(large.printed) / float(small.printed)) == 8
     assert round(small.accuracy - large.accuracy, 1) == 0.7
     says("notebooks/weights.ipynb", "is printed 0.7 points below it")
+
+
+@pytest.mark.parametrize("name", ["mgiad-lam1-c64-g4", "mgiad-lam3-c64-g8", "mgiad-20-g4"])
+def test_norms_after_the_way_down_weigh_as_much_as_those_after_the_way_up(name):
+    """Two on half of the channels, or one on all: counts cannot tell the two places apart."""
+    net = models.named(name, transfer_norms="all").build()
+    weights = dict.fromkeys(("R", "Pi", "P"), 0)
+    for place, module in net.named_modules():
+        if found := re.search(r"channel_levels\.\d+\.(R|Pi|P)\.1$", place):
+            weights[found[1]] += sum(p.numel() for p in module.parameters())
+    assert weights["R"] + weights["Pi"] == weights["P"] > 0
+    says("mgiad", "in place of those after $\\hat P$ have as many weights")
