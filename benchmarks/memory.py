@@ -36,10 +36,24 @@ def fixed(net):
 
 
 def largest_batch(net, size, in_channels, memory):
-    """The largest batch whose training step fits, from the growth between two small ones."""
-    two, four = (activations_in_training(net, n, size, in_channels).peak for n in (2, 4))
-    each = (four - two) / 2
-    return int((memory - fixed(net) - (two - 2 * each)) // each)
+    """The largest batch whose training step fits, by Newton's method; 0 if not one image does.
+
+    What is alive at a moment is affine in the batch, so the worst of them is convex: from above
+    each step comes down to the root, and no further. The worst moment of a large batch need not
+    be that of a small one, so the growth between two small ones would not do.
+    """
+
+    def left(n):
+        return memory - fixed(net) - activations_in_training(net, n, size, in_channels).peak
+
+    n = 2
+    while n > 0:
+        here = left(n)
+        step = int(here // (here - left(n + 1)))
+        if step == 0:  # n fits, and n + 1 does not
+            return n
+        n += step
+    return 0
 
 
 def measure(names=NAMES, imagenet=True):

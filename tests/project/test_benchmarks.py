@@ -189,6 +189,31 @@ def test_a_subject_runs_in_small(name):
         assert r["facts"].get("alike", 0) < 1e-5  # without what rounding decides
 
 
+@pytest.mark.parametrize("memory", [10_000_000, 40_000_000, 2e9])
+@pytest.mark.parametrize("side", ["literal", "mgtutorial", "mgtutorial, lean"])
+def test_the_largest_batch_fits_and_the_next_does_not(side, memory):
+    """The worst moment of MgNet-20 with two images is not that with hundreds."""
+    from benchmarks import memory as subject
+
+    size, channels, _ = subject.CASES["mgnet-20"]
+    net = subject.sides(subject.network("mgnet-20", size, channels))[side]
+
+    def needed(n):
+        peak = subject.activations_in_training(net, n, size, channels).peak
+        return peak + subject.fixed(net)
+
+    found = subject.largest_batch(net, size, channels, memory)
+    assert needed(found) <= memory < needed(found + 1)
+
+
+def test_there_is_no_batch_where_the_weights_alone_are_too_many():
+    from benchmarks import memory as subject
+
+    size, channels, _ = subject.CASES["mgnet-20"]
+    net = subject.network("mgnet-20", size, channels)
+    assert subject.largest_batch(net, size, channels, subject.fixed(net)) == 0
+
+
 def test_what_a_network_moves_is_counted_operation_by_operation():
     """A convolution, a ReLU and a view: input, weight and output; twice the output; nothing."""
     import torch

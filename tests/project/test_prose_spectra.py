@@ -128,6 +128,9 @@ def test_spectra_smoothing_factors_and_gains(measured):
     others = [100 * (row[k] - 1) for row in end[1:] for k in ("low", "high")]
     assert round(min(others)) == 1 and 25 < max(others) < 30
     says("notebooks/spectra.ipynb", "by 1 to 30 per cent in the others")
+    start = [row[k] for row in measured["steps"] if row["when"] == "start" for k in ("low", "high")]
+    assert 1.2 < min(start) < 1.25 and [x for x in start if x > 3] == start[12:14]
+    says("notebooks/spectra.ipynb", "a fifth in some steps and more than threefold in one")
 
 
 def test_spectra_min_max_roots_against_outermost(measured):
