@@ -129,6 +129,40 @@ def test_what_the_page_says_of_inference(subjects):
     says("performance", said, "that is fused and *not* compiled")
 
 
+def test_what_the_page_says_of_another_processor(subjects):
+    second = rows.read(ROOT / "results" / "benchmarks_second.json")
+    sides = by_case(second["step"]["rows"])
+    faster = [s["literal"] / s["mgtutorial"] for s in sides.values()]
+    says("performance", f"Here a step is {min(faster):.2f} to {max(faster):.2f} times as fast")
+    assert max(faster) < max(
+        s["literal"] / s["mgtutorial"] for s in by_case(subjects["step"]["rows"]).values()
+    )
+    half = {case.split(",")[0]: s["bfloat16"] / s["mgtutorial"] for case, s in sides.items()}
+    one, narrow = half["mgnet"], half["mgnet-20"]
+    says(
+        "performance",
+        f"in {one:.2f} of the time that single precision takes; MgNet-20 in {narrow:.2f}",
+    )
+    low, high = sorted(t for name, t in half.items() if "mgiad" in name)
+    says("performance", f"it takes {low:.2f} and {high:.2f} times as long")
+    saved = {c: 100 * (1 - s["compiled"] / s["mgtutorial"]) for c, s in sides.items()}
+    assert [c for c, x in saved.items() if x < 0] == [c for c in sides if "32x32" in c]
+    says("performance", f"Compiling saves {max(saved.values()):.0f} per cent at most")
+    batch, single = [], []
+    for case, s in by_case(second["inference"]["rows"]).items():
+        quick = {k: s["literal"] / s[k] for k in ("fused", "fused and compiled")}
+        if case.endswith("batch 128"):
+            batch.append(quick["fused and compiled"])
+        else:
+            single.append(max(quick.values()))
+    says(
+        "performance",
+        f"a batch goes through {min(batch):.1f} to {max(batch):.1f} times as fast as through the "
+        "transcription, fused and compiled, and for one image the best of the sides is "
+        f"{min(single):.1f} to {max(single):.1f} times as fast",
+    )
+
+
 def test_exercises_are_right():
     point = 9 * 64 * 64
     assert (point, 2 * point) == (36_864, 73_728) and 2 * point / 512 == 144
