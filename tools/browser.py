@@ -41,11 +41,15 @@ class Browser:
         self.driver.set_script_timeout(120)
         self.js, self.cdp = self.driver.execute_script, self.driver.execute_cdp_cmd
 
-    def open(self, address):
-        """Go to `address`; return the seconds until it is loaded, and all its formulas typeset."""
+    def load(self, address):
+        """Go to `address`, until all that it asks for is there; formulas may still be typeset."""
         self.driver.get("about:blank")
         self.log(None)
         self.driver.get(address)
+
+    def open(self, address):
+        """Go to `address`; return the seconds until it is loaded, and all its formulas typeset."""
+        self.load(address)
         return self.driver.execute_async_script(
             "const done = arguments[0];"
             "const math = () => (window.mgtutorial || {}).formulas && mgtutorial.formulas.done;"

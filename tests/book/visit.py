@@ -139,29 +139,36 @@ def visit(browser, page, home, served, axe, screenshots=None):
     """
     browser.size(1280)
     browser.media()
-    browser.open(served + page)
+    browser.load(served + page)
     faults = browser.log(served)
     times = browser.open(home + page)
     browser.js(EAGER)  # as if one had scrolled to the end
     browser.until("return [...document.images].every(i => i.complete)")
     facts = browser.js(FACTS) | browser.js(CODE)
     facts |= {"loaded": times[0], "ready": times[1], "served faults": faults}
-    for width in (1280, 360):
-        browser.size(width)
-        facts[f"wide at {width}"] = browser.js(OVERFLOW)
-        if screenshots:
-            _photograph(browser, page, width, screenshots)
-    facts |= browser.js(PHONE)
+    # Each width has the page laid out anew: what is asked at one width is asked together.
+    facts["wide at 1280"] = _wide(browser, page, 1280, screenshots)
     browser.size(PAPER)
     browser.media("print")
     facts["leaves the paper"] = browser.js(LEAVES_THE_PAPER)
     browser.media()
+    facts["wide at 360"] = _wide(browser, page, 360, screenshots)
+    facts |= browser.js(PHONE)
     facts["axe"] = _accessibility(browser, axe) if axe else []
     browser.size(1280)
     browser.mode("light")
     facts["slider faults"] = try_all(browser, [ident for ident, _ in facts["sliders"]])
     facts["faults"] = browser.log(home)
     return facts
+
+
+def _wide(browser, page, width, screenshots):
+    """Return what sticks out of the page at a width, and take its pictures."""
+    browser.size(width)
+    found = browser.js(OVERFLOW)
+    if screenshots:
+        _photograph(browser, page, width, screenshots)
+    return found
 
 
 def _photograph(browser, page, width, folder):

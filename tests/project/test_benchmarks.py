@@ -100,11 +100,12 @@ def test_a_file_keeps_the_subjects_that_were_not_measured_and_refuses_another_sc
         rows.read(file)
 
 
-def test_what_is_committed_is_what_the_harness_makes():
+@pytest.mark.parametrize("file", sorted(COMMITTED.parent.glob("benchmarks*.json")), ids=lambda file: file.stem)
+def test_what_is_committed_is_what_the_harness_makes(file):
     """The fields, statistics that can be, and no name of a host and no path."""
-    text = COMMITTED.read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8")
     assert not re.search(r"/(?:home|root|work|tmp)/|localhost|\d+\.\d+\.\d+\.\d+", text)
-    subjects = rows.read(COMMITTED)
+    subjects = rows.read(file)
     assert set(subjects) <= set(rows.SUBJECTS)
     for name, subject in subjects.items():
         assert subject.keys() == made()["poisson"].keys(), name
