@@ -18,6 +18,14 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import InvalidValue
+from .blocks import BatchNorm2d
+from .graph_convolutions import Rowwise
+from .implicit_function import Pointwise
+from .strided import NarrowStrided
+
+#: What computes torch's own convolution and norm. A subclass may do something else besides.
+CONVOLUTIONS = (nn.Conv2d, NarrowStrided, Pointwise, Rowwise)
+NORMS = (nn.BatchNorm2d, BatchNorm2d)
 
 
 class Fused(nn.Module):
@@ -53,7 +61,9 @@ def fuse(network):
     """Return a copy of a network for inference, with the norms that follow a convolution folded.
 
     The pairs are those in an ``nn.Sequential``, and the members that a module's `followed` names:
-    ``(("B", "norm_out"),)``. Steps that share a ``B`` get one each, as their norms differ.
+    ``(("B", "norm_out"),)``. Steps that share a ``B`` get one each, as their norms differ. What is
+    no convolution or norm of torch or of this project, but a subclass, or has a hook or a
+    parametrisation, may compute something else: it stays as it is.
 
     Parameters
     ----------
@@ -88,8 +98,8 @@ def fuse(network):
             _fold(module, conv, norm, name)
     packed = {}  # an A that several places share stays one
     for module in list(fused.modules()):
-        for name, member in list(module.named_children()):
-            if isinstance(member, nn.Conv2d) and Packed.serves(member):
+        for name, member in list(module._modules.items()):  # one may have two names
+            if _is_plain(member, CONVOLUTIONS) and Packed.serves(member):
                 setattr(module, name, packed.setdefault(id(member), Packed(member)))
     return Fused(fused).eval()
 
@@ -97,13 +107,21 @@ def fuse(network):
 def _pairs(module):
     """The names of members of `module` that are applied one after the other."""
     yield from getattr(module, "followed", ())
-    if isinstance(module, nn.Sequential):
-        yield from pairwise(name for name, _ in module.named_children())
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        yield from pairwise(module._modules)
+
+
+def _is_plain(module, types):
+    """Whether a module is of one of the types itself, and computes what its class does."""
+    changed = {"forward", "_conv_forward"} & vars(module).keys() if module is not None else ()
+    return type(module) in types and not (
+        module._forward_hooks or module._forward_pre_hooks or changed
+    )
 
 
 def _fold(module, conv, norm, name):
     k, n = getattr(module, conv), getattr(module, norm)
-    if not isinstance(k, nn.Conv2d) or not isinstance(n, nn.BatchNorm2d):
+    if not _is_plain(k, CONVOLUTIONS) or not _is_plain(n, NORMS):
         return
     if n.running_mean is None:
         raise InvalidValue(
@@ -132,10 +150,19 @@ class Packed(nn.Module):
     Book: mgnet, eq-mgnet-b
     """
 
+    KEPT = 8  # shapes: each has a copy of the weights
+
     def __init__(self, conv):
         super().__init__()
         self.conv, self.packed = conv, {}
         self.how = (conv.padding, conv.stride, conv.dilation, conv.groups)
+
+    def __getattr__(self, name):
+        """What asks for the weights, or for the number of channels, finds the convolution's."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("conv"), name)
 
     @staticmethod
     def serves(conv):
@@ -152,11 +179,34 @@ class Packed(nn.Module):
     def forward(self, x):
         if torch.compiler.is_compiling():  # torch's compiler puts weights in order itself
             return self.conv(x)
-        shape = tuple(x.shape)
-        if shape not in self.packed:  # the best order depends on the size
-            self.packed[shape] = torch._C._nn.mkldnn_reorder_conv2d_weight(
-                self.conv.weight.to_mkldnn(), *self.how, shape
-            )
+        kind = x.shape, x.dtype, x.device
+        if kind not in self.packed:
+            if not self._takes(x):
+                return self.conv(x)
+            if len(self.packed) == self.KEPT:
+                self.packed.clear()
+            weight = self.conv.weight.to_mkldnn()  # the best order depends on the size
+            order = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *self.how, tuple(x.shape))
+            self.packed[kind] = order, self.conv.bias
         return torch.ops.mkldnn._convolution_pointwise(
-            x, self.packed[shape], self.conv.bias, *self.how, "none", [], ""
+            x, *self.packed[kind], *self.how, "none", [], ""
         )
+
+    def _takes(self, x):
+        """Whether these are images of the precision and on the device that can be packed for."""
+        weight = self.conv.weight
+        alike = x.dtype == weight.dtype == torch.float32 and x.is_cpu and weight.is_cpu
+        return alike and x.dim() == 4 and x.numel() > 0
+
+    # Other weights, another precision, a copy or a file: the weights are put in order anew.
+
+    def _load_from_state_dict(self, *arguments, **options):
+        self.packed.clear()
+        super()._load_from_state_dict(*arguments, **options)
+
+    def _apply(self, *arguments, **options):
+        self.packed.clear()
+        return super()._apply(*arguments, **options)
+
+    def __getstate__(self):
+        return {**self.__dict__, "packed": {}}
