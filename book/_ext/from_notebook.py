@@ -13,7 +13,6 @@ chapter, and the chapter's caption has one to the section of the notebook. A fig
 chapter takes has a number of its own, and the first sentence of its text alternative as caption.
 """
 
-import copy
 import re
 from html import unescape
 from typing import ClassVar
@@ -124,14 +123,14 @@ def take(app, doctree, docname):
     """Put the figures into the chapters, and lead their links to the section."""
     for node in list(doctree.findall(from_notebook)):
         html = app.builder.format == "html"
-        node.replace_self(copy.deepcopy(source(app.env, node["place"])) if html else [])
+        node.replace_self(source(app.env, node["place"]) if html else [])
     for link in doctree.findall(lambda n: isinstance(n, nodes.reference) and "mg_place" in n):
         notebook, section, _ = link["mg_place"]
         link["refuri"] = f"{app.builder.get_relative_uri(docname, notebook)}#{section}"
 
 
 def source(env, place):
-    """Return the raw node of a figure of a notebook."""
+    """Return the raw node of a figure of a notebook, of a doctree that is read for it alone."""
     notebook, section, n = place
     found = dict(figures(env.get_doctree(notebook)))
     if (section, n) not in found:
