@@ -100,7 +100,9 @@ def test_a_file_keeps_the_subjects_that_were_not_measured_and_refuses_another_sc
         rows.read(file)
 
 
-@pytest.mark.parametrize("file", sorted(COMMITTED.parent.glob("benchmarks*.json")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", sorted(COMMITTED.parent.glob("benchmarks*.json")), ids=lambda file: file.stem
+)
 def test_what_is_committed_is_what_the_harness_makes(file):
     """The fields, statistics that can be, and no name of a host and no path."""
     text = file.read_text(encoding="utf-8")

@@ -154,9 +154,10 @@ def test_deviations_between_seeds():
     of = {c.model: stdev(v) for c, v in groups.items() if len(v) == 3}
     found = {m.group_size: v for m, v in of.items() if isinstance(m, MGiaDConfig)}
     plain, shared = (of[named(n, in_channels=1)] for n in ("resnet20", "mgnet-20"))
-    says("recipe", f"deviate by {found[16]:.2f} and {found[8]:.2f} points ($g_s = 16$ and 8)")
+    four, eight, sixteen = (f"{found[g]:.2f}" for g in (4, 8, 16))
+    says("recipe", f"deviate by {four}, {eight} and {sixteen} points ($g_s = 4$, 8 and 16)")
     says("recipe", f"of ResNet20 and MgNet-20 by {plain:.2f} and {shared:.2f}.")
-    assert np.sqrt(2) * np.mean(list(found.values())) == pytest.approx(0.4, abs=0.05)
+    assert np.sqrt(2) * np.mean(list(found.values())) == pytest.approx(0.3, abs=0.05)
 
 
 def test_hours_of_the_printed_training():
