@@ -5,9 +5,11 @@ the network.
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import contextmanager
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .. import __version__, _atomic
 from .._paths import given
@@ -15,6 +17,12 @@ from ..errors import InvalidValue, MgtutorialError
 from .config import as_dict
 from .network import Network
 from .registry import from_dict
+
+#: What a file says of itself: no text of a user's has these names.
+_OWN = ("config", "mgtutorial", "format")
+
+#: What a layer does with its weights, beside what their shapes say.
+_HOW = ("stride", "padding", "dilation", "padding_mode", "eps")
 
 
 def save(path, network, weights=None, **about):
@@ -29,13 +37,14 @@ def save(path, network, weights=None, **about):
         A ``state_dict``; by default the network's own. A config needs one.
     **about : str
         What else the file is to say, such as ``record="0123456789abcdef"``; :func:`metadata`
-        reads it.
+        reads it. The names ``config``, ``format`` and ``mgtutorial`` are taken.
 
     Raises
     ------
     InvalidValue
         If a config comes without weights or with those of another network, or the network is none
-        of this package; if the file cannot be written.
+        of this package, or no longer the one that its config builds; if `about` has something else
+        than texts; if the file cannot be written.
 
     Examples
     --------
@@ -58,12 +67,18 @@ def save(path, network, weights=None, **about):
             f"save() was given a {type(network).__name__}: give a network that a config has built, "
             "or a config and its weights."
         )
-    if weights is None:
-        weights = network.state_dict()
-    else:
-        with_weights(config, weights)  # what does not fit is said now, while it is still at hand
-    tensors = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
-    own = {"config": json.dumps(as_dict(config)), "mgtutorial": __version__, "format": "pt"}
+    for key, text in about.items():
+        if key in _OWN or not isinstance(text, str):
+            raise InvalidValue(
+                f"{key}={text!r}: what the file is to say is a text, under another name than "
+                f"{', '.join(_OWN)}."
+            )
+    if module:
+        _check_as_built(network)
+    # what does not fit is said now, while it is still at hand; a shared weight is written once
+    state = with_weights(config, network.state_dict() if weights is None else weights).state_dict()
+    tensors = {name: v.contiguous() for name, v in state.items()}
+    own = dict(zip(_OWN, (json.dumps(as_dict(config)), __version__, "pt"), strict=True))
     try:
         _atomic.replace(given(path), tensors_as_bytes(tensors, {**about, **own}))
     except OSError as error:
@@ -84,7 +99,8 @@ def load(path, device="cpu"):
     Returns
     -------
     Network
-        With ``reset_classifier`` for other classes, and ``train()`` to go on with.
+        With ``reset_classifier`` for other classes, and ``train()`` to go on with. Its weights are
+        of the file's types: a network that was saved in double precision comes back in it.
 
     Raises
     ------
@@ -136,6 +152,30 @@ def metadata(path):
         return file.metadata() or {}
 
 
+def _check_as_built(network):
+    """Raise if a module of a network was exchanged, or works otherwise than its config says."""
+    with torch.device("meta"):
+        built = {name: _how(module) for name, module in network.config.build().named_modules()}
+    here = {name: _how(module) for name, module in network.named_modules()}
+    for name in {**built, **here}:
+        mine, theirs = here.get(name, {}), built.get(name, {})
+        for key in {**mine, **theirs}:
+            if mine.get(key) != theirs.get(key):
+                raise InvalidValue(
+                    f"{name or 'the network'} has {key} {mine.get(key, 'none')}, and its config "
+                    f"builds {theirs.get(key, 'none')}, so that load() would make another network "
+                    "of the file: save with torch.save(network.state_dict(), path)."
+                )
+
+
+def _how(module):
+    """The kind of a module (any batch norm is as good as another), and how it uses its weights."""
+    kind = "BatchNorm" if isinstance(module, _BatchNorm) else type(module).__name__
+    return {"kind": kind} | {
+        key: v for key in _HOW if (v := getattr(module, key, None)) is not None
+    }
+
+
 @contextmanager
 def _opened(path, device="cpu"):
     """A file of weights; whatever is wrong with it is one sentence."""
@@ -157,7 +197,8 @@ def _opened(path, device="cpu"):
 def with_weights(config, state):
     """Return the network of a config with weights from a file, in evaluation mode, on the CPU.
 
-    Nothing is asked of the memory that is not in the file: a config may name any size.
+    Its floating-point numbers are of the types that they have in the file. Nothing is asked of the
+    memory that is not there: a config may name any size.
 
     Parameters
     ----------
@@ -178,24 +219,38 @@ def with_weights(config, state):
 
     Book: use, use-saving
     """
+    if not isinstance(state, Mapping):
+        raise InvalidValue(f"the weights are a {type(state).__name__}: give a state_dict.")
     with torch.device("meta"):
         empty = config.build()
+    shell = empty.state_dict()
     # a weight that steps share may stand under each of its names, as older versions wrote it
-    shared = {name: tuple(p.shape) for name, p in empty.named_parameters(remove_duplicate=False)}
-    shell = {name: tuple(v.shape) for name, v in empty.state_dict().items()}
-    theirs = {name: tuple(v.shape) for name, v in state.items()}
-    for name in {**shell, **theirs}:
-        needed = shell.get(name, shared.get(name))
-        if needed != theirs.get(name):
+    shared = dict(empty.named_parameters(remove_duplicate=False)) | shell
+    for name, value in state.items():
+        tensor = isinstance(value, torch.Tensor) and not torch.nn.parameter.is_lazy(value)
+        if not tensor or value.layout is not torch.strided:
+            kind = value.layout if tensor else type(value).__name__
+            raise InvalidValue(f"{name} is of kind {kind}, and a dense tensor is needed.")
+    for name in {**shell, **state}:
+        needed, theirs = (tuple(d[name].shape) if name in d else None for d in (shared, state))
+        if needed != theirs:
             raise InvalidValue(
-                f"{name} has shape {theirs.get(name, 'none')} there, and "
+                f"{name} has shape {'none' if theirs is None else theirs} there, and "
                 f"{'none' if needed is None else needed} is needed."
             )
     for name, value in state.items():
+        if value.is_complex() or (
+            shared[name].is_floating_point() and not value.is_floating_point()
+        ):
+            raise InvalidValue(f"{name} is of type {value.dtype}, and real numbers are needed.")
         if value.is_meta or value.untyped_storage().nbytes() < value.nbytes:
             raise InvalidValue(f"{name} repeats fewer numbers than it has entries.")
     with torch.random.fork_rng(devices=[]):  # the weights to be thrown away cost no draws
         network = config.build()
+    for name, own in (*network.named_parameters(), *network.named_buffers()):
+        kind = state[name].dtype if name in state else own.dtype
+        if own.is_floating_point() and kind.is_floating_point and kind.itemsize > 1:
+            own.data = own.data.to(kind)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -3,39 +3,21 @@ r"""Files of weights, by whomever: what tensors they hold, and which convolution
 A file is loaded as weights only (torch's, or the format safetensors): it can hold tensors, but run
 nothing. Programs save their weights one level down (under ``model``, ``net``, ``params``, ...) and
 under names that wrappers have lengthened (``module.``, ``_orig_mod.``); both are understood.
-
-A weight that a network makes anew in each pass is saved as its parts. From the file alone follow
-
-* weight norm: :math:`w = g\, v / \|v\|`, the norm over all axes but one,
-* spectral norm: :math:`w = v / (p^T V q)` with the saved vectors `p`, `q` and `v` as a matrix `V`,
-* pruning: the weight times its mask.
-
-References
-----------
-.. [1] T. Salimans and D. P. Kingma, Weight normalization, NeurIPS 2016.
-.. [2] T. Miyato et al., Spectral normalization for generative adversarial networks, ICLR 2018.
 """
 
 import contextlib
 import re
-import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InvalidValue
+from ._contents import EXTRA, PART, is_lazy, is_tensor, sort
+from ._contents import KEYS as KEYS
+from ._parts import weight
 from .convolutions import Convolution
 from .layers import Convolutions
 
-#: Under these keys lie the weights, in the order in which they are looked for.
-KEYS = (
-    "state_dict", "model_state_dict", "model", "net", "network", "params",
-    "module", "weights", "model_state", "state",
-)  # fmt: skip
-#: Keys that begin so hold what a training needs besides.
-_OTHER = re.compile(r"opt|sched|scaler|amp|rng|loops|callbacks", re.IGNORECASE)
-#: Parts of names that wrappers add.
-_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 #: The most entries of a kernel: 1 GiB in single precision.
 MOST = 2**28
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".tar", ".safetensors", ".pkl", ".npz")
@@ -119,7 +101,7 @@ def _harmless():
     return [argparse.Namespace, np.ndarray, np.dtype, scalar, array, *kinds, *lazy]
 
 
-def states(content, path=()):
+def states(content):
     """Return the dictionaries of weights inside the content of a file, best first.
 
     Parameters
@@ -130,42 +112,35 @@ def states(content, path=()):
     -------
     list of (str, dict of str to tensor)
         The key (with points, where it lies deeper; "" for the content itself) and the state, its
-        names without what wrappers add.
+        names without what wrappers add. A module's extra state is there as well, a tensor or not.
 
     Book: spectra, spectra-own
     """
-    own = {key: v for key, v in content.items() if _is_tensor(v)}
-    if any(v.ndim >= 2 or _is_lazy(v) for v in own.values()):
-        return [(".".join(path), _bare(own))]
-    found = []
-    for key, value in content.items():
-        deeper = isinstance(value, Mapping) and len(path) < 3
-        if deeper and not (isinstance(key, str) and _OTHER.match(key)):
-            found += states(value, (*path, str(key)))
-    order = {key: i for i, key in enumerate(KEYS)}
-    return sorted(found, key=lambda one: order.get(one[0].partition(".")[0], len(KEYS)))
+    return sort(content)[0]
 
 
-def _is_tensor(value):
-    return isinstance(value, sys.modules["torch"].Tensor)
+def left_out(content):
+    """Return what holds tensors in the content of a file and is no state, and why.
 
+    Parameters
+    ----------
+    content : mapping
 
-def _is_lazy(value):
-    return sys.modules["torch"].nn.parameter.is_lazy(value)
+    Returns
+    -------
+    dict of str to str
+        A sentence by key. Vectors and single numbers, of which a training has many, are not told.
 
+    Examples
+    --------
+    >>> import torch
+    >>> net = torch.nn.Conv1d(1, 1, 3)
+    >>> left_out({"net": net.state_dict(), "input": net.weight, "loss": torch.ones(3)})
+    {'input': 'it lies beside the weights that were read.'}
 
-def _bare(state):
-    """Names as strings, without the parts that wrappers add."""
-    names = [key if isinstance(key, str) else str(key) for key in state]
-    short = [".".join(p for p in name.split(".") if p not in _WRAPPERS) for name in names]
-    inside = [name for name in short if name != "n_averaged"]  # of torch's averaged models
-    while inside and all(name.startswith("module.") for name in inside):
-        inside = [name.removeprefix("module.") for name in inside]
-        short = [name.removeprefix("module.") for name in short]
-    for chosen in (short, names):
-        if len(set(chosen)) == len(state):
-            return dict(zip(chosen, state.values(), strict=True))
-    return {f"{name} ({type(key).__name__})": v for name, (key, v) in zip(names, state.items())}  # noqa: B905
+    Book: spectra, spectra-own
+    """
+    return sort(content)[1]
 
 
 def numbers(value):
@@ -225,16 +200,17 @@ def convolutions_alone(state):
     """
     found, layers, others = Convolutions(), {}, {}
     for name, value in state.items():
-        layer, part = _PART.fullmatch(name).groups() if _PART.fullmatch(name) else (None, None)
+        layer, part = PART.fullmatch(name).groups() if PART.fullmatch(name) else (None, None)
         if part is not None:
             layers.setdefault(layer or "", {})[part] = value
-        elif value.ndim in (4, 5):
+        elif is_tensor(value) and value.ndim in (4, 5):
             others[name] = value
+    scales = {_scaled(name): name for name in state}
     low_rank = {name.partition(".lora_")[0] for name in state if ".lora_" in name}
     for layer, parts in layers.items():
         name, bias = layer or "weight", state.get(f"{layer}.bias" if layer else "bias")
         main = max(parts.values(), key=lambda v: v.ndim)
-        lazy = any(map(_is_lazy, parts.values()))
+        lazy = any(map(is_lazy, parts.values()))
         if not (lazy or 3 <= main.ndim <= 5) or (
             bias is not None and not lazy and bias.shape == main.shape
         ):
@@ -243,7 +219,13 @@ def convolutions_alone(state):
                for base in low_rank):  # fmt: skip
             found.passed_over[name] = "it is one part of a weight with a low-rank update."
             continue
-        found.add(name, lambda parts=parts: Convolution(_floats(_weight(parts))))
+        if layer in scales and not main.is_quantized:
+            found.passed_over[name] = (
+                f"{scales[layer]} scales it in a way that the file does not say: give the network, "
+                "with --network."
+            )
+            continue
+        found.add(name, lambda parts=parts: Convolution(_floats(_made(parts))))
     if not found and not found.passed_over:  # a dictionary of kernels under names of its own
         for name, value in list(others.items()):
             if "mask" not in name.lower():
@@ -254,67 +236,27 @@ def convolutions_alone(state):
     return found
 
 
-_PART = re.compile(
-    r"(?:(.*)\.)?(weight(?:_g|_v|_orig|_u|_mask)?|parametrizations\.weight\.[\w.]+)", re.DOTALL
+#: What says that a weight is stored in other units: as a sibling, or as a part of it.
+_SCALE = re.compile(
+    r"(?:(.*?)\.)?"
+    r"(?:weight\.quant_\w+(?:\..*)?|(?:weight[._])?(?:(?:nested_)?absmax|scale\w*|scb|gain))",
+    re.IGNORECASE | re.DOTALL,
 )
+
+
+def _scaled(name):
+    """The layer whose weight a tensor scales, by its name, or None."""
+    return (found[1] or "") if (found := _SCALE.fullmatch(name)) else None
+
+
+def _made(parts):
+    return weight({name: numbers(value) for name, value in parts.items()})
 
 
 def _floats(value):
     if not (value.is_floating_point() or value.is_complex()):
         raise InvalidValue(f"it is of type {value.dtype}: whole numbers are no weights.")
     return value
-
-
-def _weight(parts):
-    """The weight that a layer uses, from the parts of it that a file holds."""
-    new = "parametrizations.weight."
-    short = {name.removeprefix(new): numbers(value) for name, value in parts.items()}
-    kinds = (
-        (("weight",), lambda w: w),
-        (("weight_g", "weight_v"), _weight_norm),
-        (("original0", "original1"), _weight_norm),
-        (("weight_orig", "weight_mask"), lambda w, mask: w * mask),
-        (("weight_orig", "weight_u", "weight_v"), _spectral_norm),
-        (("original", "0._u", "0._v"), _spectral_norm),
-    )
-    for names, make in kinds:
-        if set(short) == set(names) and len(short) == len(parts):
-            return make(*(short[name] for name in names))
-    raise InvalidValue(
-        f"it is made of {', '.join(parts)} in a way that the file does not say: give the network, "
-        "with --network."
-    )
-
-
-def _weight_norm(g, v):
-    kept = [axis for axis in range(v.ndim) if g.ndim == v.ndim and g.shape[axis] > 1]
-    fits = len(kept) <= 1 and (not kept or g.shape[kept[0]] == v.shape[kept[0]])
-    if not fits or (g.numel() != 1 and g.ndim != v.ndim):
-        raise InvalidValue(
-            f"it is made of parts of shapes {tuple(g.shape)} and {tuple(v.shape)}, which are not "
-            "those of weight norm: give the network, with --network."
-        )
-    axes = [axis for axis in range(v.ndim) if axis not in kept]
-    v = v.double() if not v.is_complex() else v
-    size = abs(v).square().sum(axes, keepdim=True).sqrt()
-    return g.reshape(g.shape if g.ndim == v.ndim else [1] * v.ndim) * v / size
-
-
-def _spectral_norm(v, left, right):
-    """Divide by the norm that the saved vectors see; the axis of the rows is that which fits."""
-    found = []
-    for axis in range(min(2, v.ndim)):  # 1 for transposed convolutions
-        V = v.movedim(axis, 0).reshape(v.shape[axis], -1).double()
-        if (len(left), len(right)) == tuple(V.shape):
-            image = V @ right.double()
-            sigma = left.double() @ image
-            found.append((float(sigma / image.norm()), sigma))
-    if not found:
-        raise InvalidValue(
-            f"it has shape {tuple(v.shape)}, which is not that of its vectors of spectral norm, "
-            f"{len(left)} and {len(right)}: give the network, with --network."
-        )
-    return v / max(found, key=lambda one: one[0])[1]
 
 
 def fill(module, state, path, name):
@@ -329,8 +271,9 @@ def fill(module, state, path, name):
 
     Returns
     -------
-    list of str
-        Names of the state that the network does not have.
+    dict of str to str
+        What of the state is not in the network, what the network has of its own instead of the
+        file's, and why: sentences by name.
 
     Raises
     ------
@@ -339,28 +282,67 @@ def fill(module, state, path, name):
 
     Book: spectra, spectra-own
     """
-    mine = module.state_dict()
-    state = max(_variants(state), key=lambda some: len(mine.keys() & some.keys()))
-    ready = {}
-    for key, value in state.items():
-        try:
-            ready[key] = numbers(value)
-        except InvalidValue as error:
-            raise InvalidValue(f"{path} does not fit {name}: {key}: {error}") from error
-        own = mine.get(key)
-        if ready[key].is_complex() and own is not None and not own.is_complex():
-            raise InvalidValue(f"{path} does not fit {name}: {key} is complex there, real here.")
+    mine, variants = module.state_dict(), list(_variants(state))
+    prefix, names = max(variants, key=lambda one: len(mine.keys() & one[1].keys()))
+    ready = {k: _fitting(state[old], mine.get(k), k, path, name) for k, old in names.items()}
+    # entries that are no tensors (extra state, packed parameters) and not in the file stay
+    own = {k: v for k, v in mine.items() if not is_tensor(v) and k not in ready}
     try:
-        # entries that are no tensors (extra state, packed parameters) stay as they are
-        extra = {k: v for k, v in mine.items() if not _is_tensor(v)}
-        missing, unexpected = module.load_state_dict({**extra, **ready}, strict=False)
+        missing, unexpected = module.load_state_dict({**own, **ready}, strict=False)
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
         raise _misfit(path, name, lines[0].rstrip(". ")) from error
+    except Exception as error:  # a module may raise anything about its extra state
+        raise _misfit(path, name, f"{type(error).__name__}: {error}") from error
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     if missing or not mine.keys() & ready.keys():
         raise _misfit(path, name, f"it lacks {', '.join(missing[:3])} (of {len(missing)})")
-    return [key for key in unexpected if key != "n_averaged"]
+    for key in unexpected:
+        layer = _scaled(key)
+        scaled = ".".join(filter(None, (layer, "weight")))
+        if layer is not None and scaled in names and state[names[scaled]].dtype.itemsize < 2:
+            raise _misfit(path, name, f"{key} scales {scaled} there, and not here")
+    taken = {old for new, old in names.items() if new not in unexpected}
+    rest, passed_over = [k for k in state if k not in taken and k != "n_averaged"], {}
+    for other, theirs in variants:
+        fits = mine.keys() & theirs.keys()
+        if len(fits) == len(mine.keys() & names.keys()) and not taken & {*theirs.values()}:
+            passed_over[other] = also(prefix or "no prefix")
+            rest = [k for k in rest if k not in theirs.values()]
+    if rest:
+        passed_over[", ".join(rest[:3])] = f"{name} has no such weights ({len(rest)})."
+    for key in own:
+        if key.endswith(EXTRA):
+            passed_over[key] = "the file does not have it, so it is that of a new network."
+    return passed_over
+
+
+def also(read):
+    """Return the sentence about weights of a file beside those that were read.
+
+    Book: spectra, spectra-own
+    """
+    return f"the file has these weights, too; read were those of {read}."
+
+
+def _fitting(value, own, key, path, name):
+    """A tensor of a file as one to load in the place of `own`; what is no tensor as it is."""
+    if not is_tensor(value):
+        return value
+    try:
+        value = numbers(value)
+    except InvalidValue as error:
+        raise InvalidValue(f"{path} does not fit {name}: {key}: {error}") from error
+    theirs, needed = value.dtype, own.dtype if is_tensor(own) else value.dtype
+    if theirs.is_complex and not needed.is_complex:
+        raise InvalidValue(f"{path} does not fit {name}: {key} is complex there, real here.")
+    real = theirs.is_floating_point or theirs.is_complex
+    mask = theirs.itemsize == 1 and key.endswith("_mask")  # of pruning: zeros and ones
+    if not (real or mask) and (needed.is_floating_point or needed.is_complex):
+        raise InvalidValue(
+            f"{path} does not fit {name}: {key} is of type {theirs}: whole numbers are no weights."
+        )
+    return value
 
 
 def _misfit(path, name, why):
@@ -370,15 +352,12 @@ def _misfit(path, name, why):
 
 
 def _variants(state):
-    """The same state under other names: without ``module``, or from inside one name."""
-    yield state
-    yield {".".join(p for p in k.split(".") if p != "module"): v for k, v in state.items()}
+    """The prefix and the names of the state by other names: without ``module``, inside of one."""
+    yield "", {key: key for key in state}
+    yield "", {".".join(p for p in key.split(".") if p != "module"): key for key in state}
     for first in dict.fromkeys(key.partition(".")[0] for key in state):
-        yield {
-            key.removeprefix(f"{first}."): v
-            for key, v in state.items()
-            if key.startswith(f"{first}.")
-        }
+        inside = [key for key in state if key.startswith(f"{first}.")]
+        yield first, {key.removeprefix(f"{first}."): key for key in inside}
 
 
 def is_path(source):

@@ -6,6 +6,7 @@ A file is loaded as weights only: one from elsewhere can hold tensors, but run n
 
 import importlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from .._torchvision import torchvision
@@ -63,9 +64,9 @@ def convolutions_of(source, network=None):
         weights = f"untrained, seed {SEED}" if ours else f"as {source} makes them, seed {SEED}"
         return _named(convolutions_in(module, transposed=True), weights)
     content, weights = weight_files.read(path), f"from {path}"
-    if network is None and {"run", "config", "model"} <= content.keys():
+    if network is None and _is_ours(content):
         return _named(convolutions_in(trained(path), transposed=True), weights)
-    inside = weight_files.states(content)
+    inside, left_out = weight_files.states(content), weight_files.left_out(content)
     if not inside:
         keys = ", ".join(map(repr, list(content)[:8])) or "nothing"
         raise InvalidValue(
@@ -73,19 +74,28 @@ def convolutions_of(source, network=None):
             "path)."
         )
     if network is None:
-        return _named(_alone(inside).checked(str(path)), weights)
+        found = _named(_alone(inside).checked(str(path)), weights)
+        found.passed_over |= left_out
+        return found
     module, errors = _network(network), []
     for key, state in inside:
         try:
-            rest = weight_files.fill(module, state, path, network)
+            left_out |= weight_files.fill(module, state, path, network)
         except InvalidValue as error:
             errors.append(error)
             continue
         found = _named(convolutions_in(module, transposed=True), weights)
-        if rest:
-            found.passed_over[", ".join(rest[:3])] = f"{network} has no such weights ({len(rest)})."
+        found.passed_over |= left_out
         return _others(found, key, inside)
     raise errors[0]
+
+
+def _is_ours(content):
+    """Whether a file is a checkpoint of this project: others have a config and a run, too."""
+    config = content.get("config")
+    model = config.get("model") if isinstance(config, Mapping) else None
+    known = {"run", "model"} <= content.keys() and isinstance(model, Mapping)
+    return known and "kind" in model
 
 
 def _named(found, weights):
@@ -96,7 +106,7 @@ def _named(found, weights):
 def _alone(inside):
     """Convolutions of a file's states: of the one that is named as networks are, else of all."""
     key, state = inside[0]
-    if len(inside) == 1 or key in weight_files.KEYS:
+    if len(inside) == 1 or key in ("", *weight_files.KEYS):
         return _others(weight_files.convolutions_alone(state), key, inside)
     found = Convolutions()
     for key, state in inside:
@@ -109,7 +119,7 @@ def _alone(inside):
 def _others(found, key, inside):
     for other, _ in inside:
         if other != key:
-            found.passed_over[other] = f"the file has these weights, too; read were those of {key}."
+            found.passed_over[other] = weight_files.also(key or "no key")
     return found
 
 

@@ -297,6 +297,7 @@ def load_checkpoint(path, run=None, config=None, mmap=False):
     path = given(path)
     if not os.path.exists(path):
         return None
+    state = None
     try:
         # weights_only: a checkpoint from elsewhere can hold tensors, but run nothing.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
@@ -306,8 +307,8 @@ def load_checkpoint(path, run=None, config=None, mmap=False):
         differ = [k for k, v in (config or {}).items() if not _same(v, theirs.get(k))]
     except Exception as error:  # torch raises many types for a file that is no checkpoint
         raise CheckpointMismatch(
-            f"{path} is no checkpoint of this project ({type(error).__name__}): "
-            "delete it to start anew, or give another one."
+            f"{path} is no checkpoint of this project ({type(error).__name__}): give another path"
+            f"{_OR_DELETE if state is None and _may_be_torn(path) else ''}."
         ) from error
     if run is not None and other != run:
         raise CheckpointMismatch(
@@ -321,6 +322,16 @@ def load_checkpoint(path, run=None, config=None, mmap=False):
             "delete it to start anew."
         )
     return state
+
+
+_OR_DELETE = ", or, if it is one that was damaged, delete it to start anew"
+
+
+def _may_be_torn(path):
+    """Whether a file that cannot be read begins as a checkpoint does, or with nothing."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read(2) in (b"PK", b"", bytes(2))
+    return False
 
 
 def _same(one, other):

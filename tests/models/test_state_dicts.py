@@ -11,6 +11,7 @@ from torch import nn
 from mgtutorial import models
 from mgtutorial.errors import InvalidValue
 from mgtutorial.models import count_weights
+from mgtutorial.models.blocks import exchange_norms
 from mgtutorial.models.saving import with_weights
 
 from .kinds import KINDS, X, small
@@ -192,3 +193,95 @@ def test_a_few_numbers_repeated_are_no_weights():
     state = {name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}
     with pytest.raises(InvalidValue, match="repeats fewer numbers"):
         with_weights(config, state)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: {"model": state}, "model is of kind OrderedDict"),
+        (lambda state: {k: v.numpy() for k, v in state.items()}, "kind ndarray"),
+        (lambda state: {k: v.to_sparse() for k, v in state.items()}, "kind torch.sparse"),
+        (lambda state: {**state, "more": nn.UninitializedParameter()}, "kind Uninitialized"),
+        (lambda state: {k: v + 0j for k, v in state.items()}, "complex64, and real numbers"),
+        (lambda state: {k: v.to(torch.int8) for k, v in state.items()}, "int8, and real numbers"),
+        (lambda state: list(state.values()), "a list: give a state_dict"),
+    ],
+)
+def test_what_are_no_weights_is_a_sentence_and_no_file(change, words, tmp_path):
+    net, path = small("mgnet"), tmp_path / "x.safetensors"
+    with pytest.raises(InvalidValue, match=words):
+        models.save(path, net.config, change(net.state_dict()))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("about", [{"epochs": 3}, {"config": "mine"}, {"format": "np"}], ids=str)
+def test_what_a_file_says_besides_is_a_text_under_a_name_of_its_own(about, tmp_path):
+    with pytest.raises(InvalidValue, match=f"{min(about)}=.*is a text"):
+        models.save(tmp_path / "x.safetensors", small("mgnet"), **about)
+
+
+@pytest.mark.parametrize("name", ["mgnet", "mgiad"])
+def test_a_shared_weight_that_is_given_under_all_its_names_is_written_once(name, tmp_path):
+    from safetensors.torch import load_file
+
+    net = small(name)
+    older = {**net.state_dict(), **dict(net.named_parameters(remove_duplicate=False))}
+    assert len(older) > len(net.state_dict())
+    models.save(tmp_path / "one", net)
+    models.save(tmp_path / "all", net.config, older)
+    one, both = (load_file(tmp_path / file) for file in ("one", "all"))
+    assert one.keys() == both.keys() and all(torch.equal(one[k], both[k]) for k in one)
+
+
+def _atrous(net):
+    for level in net.levels:
+        models.atrous(level, 2)
+    return net
+
+
+def _other_activation(net):
+    net.levels[0] = nn.Sequential(nn.Identity(), net.levels[0])
+    return net
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda net: exchange_norms(net, "group"), "kind GroupNorm, .* builds BatchNorm"),
+        (_atrous, r"has (stride|dilation|padding) \(\d, \d\)"),
+        (_other_activation, "levels.0 has kind Sequential"),
+    ],
+)
+def test_a_network_that_its_config_does_not_build_is_not_written(change, words, tmp_path):
+    """It would be refused when it is loaded, or, which is worse, compute something else."""
+    net, path = small("resnet"), tmp_path / "x.safetensors"
+    with pytest.raises(InvalidValue, match=words):
+        models.save(path, change(net))
+    assert not path.exists()
+
+
+def test_a_norm_that_processes_share_is_a_norm(tmp_path):
+    net = nn.SyncBatchNorm.convert_sync_batchnorm(small("mgnet"))
+    models.save(tmp_path / "x", net)
+    assert models.load(tmp_path / "x").config == net.config
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["mgnet", "constrained", "poly-mgnet-q2"])
+def test_weights_come_back_in_the_precision_in_which_they_were_saved(name, kind, tmp_path):
+    net = small(name).to(kind)
+    with torch.no_grad():
+        net.head.linear.bias += 1e-3  # no number of single precision, in double
+    models.save(tmp_path / "x", net)
+    state = models.load(tmp_path / "x").state_dict()
+    for key, v in net.state_dict().items():
+        assert state[key].dtype == v.dtype and torch.equal(state[key], v)
+
+
+def test_each_number_of_a_file_keeps_its_own_type(tmp_path):
+    net = small("mgnet")
+    net.head.double()
+    models.save(tmp_path / "x", net)
+    again = models.load(tmp_path / "x")
+    kinds = {again.head.linear.bias.dtype, next(again.stem.parameters()).dtype}
+    assert kinds == {torch.float64, torch.float32}

@@ -14,6 +14,7 @@ from mgtutorial.errors import CheckpointMismatch, InvalidValue, MgtutorialError,
 from mgtutorial.sweeps import runs as sweep
 from mgtutorial.training import loop, protocols, records
 from mgtutorial.training.time_limits import TimeLimit
+from mgtutorial.training.weights import trained
 from mgtutorial.training.workspace import (
     Workspace,
     digest_of,
@@ -120,6 +121,23 @@ def test_a_file_of_another_program_is_no_checkpoint_whatever_its_words_mean(tmp_
     torch.save(state, tmp_path / "x.pt")
     with pytest.raises(CheckpointMismatch):
         load_checkpoint(tmp_path / "x.pt", "0123", {"lr": 0.1})
+
+
+def test_what_is_no_checkpoint_is_not_called_one_to_delete(tmp_path):
+    """Somebody's own file was named by mistake: only one that may be a torn checkpoint is."""
+    (tmp_path / "smoke.jsonl").write_text('{"run": "0123"}\n')
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "mine.pt")
+    (tmp_path / "folder").mkdir()
+    for name in ("smoke.jsonl", "mine.pt", "folder"):
+        for read in (trained, load_checkpoint):
+            with pytest.raises(CheckpointMismatch, match="give another path") as said:
+                read(tmp_path / name)
+            assert "delete" not in str(said.value)
+    (tmp_path / "torn.pt").write_bytes((tmp_path / "mine.pt").read_bytes()[:-100])
+    (tmp_path / "empty.pt").touch()
+    for name in ("torn.pt", "empty.pt"):
+        with pytest.raises(CheckpointMismatch, match="if it is one that was damaged, delete it"):
+            load_checkpoint(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["a*.pt", "a[b].pt", "a?.pt"])
