@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -178,6 +179,55 @@ def test_counting_leaves_the_network_as_it_was():
     count_macs(net, 16)
     assert not net.training and not any(m._forward_hooks for m in net.modules())
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+COUNTS = {
+    "count_macs": lambda net: count_macs(net, 8, 3),
+    "activations_held": lambda net: counting.activations_held(net, 2, 8, 3),
+    "activations_alive": lambda net: models.activations_alive(net, 2, 8, 3),
+    "activations_in_training": lambda net: models.activations_in_training(net, 2, 8, 3),
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_norm_stays_frozen_and_a_dropout_awake_and_no_random_number_is_used(count, training):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout())
+    net.train(training)
+    for m in net[1:]:
+        m.train(not training)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    modes, state = [m.training for m in net.modules()], torch.get_rng_state()
+    COUNTS[count](net)
+    assert [m.training for m in net.modules()] == modes
+    assert torch.get_rng_state().equal(state)
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+def test_sizes_may_be_numpys_and_a_network_without_weights_multiplies_nothing():
+    net, of = nn.Conv2d(3, 4, 3, bias=False), np.int64
+    assert count_macs(net, of(8), of(3)) == count_macs(net, (of(8), 8), 3) == 27 * 4 * 36
+    assert counting.activations_held(net, of(2), 8, 3) == counting.activations_held(net, 2, 8, 3)
+    assert count_macs(nn.ReLU(), 8, 3) == 0
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_is_no_network_for_images_is_a_sentence(count):
+    function = getattr(models, count)
+    batch = () if count == "count_macs" else (2,)
+    net = nn.Conv2d(3, 4, 3)
+    for args, said in [
+        ((net, *batch, 8), "Conv2d has no channels of images: give in_channels"),
+        ((models.PointCloudConfig(), *batch, 8), "PointCloudNetwork has no channels"),
+        (("mgnet-20", *batch, 8, 3), "'mgnet-20' is no network: .*named"),
+        ((net, *batch, 8.0, 3), "size=8.0: it must be a whole number"),
+        ((net, *batch, (8, 0), 3), "size=0: it must be a whole number, at least 1"),
+        ((net, *batch, (8, 8, 8), 3), "height and width"),
+        ((net, *batch, 8, 0), "in_channels=0"),
+        *(((net, 0, 8, 3), "batch_size=0") for _ in batch),
+    ]:
+        with pytest.raises(InvalidValue, match=said):
+            function(*args)
 
 
 def test_sharing_weights_saves_no_activations():
