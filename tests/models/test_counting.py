@@ -1,5 +1,6 @@
 """Counting: parts that sum to the whole, the papers' multiplications, memory held by autograd."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -120,6 +121,8 @@ def test_multiplications_as_written_and_as_executed(name):
         models.MgNetConfig((4, 8, 8), 2, fas=False),
         models.MGiaDConfig((4, 8, 16), coarsest=4, group_size=2),
         models.MGiaDConfig((4, 8), coarsest=2, group_size=2, eta_pre=2, eta_post=0),
+        models.MGiaDConfig((8, 16), coarsest=2, group_size=2, gamma=2),
+        models.MGiaDConfig((8,), coarsest=1, group_size=2, gamma=3, transfer_norms="all"),
     ],
 )
 def test_the_literal_count_is_what_a_literal_program_executes(config):
@@ -137,9 +140,28 @@ def test_the_literal_count_is_what_a_literal_program_executes(config):
     assert counter.get_total_flops() // 2 + unread == literal_macs(config, (12, 10))
 
 
-def test_only_fas_networks_have_a_literal_count():
-    with pytest.raises(InvalidValue, match="ResNetConfig"):
-        literal_macs(models.named("resnet20"), 32)
+@pytest.mark.parametrize("gamma", [1, 2, 3])
+def test_no_level_is_executed_more_often_than_it_is_written(gamma):
+    config = models.MGiaDConfig((8, 16), coarsest=2, group_size=2, gamma=gamma)
+    net, executed = config.build().eval(), Counter()
+    for l, level in enumerate(net.levels, 1):
+        for k, channels in enumerate(level.channel_levels, 1):
+            channels.A.register_forward_hook(lambda *_, at=(l, k): executed.update([at]))
+    net(torch.zeros(1, 3, 8, 8))
+    written = models.applications_written(config)
+    assert executed.keys() == written.keys() and all(executed[at] <= written[at] for at in written)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        models.named("resnet20"), models.named("galerkin-20"), models.named("poly-mgiad-20-g4"),
+        nn.Conv2d(3, 3, 3),
+    ],
+)  # fmt: skip
+def test_only_fas_networks_have_a_literal_count(network):
+    with pytest.raises(InvalidValue, match=f"{type(network).__name__} does not describe"):
+        literal_macs(network, 32, 3)
 
 
 # ------------------------------------------------------------------ memory for the backward pass
