@@ -199,7 +199,9 @@ def neighbour_max(x, graph):
     """
     near = graph.neighbours
     quick = x.device.type == "cpu" and x.dtype == torch.float32 and not is_recorded()
-    if not (quick and torch.is_grad_enabled() and x.requires_grad):
+    quick = quick and torch.is_grad_enabled() and x.requires_grad
+    # Behind an infinity no row can be written; it is in the sum, too, and so is what is no number.
+    if not (quick and x.detach().sum().isfinite()):
         return x.index_select(0, near.flatten()).view(*near.shape, -1).amax(1)
     with torch.no_grad():
         winner = _winners(x, near, graph.points.shape[1])
@@ -209,8 +211,8 @@ def neighbour_max(x, graph):
 def _winners(x, near, size):
     """The row of the neighbour that is greatest, for each row and feature, int64 (rows, c).
 
-    A number of single precision leaves the last 29 bits of a double free. The number of the row
-    is written there, so the greatest of the doubles says which row it is of.
+    A finite number of single precision leaves the last 29 bits of a double free. The number of the
+    row is written there, so the greatest of the doubles says which row it is of.
     """
     rows = torch.arange(len(x))[:, None]
     marked = (x.double().view(torch.int64) | rows).view(torch.float64)
@@ -219,7 +221,7 @@ def _winners(x, near, size):
         own = near[start : start + size].T
         edges = marked.index_select(0, own.flatten()).view(*own.shape, -1)
         winner[start : start + size] = edges.amax(0).view(torch.int64)
-    return winner.bitwise_and_(2**29 - 1).clamp_(max=len(x) - 1)  # where x is no number at all
+    return winner.bitwise_and_(2**29 - 1)
 
 
 def is_recorded():
