@@ -1,5 +1,6 @@
 """Poly-MGiaD: counts, the literal algorithm, and what its steps are in exact arithmetic."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -156,6 +157,35 @@ def test_roots_start_on_each_channel_levels_spectrum():
 def test_it_survives_its_record():
     config = models.named("poly-mgiad-20-g4", roots=("uniform", 1, 2))
     assert models.from_dict(json.loads(json.dumps(models.as_dict(config)))) == config
+
+
+def assigned(net):
+    return net.load_state_dict({k: v.clone() for k, v in net.state_dict().items()}, assign=True)
+
+
+WAYS = {
+    "assigned": assigned,
+    "assigned to meta": lambda net: assigned(net) and net.to("meta"),
+    "to empty": lambda net: net.to("meta").to_empty(device="cpu"),
+    "in double precision": lambda net: net.double(),
+    "copied": lambda net: None,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_visits_share_their_numbers_wherever_new_ones_come_from(way, tmp_path):
+    config = replace(SMALL, gamma=2, coarsest=1)
+    net = copy.deepcopy(config.build())
+    WAYS[way](net)
+    assert models.count_weights(net) == models.count_weights(config)
+    assert net.state_dict().keys() == config.build().state_dict().keys()
+    for level in net.levels:
+        for channels in level.channel_levels:
+            for visit in channels.again:
+                for mine, first in zip(visit.steps, channels.steps, strict=True):
+                    assert mine.numbers is first.numbers
+    if way == "assigned":
+        models.save(tmp_path / "net.safetensors", net)
 
 
 @pytest.mark.parametrize("changes", [{"eta_post": 2}, {"steps": ("pair",)}, {"steps": "g6"}])
