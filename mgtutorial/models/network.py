@@ -200,11 +200,16 @@ def _read_once(module, state_dict, prefix, *_):
             continue
         one = state_dict[prefix + first]
         other = state_dict.setdefault(prefix + name, one)
-        if other is not one and other.shape == one.shape and not torch.equal(other, one):
+        if other is not one and other.shape == one.shape and not _same(other, one):
             raise InvalidValue(
                 f"{prefix}{first} and {prefix}{name} are one weight here, and two in what is to be "
                 "loaded: build the network that it was saved from, whose steps share nothing."
             )
+
+
+def _same(a, b):
+    """Whether two tensors hold the same numbers; what is none, in the same places."""
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 class LevelModule(nn.Module):
