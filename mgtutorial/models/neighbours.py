@@ -59,8 +59,8 @@ def check_clouds(points, k):
     Raises
     ------
     InvalidValue
-        If the shape is another one, if a cloud has no `k` other points, or if a coordinate is no
-        finite number.
+        If the shape is another one, if there is no cloud, if a cloud has no `k` other points, or
+        if a coordinate is no finite number.
 
     Examples
     --------
@@ -78,6 +78,8 @@ def check_clouds(points, k):
             f"the network takes clouds of shape (n, points, 3), but was given "
             f"{tuple(points.shape)}: put the three coordinates last."
         )
+    if not len(points):
+        raise InvalidValue("a batch without clouds: give at least one.")
     if points.shape[1] <= k:
         raise InvalidValue(
             f"a cloud of {points.shape[1]} points: each needs {k} neighbours beside itself, so "
@@ -121,7 +123,9 @@ def nearest(points, k):
     if is_recorded() or points.device.type != "cpu":
         return nearest_of_all(points, k)
     found = np.empty((*points.shape[:2], k), np.int64)
-    for cloud, own in zip(points.detach().numpy(), found, strict=True):
+    # NumPy does not have all of torch's precisions
+    held = points.detach() if points.dtype != torch.bfloat16 else points.detach().float()
+    for cloud, own in zip(held.numpy(), found, strict=True):
         near = scipy.spatial.cKDTree(cloud, leafsize=32).query(cloud, k + 1)[1]
         # of points that coincide, the tree may name another one before the point itself
         itself = near == np.arange(len(cloud))[:, None]

@@ -77,6 +77,13 @@ def test_sic_starts_where_it_is_told_and_says_what_it_takes():
     torch.testing.assert_close(layer(f, u), u + layer(f - A(u)), rtol=0, atol=1e-12)
     with pytest.raises(InvalidValue, match=r"make it SiC\(4\)"):
         layer(torch.zeros(1, 4, 6, 6).double())
+    with pytest.raises(InvalidValue, match="was given 4: give one of 8, as f has"):
+        layer(f, u[:, :4])
+    with pytest.raises(InvalidValue, match=r"f of shape \(8,\): SiC takes features"):
+        layer(f[0, :, 0, 0])
+    for name in ("channels", "lam", "etapre"):
+        with pytest.raises(UnknownName, match=f"unknown argument of SiC '{name}'"):
+            SiC(8, **{name: 2})
 
 
 def test_a_layer_of_a_torchvision_network_is_replaced_and_trains():

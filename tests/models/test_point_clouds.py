@@ -355,3 +355,22 @@ def test_coordinates_that_are_no_numbers_are_one_sentence(value):
 def test_bad_configs_are_one_sentence(changes, error, message):
     with pytest.raises(error, match=message):
         PointCloudConfig(**changes)
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        (torch.rand(2, 20, 3).double(), "points are of type torch.float64"),
+        (torch.rand(2, 20, 3).bfloat16(), "points are of type torch.bfloat16"),
+        (torch.rand(2, 20, 3).numpy(), "takes tensors, but was given a ndarray"),
+        (torch.rand(0, 20, 3), "without clouds"),
+    ],
+)
+def test_what_are_no_clouds_for_the_network_is_a_sentence(points, said):
+    with pytest.raises(InvalidValue, match=said):
+        PointCloudConfig(k=4).build()(points)
+
+
+def test_a_network_of_half_precision_takes_such_clouds():
+    net = PointCloudConfig(k=4).build().bfloat16()
+    assert net(torch.rand(2, 20, 3).bfloat16()).isfinite().all()

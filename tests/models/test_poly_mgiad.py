@@ -210,3 +210,16 @@ def test_pi_is_idle_under_fas_unless_a_norm_stands_around_all_features(name, mat
                 torch.nn.init.normal_(channel.Pi.weight)
     changed = (net(x) - before).abs().max().item()
     assert (changed > 1e-3) if matters else (changed < 1e-12)
+
+
+def test_a_spectrum_is_that_of_an_array_too_and_of_complex_numbers():
+    weight = torch.randn(4, 2, 3, 3)
+    np.testing.assert_array_equal(spectrum(weight.numpy()), spectrum(weight))
+    turned = np.sort_complex(np.round(spectrum(1j * weight), 6))
+    np.testing.assert_allclose(turned, np.sort_complex(np.round(1j * spectrum(weight), 6)))
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 3, 3), (4, 3, 3, 3), (4, 4), (4, 0, 3, 3)])
+def test_what_is_not_square_has_no_spectrum(shape):
+    with pytest.raises(InvalidValue, match="has no eigenvalues"):
+        spectrum(torch.ones(shape))
