@@ -14,7 +14,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from .counting import Activations, _images, _storage, built
+from ..errors import whole
+from .counting import Activations, _images, _left_alone, _storage, built
 
 
 def activations_alive(network, batch_size, size, in_channels=None):
@@ -36,6 +37,11 @@ def activations_alive(network, batch_size, size, in_channels=None):
     Activations
         ``(elements, bytes)``
 
+    Raises
+    ------
+    InvalidValue
+        As :func:`mgtutorial.models.count_macs`, and for a batch of no images.
+
     Examples
     --------
     Of three layers two are alive at a time, each with 4 x 8 x 8 numbers:
@@ -48,16 +54,11 @@ def activations_alive(network, batch_size, size, in_channels=None):
     Book: mgic, mgic-memory
     """
     module = built(network)
-    images = _images(module, batch_size, size, in_channels)
+    images = _images(module, whole("batch_size", batch_size), size, in_channels)
     alive = _Alive({_storage(t) for t in (*module.parameters(), *module.buffers())})
-    training = module.training
-    module.eval()
-    try:
-        with torch.no_grad(), alive:
-            alive.see(images)
-            module(images)
-    finally:
-        module.train(training)
+    with _left_alone(module, images.device, training=False), torch.no_grad(), alive:
+        alive.see(images)
+        module(images)
     return Activations(alive.peak // images.element_size(), alive.peak)
 
 
@@ -91,6 +92,11 @@ def activations_in_training(network, batch_size, size, in_channels=None):
     Training
         ``(kept, peak)``
 
+    Raises
+    ------
+    InvalidValue
+        As :func:`mgtutorial.models.count_macs`, and for a batch of no images.
+
     Examples
     --------
     >>> from torch import nn
@@ -101,22 +107,19 @@ def activations_in_training(network, batch_size, size, in_channels=None):
     Book: mgic, mgic-memory
     """
     module = built(network)
-    images = _images(module, batch_size, size, in_channels)
+    images = _images(module, whole("batch_size", batch_size), size, in_channels)
     alive = _Alive({_storage(t) for t in (*module.parameters(), *module.buffers())})
-    training, before = module.training, [b.clone() for b in module.buffers()]
-    gradients = [p.grad for p in module.parameters()]
-    module.train().zero_grad(set_to_none=True)
+    gradients = [(p, p.grad) for p in module.parameters()]
+    module.zero_grad(set_to_none=True)
     try:
-        with torch.enable_grad(), alive:
+        with _left_alone(module, images.device, training=True), torch.enable_grad(), alive:
             alive.see(images)
             out = module(images)
             kept = alive.now
-            out.sum().backward()
+            if out.requires_grad:  # of a frozen network nothing does
+                out.sum().backward()
     finally:
-        module.train(training)
-        for b, value in zip(module.buffers(), before, strict=True):
-            b.copy_(value)  # counting is no training step
-        for p, gradient in zip(module.parameters(), gradients, strict=True):
+        for p, gradient in gradients:
             p.grad = gradient
     return Training(kept, alive.peak)
 

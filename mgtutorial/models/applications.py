@@ -1,6 +1,7 @@
 r"""How often an algorithm, as it is written, applies each :math:`A`, and what that costs."""
 
 from collections import Counter
+from itertools import pairwise
 
 from torch import nn
 
@@ -42,21 +43,24 @@ def literal_macs(network, size, in_channels=None):
     Book: mgnet, tab-mgnet-applications
     """
     module = built(network)
-    written = applications_written(module.config)
+    written = applications_written(getattr(module, "config", module))
     operators = {}
     for name, m in module.named_modules():
         part = part_of(name, m)
         if part.role == "A" and isinstance(m, nn.Conv2d):
-            operators[part.level, part.channel_level or 1] = name, m
+            operators[part.level, part.channel_level or 1] = m
+    if operators.keys() != written.keys():
+        raise _no_literal(module.config)  # Galerkin's operators are made anew each time
     executed, handles = Counter(), []
-    for level, (_, A) in operators.items():
+    for level, A in operators.items():
         handles.append(A.register_forward_hook(lambda *_, at=level: executed.update([at])))
     try:
         macs = macs_by_module(module, size, in_channels)
     finally:
         for handle in handles:
             handle.remove()
-    cost = {level: macs[name] // executed[level] for level, (name, _) in operators.items()}
+    by_module = {module.get_submodule(name): n for name, n in macs.items()}  # of several names, one
+    cost = {level: by_module[A] // executed[level] for level, A in operators.items()}
     return sum(macs.values()) + sum((n - executed[at]) * cost[at] for at, n in written.items())
 
 
@@ -67,7 +71,8 @@ def applications_written(config):
     :math:`l > 1` the term :math:`A_l u_l` of its right-hand side. In MGiaD each channel level
     :math:`k` has :math:`\eta_{pre} + \eta_{post}` steps, one residual for the next channel
     level if there is one, and for :math:`k > 1` the term :math:`\hat A_k \hat u_k`; the finest one
-    also serves the resolution's transfer.
+    also serves the resolution's transfer. With :math:`\gamma > 1` each visit of a level has these
+    steps and this residual, and each visit of the level before has this term.
 
     Parameters
     ----------
@@ -94,16 +99,20 @@ def applications_written(config):
     if isinstance(config, MGiaDConfig) and not isinstance(config, PolynomialSteps):
         smoothing, both = config.eta_pre + config.eta_post, True
         steps = {
-            (l, k): smoothing + (k < len(widths)) + (k > 1)
+            (l, k): n * (smoothing + (k < len(widths))) + before
             for l, widths in enumerate(config.channel_widths, 1)
-            for k in range(1, len(widths) + 1)
+            for k, (before, n) in enumerate(pairwise((0, *config.visits(len(widths)))), 1)
         }
     elif isinstance(config, MgNetConfig):
         both = config.fas
         steps = {(l, 1): nu for l, nu in enumerate(config.steps_by_level, 1)}
     else:
-        raise InvalidValue(
-            f"{type(config).__name__} does not describe an algorithm with FAS transfers that "
-            "could be carried out literally: give a network of the kind MgNet or MGiaD."
-        )
+        raise _no_literal(config)
     return {(l, k): n + (k == 1) + (k == 1 and l > 1 and both) for (l, k), n in steps.items()}
+
+
+def _no_literal(config):
+    return InvalidValue(
+        f"{type(config).__name__} does not describe an algorithm with FAS transfers that "
+        "could be carried out literally: give a network of the kind MgNet or MGiaD."
+    )

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from ..errors import InvalidValue, choose
+from .other_norms import exchange
 from .strided import FEW, NarrowStrided
 
 #: The norms: over a channel of all images, and over groups of channels or all of one image.
@@ -87,24 +88,25 @@ def norm(kind, c):
 
 
 def exchange_norms(network, kind):
-    """Put norms of another kind in the place of all batch norms of a network.
+    """Put norms of another kind in the place of all of torch's batch norms in anybody's network.
+
+    They keep `eps`, precision, device and whether there are weights, which start anew.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Anybody's.
     kind : {"batch", "group", "layer", "none"}
         ``"batch"`` leaves all as it is.
 
     Returns
     -------
     torch.nn.Module
-        `network`, changed in place.
+        `network`, changed in place; of a batch norm alone the other norm.
 
     Raises
     ------
-    UnknownName
-        For another kind.
+    UnknownName, InvalidValue
+        For another kind, and as :func:`mgtutorial.models.other_norms.exchange`.
 
     Examples
     --------
@@ -114,11 +116,9 @@ def exchange_norms(network, kind):
     Book: use, use-norms
     """
     choose("norm", kind, NORMS)
-    for parent in network.modules() if kind != "batch" else ():
-        for name, child in parent.named_children():
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(parent, name, norm(kind, child.num_features))
-    return network
+    if kind == "batch":
+        return network
+    return exchange(network, lambda c: norm(kind, c), BatchNorm2d.forward)
 
 
 def activation(kind):

@@ -10,6 +10,7 @@ has shapes and no numbers: no memory, no random numbers, and an ImageNet network
 """
 
 from collections import Counter
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import flop_registry
 
-from ..errors import InvalidValue
+from ..errors import InvalidValue, whole
 
 #: Roles in the order in which tables show them.
 ROLES = ("stem", "A", "B", "R", "Pi", "P", "blocks", "roots", "norms", "head", "unused", "other")
@@ -49,6 +50,10 @@ def built(network):
     torch.nn.Module
         On the device "meta" if it was built here.
 
+    Raises
+    ------
+    InvalidValue
+
     Examples
     --------
     >>> from mgtutorial import models
@@ -59,6 +64,11 @@ def built(network):
     """
     if isinstance(network, nn.Module):
         return network
+    if not hasattr(network, "build"):
+        raise InvalidValue(
+            f"{network!r} is no network: give a torch.nn.Module, or a config, as "
+            "mgtutorial.models.named(name) returns it."
+        )
     with torch.device("meta"):
         return network.build()
 
@@ -120,6 +130,11 @@ def count_macs(network, size, in_channels=None):
         Height and width of the image.
     in_channels : int, optional
         Default: the config's.
+
+    Raises
+    ------
+    InvalidValue
+        If a size is none, or if nothing says how many channels the images have.
 
     Examples
     --------
@@ -191,7 +206,7 @@ def activations_held(network, batch_size, size, in_channels=None):
     Raises
     ------
     InvalidValue
-        If the batch is too small.
+        If the batch is too small, and as :func:`count_macs`.
 
     Examples
     --------
@@ -202,9 +217,8 @@ def activations_held(network, batch_size, size, in_channels=None):
 
     Book: mgic, mgic-memory
     """
-    if not isinstance(batch_size, int) or batch_size < 2:
-        raise InvalidValue(f"batch_size={batch_size!r}: give a whole number, at least 2.")
-    module = built(network)
+    module, batch_size = built(network), whole("batch_size", batch_size, 2)
+    images = _images(module, batch_size, size, in_channels)
     own = {_storage(t) for t in (*module.parameters(), *module.buffers())}
     held = {}
 
@@ -213,15 +227,9 @@ def activations_held(network, batch_size, size, in_channels=None):
             held[_storage(t)] = t  # keeping the tensor keeps its address from being used again
         return t
 
-    training, buffers = module.training, [b.clone() for b in module.buffers()]
-    module.train()
-    try:
-        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-            out = module(_images(module, batch_size, size, in_channels))
-    finally:
-        module.train(training)
-        for b, before in zip(module.buffers(), buffers, strict=True):
-            b.copy_(before)  # counting is no training step
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t)
+    with _left_alone(module, images.device, training=True), torch.enable_grad(), hooks:
+        out = module(images)
     del out
     sizes = [(t.untyped_storage().nbytes(), t.element_size()) for t in held.values()]
     return Activations(sum(n // e for n, e in sizes), sum(n for n, _ in sizes))
@@ -289,15 +297,13 @@ def macs_by_module(module, size, in_channels=None):
         for name, m in module.named_modules(remove_duplicate=False)
         if name and not [*m.children()] and next(m.parameters(), None) is not None
     }
-    products, training = _Products(), module.training
+    products, images = _Products(), _images(module, 1, size, in_channels)
     hooks = [m.register_forward_pre_hook(products.enter) for m in names]
     hooks += [m.register_forward_hook(products.leave) for m in names]
-    module.eval()  # one image has no batch statistics
-    try:
-        with torch.no_grad(), products:
-            module(_zeros(_images(module, 1, size, in_channels)))
+    try:  # one image has no batch statistics
+        with _left_alone(module, images.device, training=False), torch.no_grad(), products:
+            module(_zeros(images))
     finally:
-        module.train(training)
         for hook in hooks:
             hook.remove()
     return {**{name: products.macs[m] for m, name in names.items()}, "": products.macs[None]}
@@ -346,10 +352,35 @@ def _shape(x):
     return x.to("meta") if isinstance(x, torch.Tensor) else x
 
 
+@contextmanager
+def _left_alone(module, device, training):
+    """Put all of a module in a mode, and leave modes, statistics and random numbers as they were.
+
+    For counting is no training step.
+    """
+    modes = {m: m.training for m in module.modules()}
+    buffers = [(b, b.clone()) for b in module.buffers()] if training else ()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        try:
+            module.train(training)
+            yield
+        finally:
+            for m, mode in modes.items():
+                m.training = mode
+            for b, before in buffers:
+                b.copy_(before)
+
+
 def _images(module, n, size, in_channels):
-    height, width = (size, size) if isinstance(size, int) else size
-    p = next(module.parameters())
-    c = in_channels or module.config.in_channels
+    sides = size if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2:
+        raise InvalidValue(f"size={size!r}: give the images' height and width, or one for both.")
+    height, width = (whole("size", side) for side in sides)
+    own = getattr(getattr(module, "config", None), "in_channels", None)
+    if in_channels is own is None:
+        raise InvalidValue(f"{type(module).__name__} has no channels of images: give in_channels.")
+    c = whole("in_channels", own if in_channels is None else in_channels)
+    p = next(module.parameters(), torch.zeros(()))  # without weights, what torch's default is
     return torch.zeros(n, c, height, width, device=p.device, dtype=p.dtype)
 
 

@@ -25,6 +25,7 @@ from . import blocks, mgic
 from .config import NetworkConfig, formerly
 from .ghostnet import GhostBottleneck
 from .mobile_blocks import InvertedBottleneck, group_number
+from .network import check_type
 
 #: The blocks of the paper's section 4.2.
 PRINTED_BLOCKS = ("mobilenetv3", "ghostnet", "mgic-bneck")
@@ -170,6 +171,14 @@ class ImplicitNetwork(nn.Module):
         return sum(m.weight.numel() for m in layers)
 
     def forward(self, points):
+        points = check_type(points, next(self.parameters()).dtype, "points")
+        recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
+        if isinstance(points, torch.Tensor) and not recorded:  # there, sizes may be no numbers
+            if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+                raise InvalidValue(
+                    f"the network takes points of shape (n, 2), at least one, but was given "
+                    f"{tuple(points.shape)}: put x and y into two columns."
+                )
         # a batch of points is one image, whose pixels are a row
         x = self.layers(points.T[None, :, None])[0, :, 0].T
         return x[:, 0] - x[:, 1] if self.last is None else self.last(x)[:, 0]

@@ -5,6 +5,9 @@ that its norms take, and the two that its activations give, which convolutions r
 a norm and an activation away from the former. :class:`Lean` lets them go and computes them
 again when the backward pass asks for them, by the same operations on the same numbers, so the
 gradients are the same, bit for bit. Two fields a step are left.
+
+torch does not ask whether a kept tensor has changed since where somebody else keeps it, as here; so
+this is asked here, of what is kept and of what something is computed from.
 """
 
 import weakref
@@ -42,6 +45,8 @@ class Lean(nn.Module):
     ------
     InvalidValue
         For a compiled network.
+    RuntimeError
+        In the backward pass, as torch's: if a tensor that it needs was changed in place.
 
     Examples
     --------
@@ -74,11 +79,14 @@ class Lean(nn.Module):
 class _Recipe:
     """How a tensor is computed; computed once for all of its readers in a backward pass."""
 
-    def __init__(self, make):
-        self.make, self.readers, self.left, self.value = make, 0, 0, None
+    def __init__(self, make, sources):
+        self.make, self.sources = make, sources
+        self.readers, self.left, self.value = 0, 0, None
 
     def read(self):
         if self.value is None:
+            for source in self.sources:
+                _unchanged(*source)
             with torch.no_grad():
                 self.value, self.left = self.make(), self.readers
         value = self.value
@@ -100,13 +108,13 @@ class _Ledger(TorchDispatchMode):
         if op in _NORMS:
             self._enter(out[0], _norm_again(op, args))
         elif op in _ACTIVATIONS and (known := self._look_up(args[0])) is not None:
-            self._enter(out, _after(op, known.make, args[1:]))
+            self._enter(out, _Recipe(_after(op, known.make, args[1:]), known.sources))
         return out
 
-    def _enter(self, out, make):
+    def _enter(self, out, recipe):
         # A storage that is gone may give its address to another: the reference tells.
         self.entries[_key(out)] = (
-            _Recipe(make),
+            recipe,
             weakref.ref(out.untyped_storage()),
             out._version,
             _form(out),
@@ -121,21 +129,37 @@ class _Ledger(TorchDispatchMode):
     def pack(self, t):
         recipe = self._look_up(t)
         if recipe is None:
-            return t
+            return _noted(t)
         recipe.readers += 1
         return recipe
 
 
 def _unpack(kept):
-    return kept.read() if isinstance(kept, _Recipe) else kept
+    return kept.read() if isinstance(kept, _Recipe) else _unchanged(*kept)
+
+
+def _noted(t):
+    """A tensor and its version, which each change in place raises."""
+    return t, None if t.is_inference() else t._version  # nobody counts the changes of those
+
+
+def _unchanged(t, version):
+    if version not in (None, t._version):
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            f"operation: one of shape {tuple(t.shape)} is at version {t._version}; expected "
+            f"version {version} instead. Call backward before what the network read is changed."
+        )
+    return t
 
 
 def _norm_again(op, args):
     x, weight, bias, mean, variance, training, momentum, eps = args
     if training:  # of its batch, whose statistics have been taken note of already
         mean = variance = None
+    sources = [_noted(t) for t in (x, weight, bias, mean, variance) if t is not None]
     args = (x.detach(), weight, bias, mean, variance, training, momentum, eps)
-    return lambda: op(*args)[0]
+    return _Recipe(lambda: op(*args)[0], sources)
 
 
 def _after(op, make, rest):

@@ -128,6 +128,10 @@ class MGiaDConfig(NetworkConfig):
         """For each resolution level the widths of its channel levels, from fine to coarse."""
         return tuple(halve(c, self.coarsest) for c in self.widths)
 
+    def visits(self, levels):
+        """How often a cycle visits each of so many channel levels, from fine to coarse."""
+        return [self.gamma ** min(k, max(levels - 2, 0)) for k in range(levels)]
+
     def for_data_set(self, info):
         """Return the config with a data set's channels, classes, stem and norms of the transfers.
 
@@ -296,10 +300,10 @@ class ResolutionLevel(LevelModule):
 
     def __init__(self, widths, c_next, config):
         super().__init__()
-        self.gamma, deepest = config.gamma, max(len(widths) - 2, 0)
+        self.gamma, often = config.gamma, config.visits(len(widths))
         self.channel_levels = nn.ModuleList(
-            self.channel_level(c, c_coarse, config, visits=config.gamma ** min(k, deepest))
-            for k, (c, c_coarse) in enumerate(pairwise((*widths, None)))
+            self.channel_level(c, c_coarse, config, n)
+            for n, (c, c_coarse) in zip(often, pairwise((*widths, None)), strict=True)
         )
         self.R = _resolution_transfer(widths[0], c_next, config) if c_next else None
         self.Pi = _resolution_transfer(widths[0], c_next, config) if c_next else None

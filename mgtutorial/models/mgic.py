@@ -35,7 +35,7 @@ import torch
 from torch import nn
 
 from .. import multigrid
-from ..errors import InvalidValue, choose
+from ..errors import InvalidValue, choose, whole
 from . import blocks
 from .config import NetworkConfig, formerly
 
@@ -57,7 +57,7 @@ def halvings(c, s_c, until="<="):
     Raises
     ------
     InvalidValue
-        If `s_c` is below 1, or a width on the way is odd.
+        If `c` is no positive whole number, if `s_c` is below 1, or if a width on the way is odd.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def halvings(c, s_c, until="<="):
             f"coarsest={s_c}: the coarsest channel level has at least one channel, so with "
             f'until="{until}" give at least {1 if until == "<=" else 2}.'
         )
-    widths = [c]
+    widths = [whole("channels", c)]
     while len(widths) < 2 or (widths[-1] > s_c if until == "<=" else widths[-1] >= s_c):
         if widths[-1] % 2:
             raise InvalidValue(
@@ -96,7 +96,8 @@ def group_numbers(widths, s_g):
     Raises
     ------
     InvalidValue
-        If `s_g` does not divide a width above it, or is odd (half a group must be whole).
+        If `s_g` does not divide a width above it, or is odd (half a group must be whole); if a
+        width is no positive whole number.
 
     Examples
     --------
@@ -109,7 +110,7 @@ def group_numbers(widths, s_g):
         raise InvalidValue(f"group_size={s_g}: a group has at least one channel.")
     numbers = []
     for c, coarse in pairwise(widths):
-        size = min(s_g, c)
+        size = min(s_g, whole("channels", c))
         if c % size:
             raise InvalidValue(
                 f"group_size={s_g} does not divide the {c} channels of a level: "

@@ -13,18 +13,20 @@ References
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import nn
 
 from ..errors import InvalidValue, choose
 from . import blocks, mgic
-from .config import NetworkConfig
+from .config import NetworkConfig, is_whole
 from .ghostnet import BOTTLENECKS
 from .mobile_blocks import (
     DepthwiseConnector,
     InvertedBottleneck,
     SqueezeExcite,
     group_number,
+    is_row,
     round_width,
 )
 from .network import Network
@@ -54,7 +56,8 @@ class MGICTextConfig(NetworkConfig):
     Raises
     ------
     UnknownName, InvalidValue
-        If a value is out of its range.
+        If a value is out of its range, if a stage has another form, or if widths, groups and
+        halvings do not fit.
 
     Examples
     --------
@@ -85,8 +88,40 @@ class MGICTextConfig(NetworkConfig):
         self.check_images()
         if not self.width > 0:
             raise InvalidValue(f"width={self.width}: it must be above 0.")
-        stages = tuple(tuple(row) for row in self.stages)
-        object.__setattr__(self, "stages", stages or TABLES[self.architecture])
+        rows = tuple(tuple(row) if isinstance(row, list) else row for row in self.stages)
+        object.__setattr__(self, "stages", rows or TABLES[self.architecture])
+        if not all(map(self._is_stage, self.stages)):
+            form = {
+                "resnet50": "repetitions, inner channels",
+                "mobilenetv3": "odd kernel, hidden channels, channels, squeeze, 2 before a pool",
+            }[self.architecture]
+            raise InvalidValue(f"stages={self.stages}: give rows ({form}) of positive numbers.")
+        for row in self.stages:
+            self._check_levels(*self.levels(row))
+
+    def _is_stage(self, row):
+        if self.architecture == "mobilenetv3":
+            return is_row(row, int)
+        pair = isinstance(row, tuple) and len(row) == 2
+        return pair and all(is_whole(v) and v > 0 for v in row)
+
+    def _check_levels(self, channels, groups, inner):
+        """Raise if a block or a transfer of some channel level cannot be made."""
+        pairs = zip(pairwise(channels), groups[:-1], strict=True)
+        fit = channels[-1] and inner[-1] and not any(c % g or half % g for (c, half), g in pairs)
+        if self.architecture == "resnet50":  # whose blocks are four times as wide as inside
+            fit = fit and not any(c % 4 for c in channels)
+            fit = fit and not any(m % self.groups(m) for m in inner[:-1])
+        if not fit:
+            raise InvalidValue(
+                f"group_size={self.group_size}, coarsest={self.coarsest}: channel levels of "
+                f"{channels} channels, and {inner} inside of their blocks, cannot be grouped and "
+                "halved so: give powers of two, or a larger coarsest."
+            )
+
+    def groups(self, c):
+        """Return the number of groups of `c` channels of ResNet-50."""
+        return max(c // self.group_size, 1)
 
     def scaled(self, c):
         """Return `c` channels times the width, a multiple of 8."""
@@ -96,6 +131,19 @@ class MGICTextConfig(NetworkConfig):
         """Return the widths of the channel levels, by the number of levels in Algorithm 1."""
         levels = max(math.ceil(math.log2(c / self.coarsest)), 0)
         return tuple(c >> j for j in range(levels + 1))
+
+    def levels(self, row):
+        """Return channels, groups and the blocks' inner channels of the channel levels of a row."""
+        if self.architecture == "resnet50":
+            channels = self.widths(4 * row[1])
+            inner = tuple(c // 4 for c in channels)
+            groups = [self.groups(c) for c in channels[:-1]]
+        else:
+            channels = self.widths(self.scaled(row[2]))
+            inner = tuple(self.scaled(row[1]) >> j for j in range(len(channels)))
+            pairs = zip(channels[:-1], inner, strict=False)
+            groups = [group_number(c, m, self.group_size) for c, m in pairs]
+        return channels, (*groups, 1), inner
 
     def build(self):
         """Return the network, with fresh weights from torch's global generator."""
@@ -174,13 +222,12 @@ def _resnet50(config):
     stem = nn.Sequential(*layer(config.in_channels, c, 7), _pool(), *layer(c, c, 3))
     levels = nn.ModuleList()
     for n, inner in config.stages:
-        channels = config.widths(4 * inner)
+        channels, groups, _ = config.levels((n, inner))  # groups of the transfers
 
         def block(c, groups, coarsest=channels[-1]):
-            inside = 1 if c == coarsest else max(c // 4 // config.group_size, 1)
+            inside = 1 if c == coarsest else config.groups(c // 4)
             return Bottleneck(c, c // 4, groups=inside)
 
-        groups = (*(max(w // config.group_size, 1) for w in channels[:-1]), 1)  # of the transfers
         members = [around(block, channels, groups) for _ in range(n)]
         levels.append(nn.Sequential(*_connector(c, channels[0]), *members, _pool()))
         c = channels[0]
@@ -191,21 +238,20 @@ def _mobilenetv3(config):
     c = config.scaled(16)
     stem = nn.Sequential(*layer(config.in_channels, c, 3), _pool())
     levels = nn.ModuleList([nn.Sequential()])
-    for kernel, hidden, c_out, squeezes, pool in config.stages:
-        out, m = config.scaled(c_out), config.scaled(hidden)
+    for row in config.stages:
+        kernel, _, c_out, squeezes, pool = row
+        channels, groups, widths = config.levels(row)
+        out, inner = channels[0], dict(zip(channels, widths, strict=True))
         act = nn.Hardswish if config.hard_swish and c_out >= 80 else nn.ReLU
-        channels = config.widths(out)
-        inner = {c_j: m >> j for j, c_j in enumerate(channels)}
 
         def block(c_j, groups, inner=inner, kernel=kernel, squeezes=squeezes, act=act):
             squeeze = _squeeze if squeezes else None
             return InvertedBottleneck(c_j, inner[c_j], kernel, groups, squeeze, act)
 
-        groups = [group_number(c_j, inner[c_j], config.group_size) for c_j in channels[:-1]]
         level = levels[-1]
         for part in _connector(c, out) if out != c else ():
             level.append(part)
-        level.append(around(block, channels, (*groups, 1)))
+        level.append(around(block, channels, groups))
         if pool > 1:
             level.append(_pool())
             levels.append(nn.Sequential())

@@ -318,14 +318,23 @@ def check_bottlenecks(config, second="expansion", kind=float):
     object.__setattr__(config, "bottlenecks", rows)
     if not config.width > 0:
         raise InvalidValue(f"width={config.width}: it must be above 0.")
-    if not rows or not all(_is_row(row, kind) for row in rows):
+    if not rows or not all(is_row(row, kind) for row in rows):
         raise InvalidValue(
             f"bottlenecks={rows}: give rows (kernel, {second}, channels, squeeze, stride) "
             "of positive numbers, with an odd kernel."
         )
 
 
-def _is_row(row, kind):
+def is_row(row, kind):
+    """Whether a row of a table is (kernel, number of a kind, channels, squeeze, stride).
+
+    Examples
+    --------
+    >>> is_row((3, 16, 16, False, 1), int), is_row((4, 16, 16, False, 1), int), is_row(3, int)
+    (True, False, False)
+
+    Book: mgic, mgic-networks
+    """
     if not isinstance(row, tuple) or len(row) != 5:
         return False
     kernel, second, c, _, stride = row

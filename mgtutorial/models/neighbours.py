@@ -59,8 +59,8 @@ def check_clouds(points, k):
     Raises
     ------
     InvalidValue
-        If the shape is another one, if a cloud has no `k` other points, or if a coordinate is no
-        finite number.
+        If the shape is another one, if there is no cloud, if a cloud has no `k` other points, or
+        if a coordinate is no finite number.
 
     Examples
     --------
@@ -78,6 +78,8 @@ def check_clouds(points, k):
             f"the network takes clouds of shape (n, points, 3), but was given "
             f"{tuple(points.shape)}: put the three coordinates last."
         )
+    if not len(points):
+        raise InvalidValue("a batch without clouds: give at least one.")
     if points.shape[1] <= k:
         raise InvalidValue(
             f"a cloud of {points.shape[1]} points: each needs {k} neighbours beside itself, so "
@@ -121,7 +123,9 @@ def nearest(points, k):
     if is_recorded() or points.device.type != "cpu":
         return nearest_of_all(points, k)
     found = np.empty((*points.shape[:2], k), np.int64)
-    for cloud, own in zip(points.detach().numpy(), found, strict=True):
+    # NumPy does not have all of torch's precisions
+    held = points.detach() if points.dtype != torch.bfloat16 else points.detach().float()
+    for cloud, own in zip(held.numpy(), found, strict=True):
         near = scipy.spatial.cKDTree(cloud, leafsize=32).query(cloud, k + 1)[1]
         # of points that coincide, the tree may name another one before the point itself
         itself = near == np.arange(len(cloud))[:, None]
@@ -199,7 +203,9 @@ def neighbour_max(x, graph):
     """
     near = graph.neighbours
     quick = x.device.type == "cpu" and x.dtype == torch.float32 and not is_recorded()
-    if not (quick and torch.is_grad_enabled() and x.requires_grad):
+    quick = quick and torch.is_grad_enabled() and x.requires_grad
+    # Behind an infinity no row can be written; it is in the sum, too, and so is what is no number.
+    if not (quick and x.detach().sum().isfinite()):
         return x.index_select(0, near.flatten()).view(*near.shape, -1).amax(1)
     with torch.no_grad():
         winner = _winners(x, near, graph.points.shape[1])
@@ -209,8 +215,8 @@ def neighbour_max(x, graph):
 def _winners(x, near, size):
     """The row of the neighbour that is greatest, for each row and feature, int64 (rows, c).
 
-    A number of single precision leaves the last 29 bits of a double free. The number of the row
-    is written there, so the greatest of the doubles says which row it is of.
+    A finite number of single precision leaves the last 29 bits of a double free. The number of the
+    row is written there, so the greatest of the doubles says which row it is of.
     """
     rows = torch.arange(len(x))[:, None]
     marked = (x.double().view(torch.int64) | rows).view(torch.float64)
@@ -219,7 +225,7 @@ def _winners(x, near, size):
         own = near[start : start + size].T
         edges = marked.index_select(0, own.flatten()).view(*own.shape, -1)
         winner[start : start + size] = edges.amax(0).view(torch.int64)
-    return winner.bitwise_and_(2**29 - 1).clamp_(max=len(x) - 1)  # where x is no number at all
+    return winner.bitwise_and_(2**29 - 1)
 
 
 def is_recorded():

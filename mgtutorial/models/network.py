@@ -101,30 +101,10 @@ class Network(nn.Module):
 
         That is: no tensor, no pixels, complex numbers, another precision.
         """
-        traced = isinstance(x, fx.Proxy) or torch.jit.is_tracing()
-        if traced or torch.compiler.is_compiling():
-            return x
-        if not isinstance(x, torch.Tensor):
-            raise InvalidValue(
-                f"the network takes tensors, but was given a {type(x).__name__}: convert it, with "
-                "torch.as_tensor."
-            )
-        if 0 in x.shape[2:]:
+        x = check_type(x, next(self.parameters()).dtype, "images")
+        if isinstance(x, torch.Tensor) and not torch.jit.is_tracing() and 0 in x.shape[2:]:
             raise InvalidValue(
                 f"images of shape {tuple(x.shape)} have no pixels: give larger ones."
-            )
-        if x.is_complex():
-            raise InvalidValue(
-                f"the images are of type {x.dtype}, and the network computes with real numbers: "
-                "give their real and imaginary parts as channels of their own."
-            )
-        own = next(self.parameters()).dtype
-        if not x.is_floating_point():
-            return x.to(own)
-        if x.dtype != own and not torch.is_autocast_enabled(x.device.type):
-            raise InvalidValue(
-                f"the images are of type {x.dtype} and the network's weights of {own}: give "
-                f"images.to({own}), or call network.to({x.dtype}) first."
             )
         return x
 
@@ -200,11 +180,16 @@ def _read_once(module, state_dict, prefix, *_):
             continue
         one = state_dict[prefix + first]
         other = state_dict.setdefault(prefix + name, one)
-        if other is not one and other.shape == one.shape and not torch.equal(other, one):
+        if other is not one and other.shape == one.shape and not _same(other, one):
             raise InvalidValue(
                 f"{prefix}{first} and {prefix}{name} are one weight here, and two in what is to be "
                 "loaded: build the network that it was saved from, whose steps share nothing."
             )
+
+
+def _same(a, b):
+    """Whether two tensors hold the same numbers; what is none, in the same places."""
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 class LevelModule(nn.Module):
@@ -284,6 +269,51 @@ class StateNetwork(Network):
 
     def forward_levels(self, x):
         return [s.u for s in self.states(x)]
+
+
+def check_type(x, own, what):
+    """Return a tensor as weights of the type `own` can read it; of whole numbers it may be, too.
+
+    Parameters
+    ----------
+    x : tensor
+    own : torch.dtype
+    what : str
+        What it holds, for the sentence.
+
+    Raises
+    ------
+    InvalidValue
+        If it is no tensor, or of complex numbers or another precision.
+
+    Examples
+    --------
+    >>> check_type(torch.zeros(2, 3, dtype=torch.uint8), torch.float64, "points").dtype
+    torch.float64
+
+    Book: use, use-features
+    """
+    traced = isinstance(x, fx.Proxy) or torch.jit.is_tracing()
+    if traced or torch.compiler.is_compiling():
+        return x
+    if not isinstance(x, torch.Tensor):
+        raise InvalidValue(
+            f"the network takes tensors, but was given a {type(x).__name__}: convert it, with "
+            "torch.as_tensor."
+        )
+    if x.is_complex():
+        raise InvalidValue(
+            f"the {what} are of type {x.dtype}, and the network computes with real numbers: "
+            "give their real and imaginary parts as channels of their own."
+        )
+    if not x.is_floating_point():
+        return x.to(own)
+    if x.dtype != own and not torch.is_autocast_enabled(x.device.type):
+        raise InvalidValue(
+            f"the {what} are of type {x.dtype} and the network's weights of {own}: give "
+            f"{what}.to({own}), or call network.to({x.dtype}) first."
+        )
+    return x
 
 
 def check_images(x, c_in):

@@ -84,13 +84,28 @@ class ChannelLevel(PolynomialLevel, mgiad.ChannelLevel):
     Book: mgiad, mgiad-polynomials
     """
 
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        _share_numbers(self)
+        self.register_load_state_dict_post_hook(_share_numbers)  # it may have assigned new ones
+
+    def _apply(self, fn, recurse=True):  # as `to_empty` may
+        super()._apply(fn, recurse)
+        _share_numbers(self)
+        return self
+
     def _add_smoothing(self, c, groups, config, first):
         self.steps = config.modules(c)
-        for mine, theirs in zip(self.steps, first.steps if first else (), strict=bool(first)):
-            mine.numbers = theirs.numbers
 
     def _steps(self):
         return [step(self.A) for step in self.steps]
+
+
+def _share_numbers(level, *_):
+    """Let all visits of a level have the first one's numbers."""
+    for visit in level.again:
+        for mine, theirs in zip(visit.steps, level.steps, strict=True):
+            mine.numbers = theirs.numbers
 
 
 class _ResolutionLevel(mgiad.ResolutionLevel):

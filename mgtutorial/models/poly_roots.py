@@ -23,7 +23,7 @@ def spectrum(weight, samples=4):
 
     Parameters
     ----------
-    weight : tensor, shape (c, c / groups, *sizes)
+    weight : tensor or array, shape (c, c / groups, *sizes)
     samples : int
         Pixels along each axis. The eigenvalues at the frequencies of any multiple of it contain
         these.
@@ -31,6 +31,11 @@ def spectrum(weight, samples=4):
     Returns
     -------
     array of complex, shape (c * samples ** axes,)
+
+    Raises
+    ------
+    InvalidValue
+        If the shape is another one.
 
     Examples
     --------
@@ -43,7 +48,13 @@ def spectrum(weight, samples=4):
         eigenvalues,  # it brings SciPy; networks with other starts need none
     )
 
-    weight = weight.detach().double().cpu().numpy()
+    weight = torch.as_tensor(weight).detach().cpu()
+    weight = weight.to(torch.promote_types(weight.dtype, torch.double)).numpy()
+    if weight.ndim < 3 or not weight.size or len(weight) % weight.shape[1]:
+        raise InvalidValue(
+            f"a weight of shape {weight.shape} has no eigenvalues: give one of shape "
+            "(c, c / groups, *sizes), from c channels to as many."
+        )
     size = (samples,) * (weight.ndim - 2)
     # In groups the operator is block diagonal: its eigenvalues are those of its blocks.
     blocks = weight.reshape(-1, weight.shape[1], *weight.shape[1:])

@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from .. import multigrid
-from ..errors import InvalidValue
+from ..errors import InvalidValue, choose
 from .mgiad import MGiaDConfig, ResolutionLevel
+
+_ARGUMENTS = ("eta_pre", "eta_post", "gamma", "correction", "norm", "activation")
 
 
 class SiC(nn.Module):
@@ -30,8 +32,9 @@ class SiC(nn.Module):
 
     Raises
     ------
-    InvalidValue
-        As :class:`~mgtutorial.models.MGiaDConfig`, and for features of another number of channels.
+    UnknownName, InvalidValue
+        As :class:`~mgtutorial.models.MGiaDConfig`, for an argument that is none of these, and for
+        features of another number of channels.
 
     Examples
     --------
@@ -47,6 +50,8 @@ class SiC(nn.Module):
 
     def __init__(self, c, coarsest=None, group_size=4, *, transfer_norms=True, **changes):
         super().__init__()
+        for name in changes:
+            choose("argument of SiC", name, _ARGUMENTS)
         changes = {"correction": "fas", **changes}
         self.config = MGiaDConfig(
             channels=(c,),
@@ -61,8 +66,13 @@ class SiC(nn.Module):
     def forward(self, f, u=None):
         """Return ``u`` after a cycle; it starts from zero, or from the `u` that is given."""
         c = self.widths[0]
-        if isinstance(f, torch.Tensor) and not torch.jit.is_tracing() and f.shape[1] != c:
-            raise InvalidValue(
-                f"SiC for {c} channels was given {f.shape[1]}: make it SiC({f.shape[1]})."
-            )
+        for name, v in (("f", f), ("u", u)):
+            looks = isinstance(v, torch.Tensor) and not torch.jit.is_tracing()
+            if looks and v.ndim < 3:
+                raise InvalidValue(
+                    f"{name} of shape {tuple(v.shape)}: SiC takes features (n, {c}, height, width)."
+                )
+            if looks and v.shape[1] != c:
+                other = f"make it SiC({v.shape[1]})" if v is f else f"give one of {c}, as f has"
+                raise InvalidValue(f"SiC for {c} channels was given {v.shape[1]}: {other}.")
         return self.level(multigrid.start(f, u, linear=True)).u

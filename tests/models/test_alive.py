@@ -5,7 +5,7 @@ from torch import nn
 
 from mgtutorial import models
 from mgtutorial.models import MGIC
-from mgtutorial.models.alive import activations_alive
+from mgtutorial.models.alive import activations_alive, activations_in_training
 from mgtutorial.models.counting import activations_held
 from mgtutorial.models.mgic import group_numbers, halvings
 from mgtutorial.models.mobile_blocks import InvertedBottleneck
@@ -75,3 +75,10 @@ def test_training_keeps_more_than_inference_holds():
     config = models.named("mgic-resnet56-c16-g8")
     held = activations_held(config, 2, 32).elements
     assert activations_alive(config, 2, 32).elements < held / 20
+
+
+def test_a_frozen_network_keeps_nothing_but_what_it_was_given_and_its_result():
+    net = nn.Sequential(nn.Conv2d(C, C, 1), nn.ReLU()).requires_grad_(False)
+    step = activations_in_training(net, BATCH, SIZE, C)
+    assert step.kept == 2 * BATCH * SIZE**2 * C * 4
+    assert step.peak == 3 * BATCH * SIZE**2 * C * 4

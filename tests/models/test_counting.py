@@ -1,7 +1,9 @@
 """Counting: parts that sum to the whole, the papers' multiplications, memory held by autograd."""
 
+from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -119,6 +121,8 @@ def test_multiplications_as_written_and_as_executed(name):
         models.MgNetConfig((4, 8, 8), 2, fas=False),
         models.MGiaDConfig((4, 8, 16), coarsest=4, group_size=2),
         models.MGiaDConfig((4, 8), coarsest=2, group_size=2, eta_pre=2, eta_post=0),
+        models.MGiaDConfig((8, 16), coarsest=2, group_size=2, gamma=2),
+        models.MGiaDConfig((8,), coarsest=1, group_size=2, gamma=3, transfer_norms="all"),
     ],
 )
 def test_the_literal_count_is_what_a_literal_program_executes(config):
@@ -136,9 +140,28 @@ def test_the_literal_count_is_what_a_literal_program_executes(config):
     assert counter.get_total_flops() // 2 + unread == literal_macs(config, (12, 10))
 
 
-def test_only_fas_networks_have_a_literal_count():
-    with pytest.raises(InvalidValue, match="ResNetConfig"):
-        literal_macs(models.named("resnet20"), 32)
+@pytest.mark.parametrize("gamma", [1, 2, 3])
+def test_no_level_is_executed_more_often_than_it_is_written(gamma):
+    config = models.MGiaDConfig((8, 16), coarsest=2, group_size=2, gamma=gamma)
+    net, executed = config.build().eval(), Counter()
+    for l, level in enumerate(net.levels, 1):
+        for k, channels in enumerate(level.channel_levels, 1):
+            channels.A.register_forward_hook(lambda *_, at=(l, k): executed.update([at]))
+    net(torch.zeros(1, 3, 8, 8))
+    written = models.applications_written(config)
+    assert executed.keys() == written.keys() and all(executed[at] <= written[at] for at in written)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        models.named("resnet20"), models.named("galerkin-20"), models.named("poly-mgiad-20-g4"),
+        nn.Conv2d(3, 3, 3),
+    ],
+)  # fmt: skip
+def test_only_fas_networks_have_a_literal_count(network):
+    with pytest.raises(InvalidValue, match=f"{type(network).__name__} does not describe"):
+        literal_macs(network, 32, 3)
 
 
 # ------------------------------------------------------------------ memory for the backward pass
@@ -178,6 +201,55 @@ def test_counting_leaves_the_network_as_it_was():
     count_macs(net, 16)
     assert not net.training and not any(m._forward_hooks for m in net.modules())
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+COUNTS = {
+    "count_macs": lambda net: count_macs(net, 8, 3),
+    "activations_held": lambda net: counting.activations_held(net, 2, 8, 3),
+    "activations_alive": lambda net: models.activations_alive(net, 2, 8, 3),
+    "activations_in_training": lambda net: models.activations_in_training(net, 2, 8, 3),
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_norm_stays_frozen_and_a_dropout_awake_and_no_random_number_is_used(count, training):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout())
+    net.train(training)
+    for m in net[1:]:
+        m.train(not training)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    modes, state = [m.training for m in net.modules()], torch.get_rng_state()
+    COUNTS[count](net)
+    assert [m.training for m in net.modules()] == modes
+    assert torch.get_rng_state().equal(state)
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+def test_sizes_may_be_numpys_and_a_network_without_weights_multiplies_nothing():
+    net, of = nn.Conv2d(3, 4, 3, bias=False), np.int64
+    assert count_macs(net, of(8), of(3)) == count_macs(net, (of(8), 8), 3) == 27 * 4 * 36
+    assert counting.activations_held(net, of(2), 8, 3) == counting.activations_held(net, 2, 8, 3)
+    assert count_macs(nn.ReLU(), 8, 3) == 0
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_is_no_network_for_images_is_a_sentence(count):
+    function = getattr(models, count)
+    batch = () if count == "count_macs" else (2,)
+    net = nn.Conv2d(3, 4, 3)
+    for args, said in [
+        ((net, *batch, 8), "Conv2d has no channels of images: give in_channels"),
+        ((models.PointCloudConfig(), *batch, 8), "PointCloudNetwork has no channels"),
+        (("mgnet-20", *batch, 8, 3), "'mgnet-20' is no network: .*named"),
+        ((net, *batch, 8.0, 3), "size=8.0: it must be a whole number"),
+        ((net, *batch, (8, 0), 3), "size=0: it must be a whole number, at least 1"),
+        ((net, *batch, (8, 8, 8), 3), "height and width"),
+        ((net, *batch, 8, 0), "in_channels=0"),
+        *(((net, 0, 8, 3), "batch_size=0") for _ in batch),
+    ]:
+        with pytest.raises(InvalidValue, match=said):
+            function(*args)
 
 
 def test_sharing_weights_saves_no_activations():

@@ -77,6 +77,13 @@ def test_sic_starts_where_it_is_told_and_says_what_it_takes():
     torch.testing.assert_close(layer(f, u), u + layer(f - A(u)), rtol=0, atol=1e-12)
     with pytest.raises(InvalidValue, match=r"make it SiC\(4\)"):
         layer(torch.zeros(1, 4, 6, 6).double())
+    with pytest.raises(InvalidValue, match="was given 4: give one of 8, as f has"):
+        layer(f, u[:, :4])
+    with pytest.raises(InvalidValue, match=r"f of shape \(8,\): SiC takes features"):
+        layer(f[0, :, 0, 0])
+    for name in ("channels", "lam", "etapre"):
+        with pytest.raises(UnknownName, match=f"unknown argument of SiC '{name}'"):
+            SiC(8, **{name: 2})
 
 
 def test_a_layer_of_a_torchvision_network_is_replaced_and_trains():
@@ -134,3 +141,55 @@ def test_norms_are_exchanged_in_anybodys_network():
     assert isinstance(blocks.exchange_norms(net, "layer")[1][0], nn.GroupNorm)
     with pytest.raises(UnknownName, match="unknown norm 'instance'"):
         blocks.exchange_norms(net, "instance")
+
+
+BATCH_NORMS = {
+    "1d": (nn.BatchNorm1d(8), (4, 8, 5)),
+    "3d": (nn.BatchNorm3d(8), (4, 8, 3, 3, 3)),
+    "ours": (blocks.BatchNorm2d(8), (4, 8, 5, 5)),
+    "several devices": (nn.SyncBatchNorm(8), (4, 8, 5, 5)),
+    "double": (nn.BatchNorm2d(8).double(), (4, 8, 5, 5)),
+    "double, without weights": (nn.BatchNorm2d(8, affine=False).double(), (4, 8, 5, 5)),
+    "without anything": (nn.BatchNorm2d(8, affine=False, track_running_stats=False), (4, 8, 5)),
+    "eps": (nn.BatchNorm2d(8, eps=0.25), (4, 8, 5, 5)),
+}
+
+
+@pytest.mark.parametrize("kind", ["group", "layer", "none"])
+@pytest.mark.parametrize("name", BATCH_NORMS)
+def test_every_batch_norm_of_torch_is_exchanged_for_one_of_its_precision(name, kind):
+    norm, shape = BATCH_NORMS[name]
+    net = blocks.exchange_norms(nn.Sequential(nn.Identity(), norm).eval(), kind)
+    dtype = torch.float64 if "double" in name else torch.float32
+    x = torch.randn(shape, dtype=dtype)
+    expected = x
+    if kind != "none":  # all 8 channels of an image are a group, or a layer
+        variance, mean = torch.var_mean(x.flatten(1), 1, correction=0)
+        mean, variance = (v.view(-1, *[1] * (x.ndim - 1)) for v in (mean, variance))
+        expected = (x - mean) / (variance + norm.eps).sqrt()
+        assert [*(p.dtype for p in net.parameters())] == [dtype] * 2 * norm.affine
+    torch.testing.assert_close(net(x), expected)
+    assert not any(m.training for m in net.modules())
+
+
+def test_a_norm_of_two_names_stays_one_and_one_alone_is_exchanged():
+    net = nn.Module()
+    net.a = nn.BatchNorm2d(8)
+    net.b = nn.Sequential(net.a)
+    assert isinstance(blocks.exchange_norms(net, "group").a, nn.GroupNorm) and net.b[0] is net.a
+    assert isinstance(blocks.exchange_norms(nn.BatchNorm2d(8), "none"), nn.Identity)
+
+
+def test_a_norm_that_does_more_or_is_not_there_yet_is_refused_before_anything_changes():
+    class Activated(nn.BatchNorm2d):
+        def forward(self, x):
+            return super().forward(x).relu()
+
+    for last, said in [
+        (Activated(8), "1 is a Activated, a batch norm that does something else"),
+        (nn.LazyBatchNorm2d(), "1 is not initialised yet"),
+    ]:
+        net = nn.Sequential(nn.BatchNorm2d(8), last)
+        with pytest.raises(InvalidValue, match=said):
+            blocks.exchange_norms(net, "group")
+        assert isinstance(net[0], nn.BatchNorm2d)

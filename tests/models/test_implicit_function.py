@@ -302,3 +302,23 @@ def test_pointwise_blocks_are_convolutions_of_one_pixel():
     kernels = {m.kernel_size for b in BLOCKS for m in ImplicitConfig(1.2, b).build().modules()
                if isinstance(m, torch.nn.Conv2d)}  # fmt: skip
     assert kernels == {(1, 1)} == {blocks.conv(2, 3, kernel=1).kernel_size}
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        (torch.rand(5, 3), r"points of shape \(n, 2\), .* \(5, 3\)"),
+        (torch.rand(0, 2), r"at least one, but was given \(0, 2\)"),
+        (torch.rand(2), r"was given \(2,\)"),
+        (torch.rand(5, 2).double(), "points are of type torch.float64"),
+        (torch.rand(5, 2).numpy(), "takes tensors, but was given a ndarray"),
+    ],
+)
+def test_what_are_no_points_of_the_plane_is_a_sentence(points, said):
+    with pytest.raises(InvalidValue, match=said):
+        ImplicitConfig(0.6).build()(points)
+
+
+def test_points_may_be_whole_numbers():
+    net, points = ImplicitConfig(0.6).build().eval(), torch.arange(6).view(3, 2)
+    assert torch.equal(net(points), net(points.float()))

@@ -361,3 +361,11 @@ def test_unknown_kinds_are_named():
 
 def test_table_6_has_a_bottleneck_more_than_mobilenetv3():
     assert (len(LARGE), len(TABLE_6)) == (15, 16)
+
+
+@pytest.mark.parametrize("c", [0, -4, 8.0, True])
+def test_widths_are_positive_whole_numbers(c):
+    with pytest.raises(InvalidValue, match=f"channels={c}"):
+        halvings(c, 4)
+    with pytest.raises(InvalidValue, match=f"channels={c}"):
+        group_numbers((c, c), 4)

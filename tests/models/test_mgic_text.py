@@ -97,3 +97,38 @@ def test_bad_values_are_one_sentence():
         MGICTextConfig(width=0.0)
     with pytest.raises(InvalidValue, match="group_size=0"):
         replace(SMALL["resnet50"], group_size=0)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "stages", [((3, 64, 1),), (3,), ((3,),), ((3, 0),), (("3", 64),), ((3, 16, 16, False),),
+               ((4, 16, 16, False, 1),), ((3, 16.5, 16, False, 1),), ((3, 16, -16, True, 2),)],
+)  # fmt: skip
+def test_a_stage_of_another_form_is_refused_when_the_config_is_made(name, stages):
+    with pytest.raises(InvalidValue, match=r"stages=.*give rows"):
+        replace(SMALL[name], stages=stages)
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")
+@pytest.mark.parametrize("group_size", [1, 2, 3, 6, 12, 64])
+@pytest.mark.parametrize("coarsest", [1, 2, 5, 24])
+@pytest.mark.parametrize("row", [(1, 8), (1, 3), (3, 6, 16, False, 1), (3, 40, 24, True, 2)])
+def test_what_a_config_accepts_is_built_and_what_it_refuses_could_not_be(
+    row, coarsest, group_size, monkeypatch
+):
+    name = "resnet50" if len(row) == 2 else "mobilenetv3"
+    changes = {"stages": (row,), "coarsest": coarsest, "group_size": group_size}
+
+    def run(config):
+        with torch.device("meta"):
+            return config.build().eval()(torch.zeros(1, 3, 16, 16))
+
+    try:
+        config = replace(SMALL[name], **changes)
+    except InvalidValue as error:
+        assert f"group_size={group_size}, coarsest={coarsest}" in str(error)
+        monkeypatch.setattr(MGICTextConfig, "_check_levels", lambda *_: None)
+        with pytest.raises((ValueError, RuntimeError, IndexError, TypeError)):
+            run(replace(SMALL[name], **changes))
+    else:
+        assert run(config).shape == (1, 5)

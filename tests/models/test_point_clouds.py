@@ -141,6 +141,17 @@ def test_the_maximum_over_neighbours_and_its_gradient_are_torchs(dtype):
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 3e38])
+def test_the_maximum_is_the_same_with_and_without_a_gradient_where_a_feature_is_not_finite(value):
+    graph = graph_of(torch.rand(2, 20, 3), 5)
+    x = torch.randn(40, 3)
+    x[7], x[graph.neighbours[3]] = value, value  # of one point all neighbours
+    y = neighbours.neighbour_max(x, graph)
+    z = neighbours.neighbour_max(x.requires_grad_(), graph)
+    torch.testing.assert_close(y, z.detach(), rtol=0, atol=0, equal_nan=True)
+    assert torch.equal(y.isnan(), x[graph.neighbours].isnan().any(1))
+
+
 def test_of_equal_neighbours_one_gets_the_gradient():
     graph = graph_of(torch.rand(1, 20, 3), 5)
     x = torch.zeros(20, 3, requires_grad=True)
@@ -344,3 +355,22 @@ def test_coordinates_that_are_no_numbers_are_one_sentence(value):
 def test_bad_configs_are_one_sentence(changes, error, message):
     with pytest.raises(error, match=message):
         PointCloudConfig(**changes)
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        (torch.rand(2, 20, 3).double(), "points are of type torch.float64"),
+        (torch.rand(2, 20, 3).bfloat16(), "points are of type torch.bfloat16"),
+        (torch.rand(2, 20, 3).numpy(), "takes tensors, but was given a ndarray"),
+        (torch.rand(0, 20, 3), "without clouds"),
+    ],
+)
+def test_what_are_no_clouds_for_the_network_is_a_sentence(points, said):
+    with pytest.raises(InvalidValue, match=said):
+        PointCloudConfig(k=4).build()(points)
+
+
+def test_a_network_of_half_precision_takes_such_clouds():
+    net = PointCloudConfig(k=4).build().bfloat16()
+    assert net(torch.rand(2, 20, 3).bfloat16()).isfinite().all()

@@ -1,5 +1,6 @@
 """Poly-MGiaD: counts, the literal algorithm, and what its steps are in exact arithmetic."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -158,6 +159,35 @@ def test_it_survives_its_record():
     assert models.from_dict(json.loads(json.dumps(models.as_dict(config)))) == config
 
 
+def assigned(net):
+    return net.load_state_dict({k: v.clone() for k, v in net.state_dict().items()}, assign=True)
+
+
+WAYS = {
+    "assigned": assigned,
+    "assigned to meta": lambda net: assigned(net) and net.to("meta"),
+    "to empty": lambda net: net.to("meta").to_empty(device="cpu"),
+    "in double precision": lambda net: net.double(),
+    "copied": lambda net: None,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_visits_share_their_numbers_wherever_new_ones_come_from(way, tmp_path):
+    config = replace(SMALL, gamma=2, coarsest=1)
+    net = copy.deepcopy(config.build())
+    WAYS[way](net)
+    assert models.count_weights(net) == models.count_weights(config)
+    assert net.state_dict().keys() == config.build().state_dict().keys()
+    for level in net.levels:
+        for channels in level.channel_levels:
+            for visit in channels.again:
+                for mine, first in zip(visit.steps, channels.steps, strict=True):
+                    assert mine.numbers is first.numbers
+    if way == "assigned":
+        models.save(tmp_path / "net.safetensors", net)
+
+
 @pytest.mark.parametrize("changes", [{"eta_post": 2}, {"steps": ("pair",)}, {"steps": "g6"}])
 def test_there_is_one_kind_for_each_step(changes):
     with pytest.raises(InvalidValue, match="one kind for each"):
@@ -180,3 +210,16 @@ def test_pi_is_idle_under_fas_unless_a_norm_stands_around_all_features(name, mat
                 torch.nn.init.normal_(channel.Pi.weight)
     changed = (net(x) - before).abs().max().item()
     assert (changed > 1e-3) if matters else (changed < 1e-12)
+
+
+def test_a_spectrum_is_that_of_an_array_too_and_of_complex_numbers():
+    weight = torch.randn(4, 2, 3, 3)
+    np.testing.assert_array_equal(spectrum(weight.numpy()), spectrum(weight))
+    turned = np.sort_complex(np.round(spectrum(1j * weight), 6))
+    np.testing.assert_allclose(turned, np.sort_complex(np.round(1j * spectrum(weight), 6)))
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 3, 3), (4, 3, 3, 3), (4, 4), (4, 0, 3, 3)])
+def test_what_is_not_square_has_no_spectrum(shape):
+    with pytest.raises(InvalidValue, match="has no eigenvalues"):
+        spectrum(torch.ones(shape))

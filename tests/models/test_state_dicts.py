@@ -43,6 +43,19 @@ def test_a_file_that_has_a_shared_weight_under_all_names_loads_as_well(name, par
     assert len({id(s.B) for s in _smoothers(ours)}) < len(_smoothers(ours))  # still shared
 
 
+def test_a_shared_weight_that_is_no_number_is_one_weight_still():
+    ours = small("mgnet")
+    old = {k: v.detach().clone() for k, v in ours.named_parameters(remove_duplicate=False)}
+    old |= ours.named_buffers()
+    for i in (0, 1):
+        old[f"levels.0.smoothers.{i}.B.weight"][0, 0] = torch.nan
+    ours.load_state_dict(old)
+    assert ours.levels[0].smoothers[1].B.weight[0, 0].isnan().all()
+    old["levels.0.smoothers.1.B.weight"][0, 1] = torch.nan
+    with pytest.raises(InvalidValue, match="are one weight here, and two in what is to be loaded"):
+        ours.load_state_dict(old)
+
+
 def _smoothers(module):
     return [m for m in module.modules() if hasattr(m, "norm_in")]
 

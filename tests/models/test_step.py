@@ -196,6 +196,57 @@ def test_what_has_changed_since_is_kept_as_it_is():
     assert a.equal(b) and all(p.equal(q) for p, q in zip(ours, theirs, strict=True))
 
 
+CHANGES = {
+    "nothing": lambda net, x: None,
+    "the norm's weight": lambda net, x: net[1].weight.mul_(3),
+    "the convolution's weight": lambda net, x: net[3].weight.mul_(2),
+    "running means": lambda net, x: net[1].running_mean.add_(1),
+    "images": lambda net, x: x.mul_(2),
+    "the norm's bias": lambda net, x: net[1].bias.add_(1),  # torch itself does not need it
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_was_changed_before_the_backward_pass_is_refused_as_torch_refuses_it(what, training):
+    found = []
+    for wrap in (lambda net: net, Lean):
+        torch.manual_seed(0)
+        layers = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3)
+        net, x = nn.Sequential(*layers).train(training), torch.rand(2, 3, 8, 8)
+        y = wrap(net)(x).square().sum()
+        with torch.no_grad():
+            CHANGES[what](net, x)
+        try:
+            y.backward()
+            found.append(net[0].weight.grad)
+        except RuntimeError as error:
+            assert "has been modified by an inplace operation" in str(error)
+            found.append(None)
+    plain, lean = found
+    if what == "nothing":
+        assert plain.equal(lean)
+    else:
+        assert lean is None and (plain is None or what == "the norm's bias")
+
+
+def test_features_that_are_changed_after_a_norm_has_read_them_are_refused():
+    class Changes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.conv = nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3)
+
+        def forward(self, x):
+            x = 1 * x
+            y = self.conv(self.norm(x))
+            x += 1
+            return y
+
+    for net in (Changes(), Lean(Changes())):
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            net(images(torch.float32)).sum().backward()
+
+
 def test_a_lean_network_can_be_differentiated_again():
     net = network("mgnet")
     twin, x = copy.deepcopy(net), images()

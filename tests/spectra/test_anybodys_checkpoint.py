@@ -218,6 +218,12 @@ def poisoned():
     return layer
 
 
+def poisoned_factor():
+    layer = nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 3))
+    nn.init.constant_(layer.parametrizations.weight.original0, float("nan"))
+    return layer
+
+
 CANNOT = {
     "depends on the input": lambda: DependsOnInput(4, 4, 3),
     "calls 2 convolutions": lambda: TwoConvolutions(4, 4, 3),
@@ -228,6 +234,7 @@ CANNOT = {
     "device meta": lambda: nn.Conv2d(4, 4, 3, device="meta"),
     "belongs to a OwnOperator": OwnOperator,
     "NaN or infinite": poisoned,
+    "or infinite": poisoned_factor,
 }
 
 
