@@ -120,7 +120,7 @@ def _train(config, task, samples, kept, bar, limit, team):
             own = team.share(samples, batch_size)
             steps = -(-samples.n // batch_size)
             # A scaler leaves out steps that overflow: then standing still means nothing.
-            watched = falls(config) and not scaler.is_enabled()
+            watched = falls(config) and not scaler.is_enabled() and recipe.may_rest(epoch)
             before = [p.detach().clone() for p in model.parameters()] if watched else []
             model.train()
             for step, (x, y) in enumerate(task.batches(own, order, batch_size)):

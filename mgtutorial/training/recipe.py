@@ -144,6 +144,20 @@ class Recipe:
         """Return the batch size in an epoch; `usual` is the config's."""
         return _at(self.batches, epoch, usual)
 
+    def may_rest(self, epoch):
+        """Return whether a run is over if its weights rest in an epoch.
+
+        An average still comes closer to weights that rest, and a later stage may move them again.
+
+        Examples
+        --------
+        >>> recipe = Recipe(sides=((0, 14), (2, 28)))
+        >>> [recipe.may_rest(epoch) for epoch in range(4)]
+        [False, False, True, True]
+        """
+        begun = (first for first, _ in self.sides + self.batches)
+        return not self.average and epoch >= max(begun, default=0)
+
     def stages(self, config):
         """Return each pair of (batch size, side of the images) that a run has, once."""
         epochs = range(config.epochs)
