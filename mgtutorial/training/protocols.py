@@ -5,10 +5,10 @@ has; else a choice. ``results/published/protocols.csv`` has the source of every 
 budgets use one cycle of the learning rate; no verdict on the papers' accuracies is drawn from them.
 """
 
-import math
 from dataclasses import dataclass, field, fields, replace
 
 from ..data import catalogue
+from ..data.images import checked_normalisation
 from ..errors import MOST_SEED, InvalidValue, choose, real, whole
 from ..models import registry
 from ..models.config import as_dict, plain_fields
@@ -209,15 +209,8 @@ class TrainConfig:
                 "backward pass; give one of the two."
             )
         if self.normalisation is not None:
-            c, given = catalogue.info(self.data).channels, tuple(map(tuple, self.normalisation))
-            if list(map(len, given)) != [c, c] or not min(given[1]) > 0:
-                raise InvalidValue(
-                    f"normalisation={given}: give a mean and a positive deviation for each of the "
-                    f"{c} channels of {self.data}."
-                )
-            mean = tuple(real("mean", v, least=-math.inf) for v in given[0])
-            std = tuple(real("deviation", v) for v in given[1])
-            object.__setattr__(self, "normalisation", (mean, std))
+            constants = checked_normalisation(catalogue.info(self.data), self.normalisation)
+            object.__setattr__(self, "normalisation", constants)
         if self.recipe is not None and not isinstance(self.recipe, Recipe):
             raise InvalidValue(f"recipe={self.recipe!r}: give a Recipe, or None.")
 
