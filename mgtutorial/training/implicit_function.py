@@ -90,7 +90,7 @@ def settled():
     True
     """
     with open(_paths.packaged_results() / _SETTLED, newline="", encoding="utf-8") as file:
-        return {row["digest"]: float(row["mse"]) for row in csv.DictReader(file)}
+        return {row["digest"]: float(row["mse"]) for row in csv.DictReader(file, strict=True)}
 
 
 def configure(
