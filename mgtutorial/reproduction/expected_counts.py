@@ -107,7 +107,7 @@ def check(table, rows=None, network=None):
     {'mgnet-20': (100954, 30990592)}
     """
     found = {}
-    for row in listed(rows, "rows") or TABLES[table].rows:
+    for row in dict.fromkeys(listed(rows, "rows") or TABLES[table].rows):
         ours, (weights, macs) = count(table, row, network), counts(table, row)
         if ours != (weights, macs):
             raise WrongNetwork(
