@@ -201,8 +201,16 @@ def _score(network, task, samples, team):
 
 
 def evaluate(network, task, samples):
-    """Return the metric of a network on samples of its task, in evaluation mode."""
-    return task.score(_tally(network, task, samples), samples.n)
+    """Return the metric of a network on samples of its task, in evaluation mode.
+
+    Each of its modules is left in the mode that it was in.
+    """
+    modes = {m: m.training for m in network.modules()}
+    try:
+        return task.score(_tally(network, task, samples), samples.n)
+    finally:
+        for m, mode in modes.items():
+            m.training = mode
 
 
 @torch.no_grad()
