@@ -158,6 +158,9 @@ MOST = 2**31 - 1
 #: The largest seed that torch takes with every sign and offset.
 MOST_SEED = 2**63 - 1
 
+#: The largest rate of a training: twice as much is infinite in float32.
+MOST_RATE = 3e38
+
 
 def whole(name, value, least=1, most=MOST):
     """Return a whole number as Python's ``int``.
@@ -189,7 +192,7 @@ def whole(name, value, least=1, most=MOST):
     raise InvalidValue(f"{name}={value!r}: it must be a whole number, at least {least}{upper}.")
 
 
-def real(name, value, least=0.0, most=math.inf, positive=False):
+def real(name, value, least=0.0, most=math.inf, positive=False, below=math.inf):
     """Return a finite number as Python's ``float``.
 
     Parameters
@@ -199,6 +202,8 @@ def real(name, value, least=0.0, most=math.inf, positive=False):
     least, most : float
     positive : bool
         Whether zero is refused, too.
+    below : float
+        Like `most`, and refused itself.
 
     Raises
     ------
@@ -218,9 +223,11 @@ def real(name, value, least=0.0, most=math.inf, positive=False):
             found = float(value)
         except OverflowError:  # a whole number of 400 digits
             found = math.inf
-        if math.isfinite(found) and least <= found <= most and (found > 0 or not positive):
+        within = least <= found <= most and found < below
+        if math.isfinite(found) and within and (found > 0 or not positive):
             return found
     kind = "positive, finite number" if positive else "finite number"
     floor = "" if positive or least == -math.inf else f", at least {least:g}"
     upper = "" if most == math.inf else f", at most {most:g}"
+    upper += "" if below == math.inf else f", below {below:g}"
     raise InvalidValue(f"{name}={value!r}: it must be a {kind}{floor}{upper}.")

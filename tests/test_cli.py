@@ -86,6 +86,14 @@ def test_rows_are_found_with_spaces_after_the_commas(capsys):
     assert "mgiad-lam3-c64-g4" in capsys.readouterr().out
 
 
+def test_a_row_that_is_named_twice_is_one_row(tmp_path, capsys):
+    assert main(["count", "--table", "mgiad-table1", "--rows", "mgnet,mgnet"]) == 0
+    assert "1 published counts" in capsys.readouterr().out
+    asked = ["reproduce", "mgiad-table2", "--rows", "mgnet-20,mgnet-20", "--seeds", "0"]
+    assert main([*asked, "--dry-run", "--runs", str(tmp_path)]) == 0
+    assert "1 runs, 1 to do" in capsys.readouterr().out
+
+
 def test_a_network_is_counted_for_every_data_set_that_is_trained_on(capsys):
     assert main(["count", "mgnet-20", "--data", "digits"]) == 0
     assert "1 x 8 x 8, 10 classes" in capsys.readouterr().out

@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from ..errors import choose
+from ..errors import InvalidValue, choose
 from .autoaugment import auto_augment
 from .image_ops import to_bytes
 
@@ -55,6 +55,8 @@ def apply(policy, images, generator):
     Raises
     ------
     UnknownName
+    InvalidValue
+        If the images are smaller than the policy can treat.
 
     Examples
     --------
@@ -153,6 +155,11 @@ def cut(images, top, left, mirrored, padding, mode="constant", fill=0):
     torch.Tensor
         uint8 (n, c, h, w).
 
+    Raises
+    ------
+    InvalidValue
+        If images are to be reflected that are not larger than the padding.
+
     Examples
     --------
     >>> image = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3)
@@ -163,6 +170,11 @@ def cut(images, top, left, mirrored, padding, mode="constant", fill=0):
     [[5, 4, 5], [2, 1, 2], [5, 4, 5]]
     """
     n, c, h, w = images.shape
+    if mode == "reflect" and min(h, w) <= padding:
+        raise InvalidValue(
+            f"images of {h} x {w} pixels are too small to be continued by {padding} of their own, "
+            "reflected: choose another augmentation, or larger images."
+        )
     wide = _widened(images, padding, mode, fill)
     # Whole rows are gathered first, and the images are sorted by column and mirroring on the
     # way; then there are few groups, each of which is one copy of a slice.

@@ -6,7 +6,7 @@ Clouds(name='shapes', split='test', digest='...', source='made')
 
 import torch
 
-from ..errors import InvalidValue
+from ..errors import InvalidValue, choose, whole
 from . import catalogue, images
 
 
@@ -62,9 +62,12 @@ def batches(clouds, batch_size, augmentation="none", generator=None):
 
     Raises
     ------
-    InvalidValue
-        If there is something to draw and nothing to draw from.
+    UnknownName, InvalidValue
+        If there is something to draw and nothing to draw from, or a value is none that it may be;
+        at the call, not at the first batch.
     """
+    choose("augmentation", augmentation, clouds.policies)
+    batch_size = whole("batch_size", batch_size)
     order, seed = torch.arange(clouds.n), 0
     if generator is not None:
         order = torch.randperm(clouds.n, generator=generator)

@@ -7,7 +7,14 @@ import numpy as np
 import torch
 
 from ..errors import DataDamaged, choose
-from .in_memory import _keep_freed_memory, check_labels, content_digest, split_index, taken
+from .in_memory import (
+    _keep_freed_memory,
+    check_labels,
+    content_digest,
+    in_batches,
+    split_index,
+    taken,
+)
 
 #: What is done to a cloud in training, by DGCNN's public code (WangYueFt/dgcnn@2355c94
 #: pytorch/data.py): each axis is stretched by a factor in [2/3, 3/2] and moved by up to 0.2.
@@ -163,7 +170,7 @@ class Clouds:
         choose("augmentation", augmentation, POLICIES)
         generator = torch.Generator().manual_seed(seed)
         _keep_freed_memory()
-        for index in order.split(batch_size):
+        for index in in_batches(order, batch_size):
             index = index.to(self.labels.device)
             points = self.points.index_select(0, index)
             if augmentation != "none":

@@ -177,8 +177,8 @@ def equalize(images):
     start = torch.arange(0, 256 * n * c, 256, dtype=torch.int32, device=images.device)
     start = start.view(n, c, 1, 1)
     place = images + start  # of each pixel in one long table
-    count = torch.bincount(place.view(-1), minlength=256 * n * c).view(n * c, 256)
-    brightest = images.amax((2, 3)).view(-1, 1).long()
+    count = torch.bincount(place.reshape(-1), minlength=256 * n * c).view(n * c, 256)
+    brightest = images.amax((2, 3)).reshape(-1, 1).long()
     pixels = images.shape[2] * images.shape[3]
     step = (pixels - count.gather(1, brightest)) // 255
     below = count.cumsum(1) - count
@@ -188,7 +188,7 @@ def equalize(images):
     # the first level has nothing below it, whatever rounding adds
     table = table.clamp_(max=255).masked_fill_(level == 0, 0)
     table = to_bytes(torch.where(step == 0, level.float(), table))
-    return table.view(-1).index_select(0, place.view(-1)).view_as(images)
+    return table.view(-1).index_select(0, place.reshape(-1)).view(images.shape)
 
 
 def shear_x(images, slope, fill=0):

@@ -6,7 +6,7 @@ them), ``fit`` (train without val: what is trained on while choices are made) an
 files at random: the same name and split are the same images on every machine.
 """
 
-from numbers import Integral
+import math
 
 import torch
 
@@ -17,6 +17,8 @@ from ..errors import (
     InvalidValue,
     MgtutorialError,
     choose,
+    real,
+    whole,
 )
 from . import cache, catalogue, sources
 from .in_memory import Images
@@ -143,8 +145,11 @@ def batches(
     (torch.Size([32, 1, 8, 8]), tensor(True), tensor(True))
     """
     choose("augmentation", augmentation, images.policies)
-    if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise InvalidValue(f"a batch of {batch_size} images is not possible: choose 1 or more.")
+    batch_size, info = whole("batch_size", batch_size), catalogue.info(images.name)
+    if normalisation is None:
+        normalisation = info.mean, info.std
+    else:
+        normalisation = checked_normalisation(info, normalisation)
     order, seed = torch.arange(images.n), 0
     if shuffle or augmentation != "none":
         if generator is None or generator.device.type != "cpu":
@@ -181,10 +186,40 @@ def _single_threaded(epoch):
             yield batch
 
 
+def checked_normalisation(info, given):
+    """Return mean and deviation of each channel as Python's ``float``.
+
+    Parameters
+    ----------
+    info : mgtutorial.data.catalogue.DataSet
+    given : (sequence of float, sequence of float)
+
+    Raises
+    ------
+    InvalidValue
+
+    Examples
+    --------
+    >>> checked_normalisation(catalogue.info("digits"), [[0], [1]])
+    ((0.0,), (1.0,))
+    """
+    try:
+        mean, std = given
+        mean = tuple(real("mean", v, least=-math.inf) for v in mean)
+        std = tuple(real("deviation", v, positive=True) for v in std)
+    except (TypeError, ValueError):
+        mean = std = ()
+    if (len(mean), len(std)) != (info.channels, info.channels):
+        raise InvalidValue(
+            f"normalisation={given!r}: give a mean and a positive deviation for each of the "
+            f"{info.channels} channels of {info.name}."
+        )
+    return mean, std
+
+
 def _normalised(images, epoch, normalisation):
-    device, info = images.labels.device, catalogue.info(images.name)
-    constants = normalisation or (info.mean, info.std)
-    mean, std = (torch.tensor(v, device=device)[:, None, None] for v in constants)
+    device = images.labels.device
+    mean, std = (torch.tensor(v, device=device)[:, None, None] for v in normalisation)
     scale, shift = 1 / (255 * std), -mean / std
     for x, y in epoch:
         yield x.float().mul_(scale).add_(shift), y

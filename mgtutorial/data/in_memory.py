@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..errors import DataDamaged, InvalidValue
+from ..errors import DataDamaged, InvalidValue, whole
 from . import augmentation as augment
 
 # Any numbers would do; these are part of the definition of the splits.
@@ -90,9 +90,38 @@ def taken(labels, n, what, kind="images"):
     >>> taken(np.arange(100) % 10, 10, "digits").size
     10
     """
-    if not 1 <= n <= len(labels):
-        raise InvalidValue(f"cannot take {n} {kind} of {what}: choose 1 to {len(labels)}.")
+    n = how_many(n, len(labels), what, kind)
     return np.sort(stratified_order(labels, TAKE_SEED)[:n])
+
+
+def how_many(n, most, what, kind="images"):
+    """Return how many are to be taken, as Python's ``int``.
+
+    Raises
+    ------
+    InvalidValue
+        If `n` is no whole number in 1 to `most`; `what` and `kind` as for :func:`taken`.
+
+    Examples
+    --------
+    >>> how_many(np.int64(10), 100, "digits")
+    10
+    """
+    try:
+        return whole("n", n, most=most)
+    except InvalidValue:
+        raise InvalidValue(f"cannot take {n} {kind} of {what}: choose 1 to {most}.") from None
+
+
+def in_batches(order, batch_size):
+    """Split an order: into no batch if it is empty, of which ``split`` makes an empty one.
+
+    Examples
+    --------
+    >>> in_batches(torch.arange(3), 2), in_batches(torch.arange(0), 2)
+    ((tensor([0, 1]), tensor([2])), ())
+    """
+    return order.split(batch_size) if len(order) else ()
 
 
 def content_digest(*arrays):
@@ -285,7 +314,7 @@ class Images:
         if augmentation in augment.POOLED:
             # images that meet the same fate are treated together: the more, the cheaper
             pool *= max(1, 2048 // batch_size)
-        for index in order.split(pool):
+        for index in in_batches(order, pool):
             x, y = self.images.index_select(0, index), self.labels.index_select(0, index)
             if augmentation != "none":
                 x = augment.apply(augmentation, x, generator)

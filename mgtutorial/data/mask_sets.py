@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from ..errors import DataDamaged, InvalidValue
-from .in_memory import content_digest
+from ..errors import DataDamaged
+from .in_memory import content_digest, how_many, in_batches
 from .readers import Reader
 
 #: The label of pixels without one, which neither the loss nor the metric counts.
@@ -110,15 +110,12 @@ class Masks:
         >>> masks.load("shapes", "train").take(8).n
         8
         """
-        if not 1 <= n <= self.n:
-            raise InvalidValue(
-                f"{n} images of {self.name}: there are {self.n}; give 1 to {self.n}."
-            )
+        n = how_many(n, self.n, f"{self.name}/{self.split}")
         return replace(self, n=n, digest=f"{self.digest[:12]}-{n}")
 
     def epoch(self, order, batch_size, augmentation, seed):
         """Yield images and masks in an order, as they are; the batches do the rest."""
-        for index in order.split(batch_size):
+        for index in in_batches(order, batch_size):
             yield self.pick(index)
 
 

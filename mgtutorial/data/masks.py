@@ -10,7 +10,7 @@ import zipfile
 import torch
 import torch.nn.functional as F
 
-from ..errors import DataDamaged, DataNotFound, InvalidValue, MgtutorialError, choose
+from ..errors import DataDamaged, DataNotFound, InvalidValue, MgtutorialError, choose, whole
 from . import cache, sources
 from .catalogue import MASKS
 from .mask_sets import IGNORED, SPLITS
@@ -109,6 +109,11 @@ def batches(samples, batch_size, augmentation="none", crop=None, generator=None,
     y : torch.Tensor
         int64 (batch, height, width).
 
+    Raises
+    ------
+    UnknownName, InvalidValue
+        At the call, not at the first batch.
+
     Examples
     --------
     >>> shapes = load("shapes", "train")
@@ -119,6 +124,9 @@ def batches(samples, batch_size, augmentation="none", crop=None, generator=None,
     torch.Size([4, 80, 80])
     """
     choose("augmentation", augmentation, POLICIES)
+    batch_size, multiple = whole("batch_size", batch_size), whole("multiple", multiple)
+    if augmentation == "scale-crop-flip":
+        crop = window(crop)
     n, order = samples.n, torch.arange(samples.n)
     draws = torch.zeros(n, 4)
     if generator is not None:
@@ -126,6 +134,25 @@ def batches(samples, batch_size, augmentation="none", crop=None, generator=None,
     elif augmentation != "none":
         raise InvalidValue("augmentation draws numbers: give a torch.Generator.")
     return _batches(samples, order, draws, batch_size, augmentation, crop, multiple)
+
+
+def window(crop):
+    """Return height and width of a window as whole numbers.
+
+    Raises
+    ------
+    InvalidValue
+
+    Examples
+    --------
+    >>> window([32, 48])
+    (32, 48)
+    """
+    try:
+        height, width = crop
+    except (TypeError, ValueError):
+        raise InvalidValue(f"crop={crop!r}: give height and width, two whole numbers.") from None
+    return whole("crop", height), whole("crop", width)
 
 
 def _batches(samples, order, draws, batch_size, augmentation, crop, multiple):

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from .. import _paths
 from ..data import catalogue
+from ..errors import InvalidValue
 from . import budgets, verdicts
 from .papers.printed_table import read
 
@@ -122,6 +123,11 @@ def verdict(interval, low=-math.inf, high=math.inf):
     str
         A key of :data:`VERDICTS`.
 
+    Raises
+    ------
+    InvalidValue
+        If one of the numbers is none.
+
     Examples
     --------
     >>> gains = verdicts.interval([1.0, 1.2, 1.1])
@@ -130,6 +136,8 @@ def verdict(interval, low=-math.inf, high=math.inf):
     >>> verdict(gains, low=0.5, high=-0.5)  # a difference, whichever way
     'supported at this budget'
     """
+    if any(math.isnan(v) for v in (interval.mean, interval.half_width or 0.0, low, high)):
+        raise InvalidValue(f"effect {interval}, claimed {low} to {high}: give numbers.")
     if interval.n < verdicts.LEAST_SEEDS:
         return UNDECIDED
     below, above = interval.high < low, interval.low > high

@@ -133,7 +133,7 @@ def compare(table, runs, rows=None):
         if run.tests_accuracy and run.budget in ORDER and run.config.data == described.data:
             own[bare(run.config.model)].append(run)
     found = []
-    for row in described.rows if rows is None else listed(rows, "rows"):
+    for row in described.rows if rows is None else dict.fromkeys(listed(rows, "rows")):
         weights, macs = expected_counts.counts(table, row)
         printed = described.entry(row).printed
         common = {"row": row, "printed": printed, "weights": weights, "macs": macs}

@@ -42,7 +42,8 @@ def of_tables(table=None, rows=None, form="table"):
     choose("format", form, FORMATS)
     if rows and table is None:
         raise InvalidValue("rows were given without their table: say which with --table.")
-    chosen = [published.row(table, name) for name in rows] if rows else published.rows(table)
+    named = (published.row(table, name) for name in dict.fromkeys(rows or ()))
+    chosen = list(named) if rows else published.rows(table)
     if form == "table":
         tables = dict.fromkeys(r.table for r in chosen)
         parts = [_table(name, [r for r in chosen if r.table == name]) for name in tables]

@@ -5,7 +5,6 @@ chapters. A network that is built in any other way, with one batch norm more, sa
 past :func:`check`. A new table gets its lines by :func:`write`.
 """
 
-import csv
 from functools import cache
 
 from .. import _atomic, _paths
@@ -13,6 +12,7 @@ from .._text import as_csv, listed
 from ..data import catalogue
 from ..errors import InvalidValue
 from ..models import counting
+from .papers.printed_table import read
 from .tables import TABLES
 
 
@@ -26,11 +26,10 @@ def _path():
 
 @cache
 def _file(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return {
-            (line["table"], line["row"]): (int(line["weights"]), int(line["macs"]))
-            for line in csv.DictReader(file)
-        }
+    return {
+        (line["table"], line["row"]): (int(line["weights"]), int(line["macs"]))
+        for line in read(path)
+    }
 
 
 def counts(table, row):
@@ -108,7 +107,7 @@ def check(table, rows=None, network=None):
     {'mgnet-20': (100954, 30990592)}
     """
     found = {}
-    for row in listed(rows, "rows") or TABLES[table].rows:
+    for row in dict.fromkeys(listed(rows, "rows") or TABLES[table].rows):
         ours, (weights, macs) = count(table, row, network), counts(table, row)
         if ours != (weights, macs):
             raise WrongNetwork(

@@ -76,7 +76,7 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
         described.entry(row)  # which says it if there is none, before anything is loaded
     data = data or data_of(table, budget)
     made = Plan([], [], [])
-    for row in rows or described.rows:
+    for row in dict.fromkeys(rows or described.rows):
         network = described.config(row)
         if budget == "smoke":
             network = narrowed(network)

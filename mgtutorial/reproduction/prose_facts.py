@@ -1,6 +1,5 @@
 """Accuracies that may be stated, each of a network and a data set; and what a sentence names."""
 
-import csv
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from ..models import registry
 from ..training import records
 from . import published
 from .budgets import bare
-from .papers.printed_table import FOLDER
+from .papers.printed_table import FOLDER, read
 
 # How a network is called in a text. The first that fits at a place counts.
 _FAMILIES = {
@@ -168,29 +167,28 @@ def facts(runs):
 def _printed():
     names = {"fashionmnist": "fashion-mnist", "tiny_imagenet": "tiny-imagenet"}
     for name, (data, family) in _FILES.items():
-        with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            for line in csv.DictReader(file):
-                if line.get("quantity", "test_acc") not in ("test_acc", "train_acc"):
-                    continue
-                own = line.get("model") or line.get("backbone") or ""
-                key = _family(own) or family
-                if key is None:
-                    continue
-                columns = _COLUMNS
-                if "quantity" in line:
-                    columns = {"value": _COLUMNS[line["quantity"]]}
-                for column, kind in columns.items():
-                    if line.get(column):
-                        yield Fact(
-                            key,
-                            data or names.get(line["dataset"], line["dataset"]),
-                            _parameters(line, own),
-                            kind,
-                            "printed",
-                            Decimal(line[column]),
-                            float(line["test_acc_std"]) if line.get("test_acc_std") else None,
-                            line.get("paper_version") == "arxiv",
-                        )
+        for line in read(FOLDER / f"{name}.csv"):
+            if line.get("quantity", "test_acc") not in ("test_acc", "train_acc"):
+                continue
+            own = line.get("model") or line.get("backbone") or ""
+            key = _family(own) or family
+            if key is None:
+                continue
+            columns = _COLUMNS
+            if "quantity" in line:
+                columns = {"value": _COLUMNS[line["quantity"]]}
+            for column, kind in columns.items():
+                if line.get(column):
+                    yield Fact(
+                        key,
+                        data or names.get(line["dataset"], line["dataset"]),
+                        _parameters(line, own),
+                        kind,
+                        "printed",
+                        Decimal(line[column]),
+                        float(line["test_acc_std"]) if line.get("test_acc_std") else None,
+                        line.get("paper_version") == "arxiv",
+                    )
 
 
 def _family(model):
@@ -236,6 +234,6 @@ def counts(runs):
     """Return the counts that are printed, expected or recorded."""
     others = records.read(_paths.packaged_results() / "implicit_function.jsonl")
     found = {float(n) for r in (*runs, *others) for n in (r.weights, r.macs) if n}
-    with (_paths.packaged_results() / "expected_counts.csv").open(encoding="utf-8") as file:
-        found |= {float(line[k]) for line in csv.DictReader(file) for k in ("weights", "macs")}
+    expected = read(_paths.packaged_results() / "expected_counts.csv")
+    found |= {float(line[k]) for line in expected for k in ("weights", "macs")}
     return found | {float(row.weights) for row in published.rows() if row.printed}

@@ -30,9 +30,10 @@ References
    variances are involved, Biometrika 34 (1947).
 """
 
+import math
 from typing import NamedTuple
 
-from ..errors import InvalidValue
+from ..errors import InvalidValue, real, whole
 
 #: A gap of so many percentage points counts as none, if larger ones are excluded.
 MARGIN = 0.5
@@ -125,7 +126,7 @@ def interval(values, confidence=0.95):
     Raises
     ------
     InvalidValue
-        For no values, or a confidence outside (0, 1).
+        For no values, for one that is no finite number, or for a confidence outside (0, 1).
 
     Examples
     --------
@@ -137,9 +138,15 @@ def interval(values, confidence=0.95):
     """
     import numpy as np
 
-    values = np.asarray(list(values), dtype=float)
-    if not len(values):
+    given = list(values)
+    if not given:
         raise InvalidValue("no values given: an interval needs at least one.")
+    try:
+        values = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        values = None
+    if values is None or values.ndim != 1 or not np.isfinite(values).all():
+        raise InvalidValue(f"values {given!r}: give finite numbers, in one list.")
     n, mean = len(values), float(values.mean())
     if n == 1:
         return Interval(mean, None, 1)
@@ -186,13 +193,21 @@ def difference(ours, published, std=None, runs=1, confidence=0.95):
     -------
     Interval
 
+    Raises
+    ------
+    InvalidValue
+        If a number is not finite, or the printed deviation is negative.
+
     Examples
     --------
     >>> gap = difference(interval([93.1, 93.4, 93.4]), 93.29, 0.15, runs=3)
     >>> round(gap.mean, 2), round(gap.half_width, 2)
     (0.01, 0.37)
     """
-    gap = ours.mean - published
+    runs = whole("runs", runs)
+    if std is not None:
+        std = real("std", std)
+    gap = real("mean", ours.mean, least=-math.inf) - real("published", published, least=-math.inf)
     if ours.half_width is None:
         return Interval(gap, None, ours.n)
     if std is None or runs < 2:
@@ -236,6 +251,11 @@ def verdict(ours, published, std=None, runs=1, comparable=True, margin=MARGIN):
     str
         A key of :data:`ACCURACY`.
 
+    Raises
+    ------
+    InvalidValue
+        As :func:`difference`, or if the margin is negative.
+
     Examples
     --------
     >>> three = interval([93.1, 93.4, 93.4])
@@ -250,9 +270,9 @@ def verdict(ours, published, std=None, runs=1, comparable=True, margin=MARGIN):
         return OTHER_PROTOCOL
     if published is None:
         return NO_PRINT
+    gap, margin = difference(ours, published, std, runs), real("margin", margin)
     if ours.n < LEAST_SEEDS:
         return UNDECIDED
-    gap = difference(ours, published, std, runs)
     if -margin <= gap.low and gap.high <= margin:
         return REPRODUCED
     return COMPATIBLE if gap.low <= 0 <= gap.high else DIFFERS

@@ -72,19 +72,28 @@ def read_plan(path, root=None):
 
     Book: reproduction, reproduction-plan
     """
+    found, seen, read = [], {}, 0
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = csv.DictReader(file)
+        with open(path, newline="", encoding="utf-8-sig") as file:  # Excel begins with a mark
+            lines = csv.DictReader(file, strict=True)
             if missing := [c for c in COLUMNS if c not in (lines.fieldnames or ())]:
                 raise InvalidValue(f"{path} is no plan: it has no column {missing[0]!r}.")
-            found = [_planned(line, f"{path}, line {lines.line_num}", root) for line in lines]
+            read = lines.line_num
+            for line in lines:
+                read = lines.line_num
+                found.append(_planned(line, f"{path}, line {read}", root))
+                before = seen.setdefault(name_of(found[-1].config), read)
+                if before != read:
+                    raise InvalidValue(
+                        f"{path}, line {read}: this run is on line {before} as well."
+                    )
+    except csv.Error as error:
+        raise InvalidValue(
+            f"{path}, line {read + 1}: this is no line of a CSV file ({error}); look at its quotes."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidValue(f"cannot read the plan {path} ({reason}): give a CSV file.") from None
-    seen = {}
-    for i, planned in enumerate(found, 2):
-        if (before := seen.setdefault(name_of(planned.config), i)) != i:
-            raise InvalidValue(f"{path}, line {i}: this run is on line {before} as well.")
     return sorted(found, key=lambda planned: planned.priority)
 
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from ..data import catalogue
 from ..data.clouds import batches, load_clouds
-from ..errors import InvalidValue, choose, real, whole
+from ..errors import MOST_RATE, InvalidValue, choose, real, whole
 from ..models.point_clouds import PointCloudConfig
 from .task_config import TaskConfig
 from .tasks import Task
@@ -85,8 +85,10 @@ class CloudsConfig(TaskConfig):
         self.check_numbers()
         if self.n_train is not None:
             object.__setattr__(self, "n_train", whole("n_train", self.n_train))
-        for name, most in (("weight_decay", float("inf")), ("smoothing", 1.0)):
-            object.__setattr__(self, name, real(name, getattr(self, name), most=most))
+        plain = {"weight_decay": real("weight_decay", self.weight_decay, most=MOST_RATE)}
+        plain["smoothing"] = real("smoothing", self.smoothing, below=1.0)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     @property
     def partial(self):

@@ -68,7 +68,8 @@ def train(
                 "statistics of its part of the batch, and the record says so."
             )
         )
-    team = Team(_launched(devices, nodes, kind), "ddp", sync_batchnorm)
+    shown = workspace.progress is not False
+    team = Team(_launched(devices, nodes, kind, shown), "ddp", sync_batchnorm)
     # The processes stay together for another run; Fabric parts them when they end.
     config = replace(config, norm_parts=team.norm_parts(config.model))
     with _parting():
@@ -87,7 +88,7 @@ def _kind(device):
     return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def _launched(devices, nodes, kind):
+def _launched(devices, nodes, kind, say=True):
     """Return a launched Fabric; all processes run from here on."""
     try:
         with warnings.catch_warnings():
@@ -140,7 +141,7 @@ def _launched(devices, nodes, kind):
                 f"strategy {os.environ['LT_STRATEGY']!r}: only ddp is known here; leave it out."
             )
         if os.environ.get("LT_CLI_USED") != "1":  # fabric run has started them all
-            _say_wait(devices * nodes, here)
+            _say_wait(devices * nodes, here, say)
             fabric.launch()
     except MgtutorialError:
         raise
@@ -177,10 +178,15 @@ def _patience():
         ) from None
 
 
-def _say_wait(n, torchrun):
+# What those that this program starts find in their environment, beside their WORLD_SIZE.
+_STARTED_HERE = "MGTUTORIAL_STARTED_HERE"
+
+
+def _say_wait(n, torchrun, say=True):
     """Say for whom one waits, where others have to be started by somebody else."""
-    started = from_environment("WORLD_SIZE", 1) > 1 or "SLURM_NTASKS" in os.environ
-    if started and not torchrun and n > 1:
+    if from_environment("WORLD_SIZE", 1) <= 1 and "SLURM_NTASKS" not in os.environ:
+        os.environ[_STARTED_HERE] = "1"
+    elif say and not torchrun and n > 1 and _STARTED_HERE not in os.environ:
         print(f"waiting for {n} processes, at most {_patience():.0f} s", file=sys.stderr)
 
 

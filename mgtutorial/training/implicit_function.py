@@ -72,12 +72,16 @@ def settle(network, at):
     >>> bool((settle(network, at)(at) - ours).abs().max() < 0.001)
     True
     """
-    for m in network.modules():
-        if isinstance(m, torch.nn.BatchNorm2d):
+    before = {m: m.momentum for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    try:
+        for m in before:
             m.reset_running_stats()
             m.momentum = None  # of a single batch: its own statistics
-    with torch.no_grad():
-        network.train()(at)
+        with torch.no_grad():
+            network.train()(at)
+    finally:
+        for m, momentum in before.items():
+            m.momentum = momentum
     return network.eval()
 
 
@@ -90,7 +94,7 @@ def settled():
     True
     """
     with open(_paths.packaged_results() / _SETTLED, newline="", encoding="utf-8") as file:
-        return {row["digest"]: float(row["mse"]) for row in csv.DictReader(file)}
+        return {row["digest"]: float(row["mse"]) for row in csv.DictReader(file, strict=True)}
 
 
 def configure(

@@ -120,7 +120,7 @@ def _train(config, task, samples, kept, bar, limit, team):
             own = team.share(samples, batch_size)
             steps = -(-samples.n // batch_size)
             # A scaler leaves out steps that overflow: then standing still means nothing.
-            watched = falls(config) and not scaler.is_enabled()
+            watched = falls(config) and not scaler.is_enabled() and recipe.may_rest(epoch)
             before = [p.detach().clone() for p in model.parameters()] if watched else []
             model.train()
             for step, (x, y) in enumerate(task.batches(own, order, batch_size)):
@@ -201,8 +201,16 @@ def _score(network, task, samples, team):
 
 
 def evaluate(network, task, samples):
-    """Return the metric of a network on samples of its task, in evaluation mode."""
-    return task.score(_tally(network, task, samples), samples.n)
+    """Return the metric of a network on samples of its task, in evaluation mode.
+
+    Each of its modules is left in the mode that it was in.
+    """
+    modes = {m: m.training for m in network.modules()}
+    try:
+        return task.score(_tally(network, task, samples), samples.n)
+    finally:
+        for m, mode in modes.items():
+            m.training = mode
 
 
 @torch.no_grad()

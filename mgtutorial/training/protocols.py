@@ -5,11 +5,11 @@ has; else a choice. ``results/published/protocols.csv`` has the source of every 
 budgets use one cycle of the learning rate; no verdict on the papers' accuracies is drawn from them.
 """
 
-import math
 from dataclasses import dataclass, field, fields, replace
 
 from ..data import catalogue
-from ..errors import MOST_SEED, InvalidValue, choose, real, whole
+from ..data.images import checked_normalisation
+from ..errors import MOST_RATE, MOST_SEED, InvalidValue, choose, real, whole
 from ..models import registry
 from ..models.config import as_dict, plain_fields
 from .recipe import SCHEDULES, Recipe
@@ -192,9 +192,9 @@ class TrainConfig:
         plain = {n: whole(n, getattr(self, n)) for n in ("epochs", "batch_size", "step_epochs")}
         plain["norm_parts"] = whole("norm_parts", self.norm_parts)
         plain["seed"] = whole("seed", self.seed, least=0, most=MOST_SEED)
-        plain["lr"] = real("lr", self.lr, positive=True)
+        plain["lr"] = real("lr", self.lr, most=MOST_RATE, positive=True)
         plain["momentum"] = real("momentum", self.momentum, most=1.0)
-        plain["weight_decay"] = real("weight_decay", self.weight_decay)
+        plain["weight_decay"] = real("weight_decay", self.weight_decay, most=MOST_RATE)
         if self.n_train is not None:
             plain["n_train"] = whole("n_train", self.n_train)
         if self.compile not in (True, False):
@@ -209,15 +209,8 @@ class TrainConfig:
                 "backward pass; give one of the two."
             )
         if self.normalisation is not None:
-            c, given = catalogue.info(self.data).channels, tuple(map(tuple, self.normalisation))
-            if list(map(len, given)) != [c, c] or not min(given[1]) > 0:
-                raise InvalidValue(
-                    f"normalisation={given}: give a mean and a positive deviation for each of the "
-                    f"{c} channels of {self.data}."
-                )
-            mean = tuple(real("mean", v, least=-math.inf) for v in given[0])
-            std = tuple(real("deviation", v) for v in given[1])
-            object.__setattr__(self, "normalisation", (mean, std))
+            constants = checked_normalisation(catalogue.info(self.data), self.normalisation)
+            object.__setattr__(self, "normalisation", constants)
         if self.recipe is not None and not isinstance(self.recipe, Recipe):
             raise InvalidValue(f"recipe={self.recipe!r}: give a Recipe, or None.")
 
@@ -289,7 +282,7 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
         Where the data are, see :func:`mgtutorial.data.load`. None are read; but where a
         part of the classes lies in place of a data set, the network gets so many outputs.
     **changes
-        Fields of :class:`TrainConfig` that shall differ from the budget's.
+        Fields of :class:`TrainConfig` that shall differ from the budget's; not ``data``.
 
     Raises
     ------
@@ -307,7 +300,7 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
     """
     choose("budget", budget, BUDGETS)
     for name in changes:
-        choose("training option", name, [f.name for f in fields(TrainConfig)])
+        choose("training option", name, [f.name for f in fields(TrainConfig) if f.name != "data"])
     info = catalogue.info(data_name).at(root)
     if isinstance(model, str):
         model = registry.CONFIGS[model].for_data_set(info)

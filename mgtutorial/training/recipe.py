@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..errors import InvalidValue, choose
+from ..errors import MOST_RATE, InvalidValue, choose, real, whole
 from ..models.config import plain_fields
 from .orthogonalised import OrthogonalisedSGD
 
@@ -89,7 +89,7 @@ class Recipe:
     Raises
     ------
     InvalidValue
-        If a number is out of its range, or the stages of a run do not come in order.
+        If a value is out of its range, or the stages of a run do not come in order.
 
     Examples
     --------
@@ -107,23 +107,16 @@ class Recipe:
     orthogonal_lr: float = field(default=0.0, metadata={"later": True})
 
     def __post_init__(self):
-        for name in ("label_smoothing", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InvalidValue(f"{name}={getattr(self, name)}: give a number in [0, 1).")
-        if not 0 < self.warm_up < 1:
-            raise InvalidValue(f"warm_up={self.warm_up}: give a number in (0, 1).")
-        if not 0 <= self.orthogonal_lr < float("inf"):
-            raise InvalidValue(f"orthogonal_lr={self.orthogonal_lr}: give a rate, or 0 for none.")
-        for name in ("sides", "batches"):
-            given = getattr(self, name)
-            stages = tuple(tuple(s) if isinstance(s, list) else s for s in given)
-            object.__setattr__(self, name, stages)
-            whole = all(map(_is_stage, stages))
-            if not whole or any(a[0] >= b[0] for a, b in pairwise(stages)):
-                raise InvalidValue(
-                    f"{name}={stages}: give pairs of a first epoch, from 0 and rising, and a "
-                    "whole number."
-                )
+        # plain Python's numbers, so that a run has one name however its numbers were computed
+        plain = {n: real(n, getattr(self, n), below=1.0) for n in ("label_smoothing", "average")}
+        plain["warm_up"] = real("warm_up", self.warm_up, positive=True, below=1.0)
+        plain["orthogonal_lr"] = real("orthogonal_lr", self.orthogonal_lr, most=MOST_RATE)
+        if self.decay_norms not in (True, False):
+            raise InvalidValue(f"decay_norms={self.decay_norms!r}: give True or False.")
+        plain["decay_norms"] = bool(self.decay_norms)
+        plain |= {name: _stages(name, getattr(self, name)) for name in ("sides", "batches")}
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     def as_dict(self):
         """Return what differs from the defaults as plain data."""
@@ -143,6 +136,20 @@ class Recipe:
     def batch_size(self, epoch, usual):
         """Return the batch size in an epoch; `usual` is the config's."""
         return _at(self.batches, epoch, usual)
+
+    def may_rest(self, epoch):
+        """Return whether a run is over if its weights rest in an epoch.
+
+        An average still comes closer to weights that rest, and a later stage may move them again.
+
+        Examples
+        --------
+        >>> recipe = Recipe(sides=((0, 14), (2, 28)))
+        >>> [recipe.may_rest(epoch) for epoch in range(4)]
+        [False, False, True, True]
+        """
+        begun = (first for first, _ in self.sides + self.batches)
+        return not self.average and epoch >= max(begun, default=0)
 
     def stages(self, config):
         """Return each pair of (batch size, side of the images) that a run has, once."""
@@ -218,11 +225,17 @@ class Recipe:
         )
 
 
-def _is_stage(pair):
-    """Return whether this is (first epoch, positive number)."""
-    if not isinstance(pair, tuple) or len(pair) != 2:
-        return False
-    return all(isinstance(v, int) for v in pair) and pair[0] >= 0 < pair[1]
+def _stages(name, given):
+    """Return pairs of (first epoch, positive number), the epochs rising."""
+    try:
+        stages = tuple((whole(name, first, least=0), whole(name, value)) for first, value in given)
+        if all(a[0] < b[0] for a, b in pairwise(stages)):
+            return stages
+    except (TypeError, ValueError):  # no pairs, or no whole numbers
+        pass
+    raise InvalidValue(
+        f"{name}={given!r}: give pairs of a first epoch, from 0 and rising, and a whole number."
+    )
 
 
 def _check_one(model, task, samples, batch_size, side):

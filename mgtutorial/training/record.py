@@ -90,8 +90,9 @@ class Epoch:
         Of wall time.
     at_rest : bool
         Whether the epoch left every weight as it was, bit for bit, at a rate that only falls: then
-        it is the last one. What evaluation mode takes from the last batches, the running
-        statistics of the norms, no later epoch would know better.
+        it is the last one, unless a recipe keeps an average or changes its batches later. What
+        evaluation mode takes from the last batches, the running statistics of the norms, no later
+        epoch would know better.
     """
 
     epoch: int

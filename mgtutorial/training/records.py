@@ -40,7 +40,8 @@ def all_runs(place="runs"):
     >>> {record.metric.name for record in all_runs()}
     {'accuracy'}
     """
-    places = dict.fromkeys((packaged_results() / place, results_dir() / place))
+    folders = packaged_results(), results_dir()
+    places = dict.fromkeys((folder / place).resolve() for folder in folders)
     return [record for one in places for record in read(one)]
 
 

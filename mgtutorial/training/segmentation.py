@@ -14,7 +14,7 @@ References
    image segmentation, arXiv:1706.05587 (2017).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -23,7 +23,7 @@ import torch.nn.functional as F
 
 from ..data import masks
 from ..data.mask_sets import IGNORED
-from ..errors import InvalidValue, choose, real, whole
+from ..errors import MOST_RATE, InvalidValue, choose, real, whole
 from ..models.counting import count_macs
 from ..models.lraspp import LRASPPConfig
 from .recipe import SCHEDULES
@@ -102,14 +102,14 @@ class SegmentationConfig(TaskConfig):
         choose("augmentation", self.augmentation, masks.POLICIES)
         info = masks.info(self.data)
         self.check_numbers()
-        plain = {"weight_decay": real("weight_decay", self.weight_decay)}
+        plain = {"weight_decay": real("weight_decay", self.weight_decay, most=MOST_RATE)}
         if self.n is not None:
             plain["n"] = whole("n", self.n)
-        plain["crop"] = tuple(whole("crop", side) for side in self.crop)
+        plain["crop"] = masks.window(self.crop)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         stride = self.model.output_stride
-        if len(self.crop) != 2 or any(side % stride for side in self.crop):
+        if any(side % stride for side in self.crop):
             raise InvalidValue(
                 f"crop={self.crop}: the network's strides divide a side by {stride}; give height "
                 "and width as multiples of it."
@@ -231,7 +231,7 @@ def configure(model, budget="short", seed=0, **changes):
     Raises
     ------
     UnknownName, InvalidValue
-        If a value is out of its range.
+        If there is no such field, or a value is out of its range.
 
     Examples
     --------
@@ -239,6 +239,8 @@ def configure(model, budget="short", seed=0, **changes):
     >>> config.data, config.model.num_classes
     ('shapes', 3)
     """
+    for name in changes:
+        choose("training option", name, [f.name for f in fields(SegmentationConfig)])
     chosen = BUDGETS[choose("budget", budget, BUDGETS)] | changes
     model = model.with_ends(masks.info(chosen["data"]))
     return SegmentationConfig(model, budget=budget, seed=seed, **chosen)

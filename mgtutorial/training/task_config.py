@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..errors import MOST_SEED, InvalidValue, choose, real, whole
+from ..errors import MOST_RATE, MOST_SEED, InvalidValue, choose, real, whole
 from ..models.config import plain_fields
 
 
@@ -48,7 +48,7 @@ class TaskConfig:
         choose(f"set of {samples}", self.on, self.splits)
         plain = {name: whole(name, getattr(self, name)) for name in self.counts}
         plain["seed"] = whole("seed", self.seed, least=0, most=MOST_SEED)
-        plain["lr"] = real("lr", self.lr, positive=True)
+        plain["lr"] = real("lr", self.lr, most=MOST_RATE, positive=True)
         plain["momentum"] = real("momentum", self.momentum, most=1.0)
         for name, value in plain.items():
             object.__setattr__(self, name, value)

@@ -1,7 +1,8 @@
 """The runs of MGIC's Table 1: features through the transfers alone, and their records."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
+from ..errors import choose
 from ..models.mgic import TransfersConfig
 from . import records
 from .coarse_channels import CoarseConfig, packaged_convolution, remember
@@ -57,13 +58,15 @@ def configure(s_g, seed=0, *, start="random rows", convolution=None, **changes):
     Raises
     ------
     UnknownName, InvalidValue
-        If a value is out of its range.
+        If there is no such field, or a value is out of its range.
 
     Examples
     --------
     >>> configure(32).model.start
     'random rows'
     """
+    for name in changes:
+        choose("training option", name, [f.name for f in fields(CoarseConfig)])
     convolution = packaged_convolution() if convolution is None else convolution
     model = TransfersConfig(s_g, c=len(convolution.kernel), start=start)
     return replace(CoarseConfig(model, remember(convolution), seed=seed), **changes)

@@ -61,7 +61,8 @@ class Workspace:
     @property
     def folder(self):
         """The folder of the results files."""
-        return given(self.runs) if self.runs else results_dir() / "runs"
+        folder = given(self.runs) if self.runs else results_dir() / "runs"
+        return folder if folder.name.strip(".") else folder.resolve()  # its name says what is where
 
     @property
     def own(self):

@@ -8,7 +8,7 @@ import torch
 
 from mgtutorial._torchvision import torchvision
 from mgtutorial.data import augmentation, autoaugment, image_ops
-from mgtutorial.errors import UnknownName
+from mgtutorial.errors import InvalidValue, UnknownName
 
 TORCHVISION_NAME = {
     "shear_x": "ShearX", "shear_y": "ShearY", "translate_x": "TranslateX",
@@ -79,6 +79,27 @@ def test_operation_equals_torchvision_exactly(name, size, channels):
             expected = torchvision_operation(images, TORCHVISION_NAME[name], float(theirs))
             assert result.dtype == torch.uint8
             assert torch.equal(result, expected), (name, level, theirs)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda x: x.contiguous(memory_format=torch.channels_last),
+        lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+        lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),
+        lambda x: torch.cat([x, x], 3)[..., : x.shape[3]],
+    ],
+    ids=["channels last", "columns first", "channels first of all", "a part"],
+)
+def test_images_are_the_same_however_they_lie_in_memory(layout):
+    images = photos(6)
+    for name in TORCHVISION_NAME:
+        operation, value = getattr(image_ops, name), autoaugment.magnitude(name, 4, 32, 32)[0]
+        given = () if value is None else (value,)
+        assert torch.equal(operation(layout(images), *given), operation(images, *given)), name
+    for policy in augmentation.POLICIES:
+        ours = augmentation.apply(policy, layout(images), seeded(1))
+        assert torch.equal(ours, augmentation.apply(policy, images, seeded(1))), policy
 
 
 def test_policy_is_torchvisions():
@@ -259,3 +280,22 @@ def test_gpu_draws_and_computes_what_the_cpu_does(policy):
     # a GPU may contract a product and a sum into one rounding: one grey level, rarely
     assert (there.int() - here.int()).abs().max() <= 1
     assert (there != here).double().mean() < 0.01
+
+
+@pytest.mark.parametrize("h, w", [(3, 3), (4, 4), (4, 9), (9, 4)])
+def test_what_is_no_larger_than_the_padding_is_not_reflected(h, w):
+    small = torch.zeros(2, 1, h, w, dtype=torch.uint8)
+    with pytest.raises(InvalidValue, match=f"images of {h} x {w} pixels are too small"):
+        augmentation.apply("cifar100", small, seeded())
+    with pytest.raises(RuntimeError):  # nor by torch
+        torch.nn.functional.pad(small.float(), (4, 4, 4, 4), mode="reflect")
+
+
+def test_what_is_just_larger_is_reflected_as_torch_does():
+    images = torch.arange(25, dtype=torch.uint8).view(1, 1, 5, 5)
+    wide = torch.nn.functional.pad(images.float(), (4, 4, 4, 4), mode="reflect").byte()
+    for top in range(9):
+        for left in range(9):
+            place = torch.tensor([top]), torch.tensor([left])
+            ours = augmentation.cut(images, *place, torch.tensor([False]), 4, "reflect")
+            assert torch.equal(ours, wide[:, :, top : top + 5, left : left + 5])

@@ -135,6 +135,11 @@ def test_an_epoch_has_each_cloud_once_and_is_drawn_at_the_call():
     assert torch.equal(torch.cat([p for p, _ in plain]), shapes.points)
     with pytest.raises(InvalidValue, match="pass one"):
         clouds.batches(shapes, 32, "stretch-and-move")
+    for size in (0, -1, 2.5, True, 10**30):
+        with pytest.raises(InvalidValue, match=r"batch_size=.* whole number"):
+            clouds.batches(shapes, size)
+    with pytest.raises(UnknownName, match="unknown augmentation 'turn'"):
+        clouds.batches(shapes, 4, "turn", generator)
 
 
 def test_made_shapes_are_balanced_and_never_the_same():

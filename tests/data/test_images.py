@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from mgtutorial._torchvision import torchvision
-from mgtutorial.data import augmentation, cache, catalogue, in_memory, sources
+from mgtutorial.data import (
+    augmentation,
+    cache,
+    catalogue,
+    in_memory,
+    load_clouds,
+    masks,
+    sources,
+)
 from mgtutorial.data import images as data
 from mgtutorial.errors import DataNotFound, InvalidValue, UnknownName
 from mgtutorial.models.mgiad import BY_DATA
@@ -86,7 +94,7 @@ def test_take_is_stratified_nested_and_named_by_its_own_digest():
     assert small.digest != large.digest != train.digest
     assert train.take(50).digest == small.digest
     assert rows(train.take(train.n)) == rows(train)
-    for n in (0, train.n + 1):
+    for n in (0, train.n + 1, 2.5, True):
         with pytest.raises(InvalidValue, match=f"cannot take {n} images .* choose 1 to 1438"):
             train.take(n)
 
@@ -191,12 +199,33 @@ def test_epochs_differ():
 
 def test_batches_refuse_what_they_cannot_do_at_the_call():
     train = data.load("digits", "train")
-    with pytest.raises(InvalidValue, match="a batch of 0 images"):
-        data.batches(train, 0, generator=seeded())
+    for size in (0, -1, 2.5, True, 10**30, "4"):
+        with pytest.raises(InvalidValue, match=r"batch_size=.*: it must be a whole number"):
+            data.batches(train, size, generator=seeded())
+    for constants in (((0.5,), (0.0,)), ((0.5,) * 3, (0.5,) * 3), ((0.5,),), 5, "ab", ()):
+        with pytest.raises(
+            InvalidValue, match=r"normalisation=.* each of the 1 channels of digits"
+        ):
+            data.batches(train, 4, shuffle=False, normalisation=constants)
     with pytest.raises(InvalidValue, match=r"pass generator=torch\.Generator"):
         data.batches(train, 10)
     with pytest.raises(UnknownName, match="unknown augmentation 'crop'"):
         data.batches(train, 10, "crop", generator=seeded())
+
+
+def test_numpys_whole_numbers_are_whole_numbers():
+    train = data.load("digits", "train").take(np.int64(6))
+    assert [len(y) for _, y in data.batches(train, np.int64(4), shuffle=False)] == [4, 2]
+
+
+@pytest.mark.parametrize("policy", ["none", "crop-flip"])
+def test_fewer_images_than_a_batch_are_no_full_batch_and_so_none(policy):
+    few = data.load("digits", "train").take(3)
+    assert list(data.batches(few, 4, policy, generator=seeded(), drop_last=True)) == []
+    assert [len(y) for _, y in data.batches(few, 4, policy, generator=seeded())] == [3]
+    nothing = torch.arange(0)
+    for samples in (few, masks.load("shapes", "test"), load_clouds("shapes", "test")):
+        assert list(samples.epoch(nothing, 4, "none", 0)) == []
 
 
 # Python 3.12 warns of any fork while torch's threads exist

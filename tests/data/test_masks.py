@@ -73,6 +73,29 @@ def test_a_seed_determines_an_epoch(policy):
         masks.batches(samples, 8, "flip")
 
 
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        *(({"batch_size": b}, "batch_size=.* whole number") for b in (0, -1, 2.5, True, 10**30)),
+        *(({"multiple": m}, "multiple=.* whole number") for m in (0, 2.5)),
+        *(({"crop": c}, "crop=.*: give height and width") for c in (None, 5, (8,), (8, 8, 8))),
+        *(({"crop": (8, side)}, "crop=.* whole number") for side in (0, 2.5, "8")),
+    ],
+)
+def test_batches_refuse_what_they_cannot_do_at_the_call(changes, said):
+    asked = {"batch_size": 4, "augmentation": "scale-crop-flip", "crop": (8, 8)}
+    with pytest.raises(InvalidValue, match=said):
+        masks.batches(masks.load("shapes", "test"), generator=torch.Generator(), **asked | changes)
+
+
+def test_only_whole_images_are_taken():
+    samples = masks.load("shapes", "test")
+    assert type(samples.take(np.int64(2)).n) is int
+    for n in (0, 2.5, True, samples.n + 1):
+        with pytest.raises(InvalidValue, match=f"cannot take {n} images of shapes/test"):
+            samples.take(n)
+
+
 def test_whole_images_are_continued_without_labels():
     samples = masks.load("shapes", "test")
     (x, y), *_ = masks.batches(samples, 4, multiple=40)

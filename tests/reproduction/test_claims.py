@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mgtutorial import _paths
+from mgtutorial.errors import InvalidValue
 from mgtutorial.models import count_weights, named
 from mgtutorial.reproduction import claims, verdicts
 from mgtutorial.sweeps.plan import read_plan
@@ -198,3 +199,12 @@ def test_the_table_of_the_page_has_each_claim_once_and_says_which_have_runs():
     assert [row["claim"] for row in found["claims"]] == lines
     made = {row["claim"] for row in found["effects"]}
     assert made == {row["claim"] for row in found["claims"] if row["runs"] != "none yet"}
+
+
+@pytest.mark.parametrize("wrong", ["mean", "half_width", "low", "high"])
+@pytest.mark.parametrize("n", [2, 3])
+def test_no_verdict_is_drawn_from_what_is_no_number(n, wrong):
+    given = {"mean": 0.5, "half_width": 0.1, "low": 0.0, "high": 1.0} | {wrong: math.nan}
+    made = verdicts.Interval(given["mean"], given["half_width"], n)
+    with pytest.raises(InvalidValue, match=r"claimed .*: give numbers"):
+        claims.verdict(made, given["low"], given["high"])

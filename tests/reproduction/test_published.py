@@ -1,5 +1,6 @@
 """The published rows: every printed count has its network and its verdict, for a reason."""
 
+import csv
 import re
 from collections import Counter
 from dataclasses import replace
@@ -13,7 +14,7 @@ from mgtutorial.models import MGICResNetConfig, lraspp, point_clouds
 from mgtutorial.models.counting import count_weights
 from mgtutorial.reproduction import published
 from mgtutorial.reproduction.papers.catalogue import PAPERS, PRINTED
-from mgtutorial.reproduction.papers.printed_table import read_table
+from mgtutorial.reproduction.papers.printed_table import read, read_table
 from mgtutorial.reproduction.published import rows
 
 from . import mgic_readings
@@ -311,3 +312,9 @@ def test_unknown_tables_and_rows_come_with_the_nearest():
         rows("mgiad-table-1")
     with pytest.raises(UnknownName, match="'mgiad-lam3-c64-g4'"):
         published.row("mgiad-table1", "mgiad-lam3-c64-g5")
+
+
+def test_a_quote_that_stays_open_loses_no_line_of_a_printed_table_silently(tmp_path):
+    (tmp_path / "t.csv").write_text('row,note\n1,"open\n2,\n')
+    with pytest.raises(csv.Error, match="unexpected end"):
+        read(tmp_path / "t.csv")

@@ -13,6 +13,7 @@ from mgtutorial.reproduction.verdicts import (
     DIFFERS,
     MARGIN,
     REPRODUCED,
+    Interval,
     difference,
     interval,
     verdict,
@@ -143,3 +144,30 @@ def test_bad_input_is_a_sentence():
         interval([])
     with pytest.raises(InvalidValue, match=r"confidence=1\.5"):
         interval([1, 2], 1.5)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "sample", [[93.0, NAN], [INF], [[1, 2], [3, 4]], [[1, 2], [3]], [None, 93.0], ["a", "b"]]
+)
+def test_a_value_that_is_no_finite_number_has_no_interval(sample):
+    with pytest.raises(InvalidValue, match=r"values .*: give finite numbers"):
+        interval(sample)
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"published": NAN}, "published=nan"),
+        ({"std": NAN}, "std=nan"),
+        ({"std": -0.1}, r"std=-0\.1"),
+        ({"std": 0.1, "runs": 1.5}, r"runs=1\.5"),
+        ({"margin": NAN}, "margin=nan"),
+        ({"ours": Interval(NAN, 1.0, 3, 0.1)}, "mean=nan"),
+    ],
+)
+def test_no_verdict_is_drawn_from_what_is_no_number(wrong, said):
+    with pytest.raises(InvalidValue, match=said):
+        verdict(**{"ours": interval([93.0, 93.1, 93.2]), "published": 93.0} | wrong)

@@ -82,9 +82,29 @@ def test_a_plan_that_cannot_be_read_is_one_sentence(tmp_path):
         read_plan(tmp_path / "bytes.csv")
 
 
-def test_a_run_stands_in_a_plan_once(tmp_path):
-    with pytest.raises(InvalidValue, match="line 3: this run is on line 2 as well"):
-        read_plan(written(tmp_path, line(1), line(2)))
+@pytest.mark.parametrize(
+    "lines, said",
+    [
+        ((line(seed=0)[:-7] + '"x', line(seed=1), line(seed=2)), "line 2: this is no line"),
+        ((line(seed=0), line(seed=1) + '"', line(seed=2)[:-7] + '"y'), "line 4: this is no line"),
+        ((line(seed=0), line(seed=1) + "y" * 140_000), "line 3: .* larger than field limit"),
+    ],
+)
+def test_a_quote_that_stays_open_loses_no_line_silently(tmp_path, lines, said):
+    with pytest.raises(InvalidValue, match=said):
+        read_plan(written(tmp_path, *lines))
+
+
+def test_the_mark_that_excel_begins_a_file_with_is_no_part_of_a_name(tmp_path):
+    path = written(tmp_path, line())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read_plan(path)) == 1
+
+
+@pytest.mark.parametrize("between, number", [((), 3), (("", ""), 5), ((line(seed=1),), 4)])
+def test_a_run_stands_in_a_plan_once(tmp_path, between, number):
+    with pytest.raises(InvalidValue, match=f"line {number}: this run is on line 2 as well"):
+        read_plan(written(tmp_path, line(1), *between, line(2)))
 
 
 def test_what_is_missing_is_trained_in_order_and_once(tmp_path, capsys):

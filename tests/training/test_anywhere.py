@@ -18,6 +18,7 @@ from mgtutorial.errors import (
     InvalidValue,
     LockUnavailable,
     Unfinished,
+    UnknownName,
 )
 from mgtutorial.models.counting import activations_held
 from mgtutorial.training import devices, distributed, loop, protocols, records
@@ -47,6 +48,23 @@ def test_what_is_no_finite_number_is_refused(name, value):
     if name != "weight_decay":
         with pytest.raises(InvalidValue, match=f"{name}="):
             PlaneConfig(models.ImplicitConfig(), **{name: value})
+
+
+@pytest.mark.parametrize("name", ["lr", "weight_decay"])
+def test_a_rate_that_float32_does_not_have_is_refused(name):
+    with pytest.raises(InvalidValue, match=rf"{name}=1e\+39: .* at most 3e\+38"):
+        configure(**{name: 1e39})
+
+
+def test_data_are_named_once():
+    with pytest.raises(UnknownName, match="unknown training option 'data'"):
+        configure(data="cifar10")
+
+
+@pytest.mark.parametrize("given", [5, (5, 5), "ab", ((0.5,), ("x",)), ((0.5,), (float("nan"),))])
+def test_a_normalisation_is_two_numbers_a_channel(given):
+    with pytest.raises(InvalidValue, match=r"normalisation=.* the 1 channels of digits"):
+        configure(normalisation=given)
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "seed", "n_train", "step_epochs"])

@@ -5,6 +5,7 @@ import torch
 
 from mgtutorial.training import protocols, records
 from mgtutorial.training.loop import train
+from mgtutorial.training.recipe import Recipe
 from mgtutorial.training.workspace import Workspace
 
 from .test_loop import SMALL, only_checkpoint
@@ -62,3 +63,16 @@ def test_a_rate_that_rises_or_stays_ends_nothing(tmp_path, schedule):
     config = configure(schedule=schedule, epochs=3, batch_size=64, lr=1e-30)
     record = train(config, Workspace(tmp_path / "runs"))
     assert len(record.curve) == 3 and record.at_rest is None
+
+
+@pytest.mark.parametrize(
+    "recipe, least",
+    [
+        (Recipe(average=0.99), None),
+        (Recipe(sides=((0, 4), (14, 8))), 15),
+        (Recipe(batches=((0, 32), (14, 16))), 15),
+    ],
+)
+def test_nothing_ends_while_an_average_lags_behind_or_a_stage_is_to_come(tmp_path, recipe, least):
+    record = train(configure(recipe=recipe, epochs=16), Workspace(tmp_path / "runs"))
+    assert record.at_rest == least and len(record.curve) == (least or 16)

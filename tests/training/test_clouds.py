@@ -77,6 +77,9 @@ def test_choices_are_made_on_validation_clouds(tmp_path):
     [
         ({"lr": 0.0}, InvalidValue, "lr=0.0: it must be a positive"),
         ({"smoothing": 1.5}, InvalidValue, "smoothing=1.5"),
+        ({"smoothing": 1.0}, InvalidValue, "smoothing=1.0: .* at least 0, below 1"),
+        ({"lr": 1e39}, InvalidValue, r"lr=1e\+39: .* at most 3e\+38"),
+        ({"weight_decay": 1e39}, InvalidValue, r"weight_decay=1e\+39"),
         ({"weight_decay": -1.0}, InvalidValue, "weight_decay=-1"),
         ({"n_train": 0}, InvalidValue, "n_train=0"),
         ({"batch_size": 0}, InvalidValue, "batch_size=0"),

@@ -131,10 +131,12 @@ def test_the_papers_own_network_has_the_convolution_that_ours_is_shaped_after():
         ({"momentum": 2.0}, "momentum=2.0"),
         ({"seed": -1}, "seed=-1"),
         ({"lr": float("nan")}, "lr=nan"),
+        ({"lr": 1e39}, r"lr=1e\+39: .* at most 3e\+38"),
+        ({"zork": 1}, "unknown training option 'zork'"),
     ],
 )
 def test_bad_numbers_are_one_sentence(changes, message):
-    with pytest.raises(InvalidValue, match=message):
+    with pytest.raises((InvalidValue, UnknownName), match=message):
         transfers_alone.configure(16, **changes)
 
 

@@ -247,6 +247,27 @@ def test_numbers_that_contradict_torchrun_are_one_sentence(monkeypatch):
         distributed._launched(1, 1, "cuda") if torch.cuda.device_count() < 2 else pytest.skip()
 
 
+@pytest.mark.parametrize("who", ["WORLD_SIZE", "SLURM_NTASKS"])
+def test_it_is_said_that_one_waits_for_what_somebody_else_starts(monkeypatch, capsys, who):
+    for name in ("WORLD_SIZE", "SLURM_NTASKS", distributed._STARTED_HERE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(who, "2")
+    distributed._say_wait(2, None)
+    assert "waiting for 2 processes" in capsys.readouterr().err
+    distributed._say_wait(2, None, say=False)
+    distributed._say_wait(2, 2)  # torchrun has started them
+    assert not capsys.readouterr().err
+
+
+def test_nobody_waits_for_what_this_program_starts_itself(monkeypatch, capsys):
+    monkeypatch.setattr(os, "environ", {})
+    distributed._say_wait(2, None)
+    # so Fabric's launcher goes on, for itself and for those that it starts
+    os.environ.update(WORLD_SIZE="2", LOCAL_RANK="0")
+    distributed._say_wait(2, None)
+    assert not capsys.readouterr().err
+
+
 def member(size, rank=0, device="cpu", sync=None):
     fabric = SimpleNamespace(global_rank=rank, world_size=size, device=torch.device(device))
     return distributed.Team(fabric, "ddp", sync)

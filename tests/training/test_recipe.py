@@ -3,12 +3,13 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from mgtutorial import models
 from mgtutorial.errors import InvalidValue, UnknownName
-from mgtutorial.training import departures, protocols
+from mgtutorial.training import departures, protocols, records
 from mgtutorial.training.loop import train
 from mgtutorial.training.orthogonalised import OrthogonalisedSGD, orthogonalised
 from mgtutorial.training.recipe import Recipe
@@ -232,11 +233,34 @@ def test_dense_kernels_take_orthogonal_steps_of_their_own_rate_group_by_group():
     "wrong",
     [{"average": 1.0}, {"average": math.nan}, {"label_smoothing": -0.1}, {"warm_up": 0},
      {"orthogonal_lr": math.inf}, {"sides": ((2, 8), (1, 4))}, {"sides": ((0, 0),)},
-     {"batches": ((0, 1.5),)}, {"batches": (3,)}],
+     {"batches": ((0, 1.5),)}, {"batches": (3,)}, {"label_smoothing": "0.1"}, {"sides": 5},
+     {"sides": ((0, True),)}, {"batches": "12"}, {"decay_norms": "no"}, {"orthogonal_lr": 1e39}],
 )  # fmt: skip
 def test_a_recipe_out_of_range_is_one_sentence(wrong):
     with pytest.raises(InvalidValue, match=next(iter(wrong))):
         Recipe(**wrong)
+
+
+@pytest.mark.parametrize(
+    "one, same",
+    [
+        ({"orthogonal_lr": 1.0}, {"orthogonal_lr": 1}),
+        ({"average": 0.5}, {"average": np.float32(0.5)}),
+        ({"decay_norms": False}, {"decay_norms": np.bool_(False)}),
+        ({"sides": ((0, 4), (2, 8))}, {"sides": np.array([[0, 4], [2, 8]])}),
+        ({"batches": ((1, 64),)}, {"batches": [[np.int64(1), np.uint8(64)]]}),
+    ],
+)
+def test_a_recipe_has_one_name_however_its_numbers_were_computed(one, same):
+    one, same = configure(Recipe(**one)), configure(Recipe(**same))
+    assert one == same and records.digest(one.as_dict()) == records.digest(same.as_dict())
+
+
+def test_what_was_recorded_keeps_its_name():
+    runs = [r for r in records.all_runs() if r.choices.get("recipe")]
+    assert len(runs) > 20
+    for run in runs:
+        assert records.digest(run.config.as_dict()) == records.digest(run.choices)
 
 
 def test_an_unknown_part_of_a_recipe_is_said():

@@ -140,6 +140,7 @@ def test_every_budget_fits_every_network(name, budget):
     [
         ({"crop": (30, 48)}, InvalidValue, "strides divide a side by 8"),
         ({"crop": (32,)}, InvalidValue, "give height and width"),
+        ({"crop": 5}, InvalidValue, "crop=5: give height and width"),
         ({"schedule": "step"}, UnknownName, "schedule"),
         ({"augmentation": "cifar10"}, UnknownName, "augmentation"),
         ({"data": "digits"}, UnknownName, "data set with masks"),
@@ -147,11 +148,18 @@ def test_every_budget_fits_every_network(name, budget):
         ({"on": "train images"}, UnknownName, "set of images"),
         ({"n": 0}, InvalidValue, "n=0"),
         ({"lr": 0.0}, InvalidValue, "lr=0"),
+        ({"lr": 1e39}, InvalidValue, r"lr=1e\+39: .* at most 3e\+38"),
+        ({"weight_decay": 1e39}, InvalidValue, r"weight_decay=1e\+39"),
     ],
 )
 def test_bad_choices_are_one_sentence(changes, error, said):
     with pytest.raises(error, match=said):
         replace(CONFIG, **changes)
+
+
+def test_a_field_that_is_none_is_one_sentence():
+    with pytest.raises(UnknownName, match="unknown training option 'lrr': did you mean 'lr'"):
+        segmentation.configure(NET, "smoke", lrr=1)
 
 
 def test_absent_data_and_foreign_masks_are_one_sentence(tmp_path):

@@ -12,6 +12,7 @@ from mgtutorial.errors import (
     InvalidValue,
     MgtutorialError,
 )
+from mgtutorial.sweeps import driver
 from mgtutorial.training import devices, distributed, loop, protocols, records
 from mgtutorial.training.plane import PlaneConfig
 from mgtutorial.training.workspace import Workspace
@@ -35,6 +36,26 @@ def test_results_side_by_side_share_no_checkpoint(tmp_path):
     places = {Workspace(tmp_path / f).checkpoint_of("0123") for f in folders}
     files = {PlaneConfig(models.ImplicitConfig()).results_in(tmp_path / f) for f in folders}
     assert len(places) == len(files) == len(folders)
+
+
+@pytest.mark.parametrize("place", [".", "..", "../runs", "sub/.."])
+def test_a_folder_is_the_same_however_it_is_said(tmp_path, monkeypatch, place):
+    here = tmp_path / "runs" if place != ".." else tmp_path / "runs" / "sub"
+    (tmp_path / "runs" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    said, plain = Workspace(place), Workspace(tmp_path / "runs")
+    shared = driver._shared(said)
+    config = PlaneConfig(models.ImplicitConfig())
+    for at in (said, shared):
+        for found in (Workspace.results_of, lambda w, _: w.checkpoint_of("0123")):
+            assert found(at, config).resolve() == found(plain, config).resolve()
+
+
+def test_a_folder_of_records_is_read_once_however_it_is_said(monkeypatch):
+    before = len(records.all_runs())
+    monkeypatch.chdir(_paths.checkout())
+    monkeypatch.setenv("MGTUTORIAL_RESULTS", "results")
+    assert len(records.all_runs()) == before
 
 
 @pytest.mark.parametrize("name", ["runs", "root"])

@@ -10,7 +10,7 @@ from torch import nn
 
 from mgtutorial.data import images as data
 from mgtutorial.models.config import NetworkConfig
-from mgtutorial.training import loop, plane, records, time_limits
+from mgtutorial.training import implicit_function, loop, plane, records, time_limits
 from mgtutorial.training.protocols import TrainConfig
 from mgtutorial.training.record import written
 from mgtutorial.training.tasks import Task
@@ -162,6 +162,27 @@ def test_the_error_on_the_plane_is_the_mean_over_all_points(split):
         error = (model(samples.at) - samples.values).double().square().mean()
     assert loop.evaluate(model, task, samples) == pytest.approx(float(error), rel=1e-5)
     assert written("mse", float(error)).count("e") == 1
+
+
+def test_evaluation_leaves_each_module_in_its_mode():
+    task = CONFIG.task()
+    model = CONFIG.model.build().train()
+    model[1].eval()  # a norm that somebody has frozen
+    modes = [m.training for m in model.modules()]
+    loop.evaluate(model, task, task.evaluation("val"))
+    assert [m.training for m in model.modules()] == modes and True in modes and False in modes
+
+
+def test_a_settled_network_can_be_trained_on_as_before():
+    network, at = plane.ImplicitConfig().build(), plane.points(500, 0)
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    norms[0].momentum = 0.3
+    before = [m.momentum for m in norms]
+    assert not implicit_function.settle(network, at).training
+    assert [m.momentum for m in norms] == before and None not in before
+    with pytest.raises(RuntimeError):
+        implicit_function.settle(network, at[:, :1])
+    assert [m.momentum for m in norms] == before
 
 
 @pytest.mark.parametrize(

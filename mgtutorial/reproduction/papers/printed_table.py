@@ -37,7 +37,8 @@ def read_table(name):
 def read(path):
     """Return the lines of a CSV file as dictionaries of strings."""
     with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        # strict: a quote that stays open would take all later lines into its own
+        return list(csv.DictReader(file, strict=True))
 
 
 @dataclass(frozen=True)
