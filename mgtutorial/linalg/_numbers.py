@@ -186,7 +186,7 @@ def scale_of(f, d=None):
     >>> scale_of(np.ones(3)), scale_of(np.full(3, 6e300)) == 2.0**999
     (1.0, True)
     """
-    size, double = largest(f), f.dtype.itemsize // (2 if _complex(f) else 1) >= 8
+    size, double = largest(f), f.dtype.itemsize // (2 if is_complex(f) else 1) >= 8
     tiny = np.finfo(float if double else np.float32).tiny
     if 0 < size < tiny:
         raise InvalidValue(
@@ -208,7 +208,8 @@ def scale_of(f, d=None):
     return unit
 
 
-def _complex(f):
+def is_complex(f):
+    """Whether an array or a tensor is of a complex type."""
     return f.is_complex() if hasattr(f, "detach") else np.iscomplexobj(f)
 
 

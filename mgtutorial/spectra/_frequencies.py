@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from ..errors import InvalidValue
-from ..linalg._numbers import largest
+from ..linalg._numbers import is_complex, largest
 from .convolutions import axes_of, double
 
 # Frequencies are taken in blocks whose matrices have about this many bytes: they fit the cache.
@@ -69,8 +69,7 @@ class Frequencies:
     @property
     def is_real(self):
         """Whether the kernel is."""
-        kernel = self.A.kernel
-        return not (np.iscomplexobj(kernel) if self.in_arrays else kernel.is_complex())
+        return not is_complex(self.A.kernel)
 
     def each(self, function, index=None):
         """Call `function` with parts of the frequencies (of `index`); return all values, (M, ...).

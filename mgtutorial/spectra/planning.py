@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from .._text import estimate, printable
 from ..errors import InvalidValue, choose
+from ..linalg._numbers import is_complex
 from ._frequencies import output_grid
 from .layers import Transposed, convolutions_in
 
@@ -165,7 +166,7 @@ def _task(name, A, size, eigenvalues):
         grid = tuple(size * s for s in B.stride)
     out = output_grid(B, grid)
     # along an axis on which the kernel has a single entry, one frequency stands for all
-    frequencies = math.prod(n for n, k in zip(out, B.sizes, strict=True) if k > 1) // 2 + 1
+    frequencies = _rows(B, math.prod(n for n, k in zip(out, B.sizes, strict=True) if k > 1))
     rows, columns = B.c_out // B.groups, B.kernel.shape[1] * math.prod(B.stride)
     small, large = sorted((rows, columns))
     singular = frequencies * B.groups * small**2 * large
@@ -180,10 +181,14 @@ def _task(name, A, size, eigenvalues):
                 f"{estimate(seconds)} of one core: give a --size to have them."
             )
     seconds += frequencies * B.groups * 2e-8 * rows**2.7 * with_eigenvalues
-    kept = math.prod(out) // 2 + 1
-    lines = kept * (B.groups * small + B.c_out * with_eigenvalues)
+    lines = _rows(B, math.prod(out)) * (B.groups * small + B.c_out * with_eigenvalues)
     shape = out if turned else tuple(grid)
     return Task(name, A, shape, tuple(grid), bool(with_eigenvalues), seconds, lines)
+
+
+def _rows(B, points):
+    """How many frequencies of a grid suffice: of a real kernel one of each pair of opposite ones."""
+    return points if is_complex(B.kernel) else points // 2 + 1
 
 
 def _is_square(A):
