@@ -222,15 +222,25 @@ def rounding(f):
     return float(np.finfo(dtype if dtype.kind in "fc" else float).eps)
 
 
+def is_whole(value, least):
+    """Whether a value is a whole number, `least` or more; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+
+
+def plain(shape):
+    """Return the shape of a grid as Python's ints: NumPy's small ones wrap around in products."""
+    return tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
+
+
 def whole(name, value, least):
-    """Return a whole number as an int.
+    """Return a whole number as Python's int.
 
     Raises
     ------
     InvalidValue
         For another, or one below `least`.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+    if not is_whole(value, least):
         raise InvalidValue(f"{name} = {value!r}: give a whole number, {least} or more.")
     return int(value)
 

@@ -21,6 +21,7 @@ import scipy
 
 from ..errors import InvalidValue
 from ..multigrid import Level, correct
+from ._numbers import plain, whole
 
 
 def aggregates(shape, size=2):
@@ -52,10 +53,9 @@ def aggregates(shape, size=2):
 
     Book: two_grid_theory, eq-two-grid-aggregation
     """
-    if size < 2:
-        raise InvalidValue(f"groups of {size}: give 2 points or more, or nothing gets coarser.")
+    size = whole("size", size, 2)  # groups of one point make nothing coarser
     out = scipy.sparse.identity(1, format="csr")
-    for n in shape:
+    for n in plain(shape):
         own = np.arange(n) // size
         along = scipy.sparse.csr_array((np.ones(n), (np.arange(n), own)), shape=(n, own[-1] + 1))
         out = scipy.sparse.kron(out, along, format="csr")

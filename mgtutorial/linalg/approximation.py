@@ -90,7 +90,7 @@ def minimax(spectrum, degree, tolerance=1e-9):
     """
     from scipy.optimize import linprog  # half a second, which every network would wait for
 
-    check_degree(degree)
+    degree = check_degree(degree)
     z = points("eigenvalue", spectrum)
     if (z == 0).any():
         raise InvalidValue(

@@ -301,7 +301,7 @@ class PoissonSolver:
             raise InvalidValue(
                 f"n = {n} mesh cells do not coarsen: give an even number, 4 or more."
             )
-        self.n = n
+        self.n = sizes[0]
         grids = [_Grid(m) for m in sizes[:-1]] + [_Coarsest(sizes[-1])]
         self.levels = []
         for fine, coarse in pairwise(grids):

@@ -59,7 +59,7 @@ def arnoldi(A, r, degree):
 
     Book: cycle_polynomials, eq-cycle-arnoldi
     """
-    check_degree(degree)
+    degree = check_degree(degree)
     r = floating(r, what="the start")
     largest_entry = largest(r)
     if not 0 < largest_entry < np.inf:
@@ -162,7 +162,7 @@ def accelerated(A, B, count):
 
     Book: two_grid_theory, eq-two-grid-k-cycle
     """
-    check_degree(count)
+    count = check_degree(count)
 
     def correction(r):
         u, made = 0 * r, []

@@ -176,7 +176,7 @@ class NonlinearPoisson:
                 f"gamma = {self.gamma!r}: give a number that is not negative, so that the problem "
                 "has one solution."
             )
-        _ = self.linear  # checks n
+        object.__setattr__(self, "n", self.linear.n)  # checked
 
     @property
     def linear(self):

@@ -36,7 +36,7 @@ import numpy as np
 import scipy
 
 from ..errors import InvalidValue, choose
-from ._numbers import in_type, solvable
+from ._numbers import in_type, plain, solvable
 from .stencils import slice_pairs
 
 ORDERS = ("red-black", "black-red")
@@ -137,7 +137,7 @@ def gauss_seidel(A, shape):
 
     Book: smoothing, eq-gauss-seidel
     """
-    shape = tuple(shape)
+    shape = plain(shape)
     matrix = A if scipy.sparse.issparse(A) else A.sparse(shape)
     _nonzero(matrix.diagonal())
     lower = scipy.sparse.tril(matrix, format="csc")
@@ -238,13 +238,13 @@ def red_black_sweep(A, u, f, order="red-black"):
     Book: smoothing, smoothing-gauss-seidel
     """
     f = in_type(f, A.coefficients)
-    _check_holds(u, f)
+    check_holds(u, f)
     for colour in _colours(A, order):
         half_sweep(A, u, f, colour)
     return u
 
 
-def _check_holds(u, f):
+def check_holds(u, f):
     """Raise if `u` would cut off what a division or a complex number leaves."""
     real, turns = _kinds(u)
     if not real and not turns:

@@ -42,7 +42,7 @@ class Frequencies:
     """
 
     def __init__(self, A, shape):
-        self.grid, self.shape, kernel = output_grid(A, shape), tuple(shape), A.kernel
+        self.grid, self.shape, kernel = output_grid(A, shape), axes_of(shape, A.d), A.kernel
         self.dtype = None if isinstance(kernel, np.ndarray) else kernel.dtype
         if self.dtype and kernel.device.type == "cpu" and not _needs_gradient(kernel):
             A = replace(A, kernel=double(kernel))
@@ -138,7 +138,7 @@ def all_frequencies(grid):
 def output_grid(A, shape):
     """Return the output's grid, if the convolution is one on a periodic grid of `shape`."""
     shape = axes_of(shape, A.d)
-    valid = len(shape) == A.d and all(isinstance(n, int | np.integer) for n in shape)
+    valid = len(shape) == A.d and all(isinstance(n, int) for n in shape)
     if not valid or any(n % s for n, s in zip(shape, A.stride, strict=True)):
         raise InvalidValue(
             f"a periodic grid of shape {shape} for a kernel of sizes {A.sizes} with stride "

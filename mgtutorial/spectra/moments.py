@@ -8,6 +8,7 @@ better than the first `k` principal components (Eckart and Young).
 import torch
 
 from ..errors import InvalidValue
+from ..linalg._numbers import is_whole
 
 
 def second_moments(features):
@@ -77,7 +78,7 @@ def principal_components(moments, rank):
 
     Book: mgic, eq-mgic-moments
     """
-    if not 1 <= rank <= len(moments):
+    if not (is_whole(rank, 1) and rank <= len(moments)):
         raise InvalidValue(f"rank={rank}: it must be from 1 to the {len(moments)} channels.")
-    vectors = torch.linalg.eigh(moments)[1][:, -rank:]
+    vectors = torch.linalg.eigh(moments)[1][:, len(moments) - int(rank) :]
     return vectors @ vectors.T

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .._text import estimate, printable
 from ..errors import InvalidValue, choose
-from ..linalg._numbers import is_complex
+from ..linalg._numbers import is_complex, is_whole
 from ._frequencies import output_grid
 from .layers import Transposed, convolutions_in
 
@@ -162,7 +162,7 @@ def _task(name, A, size, eigenvalues):
     turned = isinstance(A, Transposed)
     B = A.adjoint if turned else A
     grid = (size,) * B.d if size is not None else _grid(B)
-    if turned and size is not None and isinstance(size, int):
+    if turned and is_whole(size, 1):
         grid = tuple(size * s for s in B.stride)
     out = output_grid(B, grid)
     # along an axis on which the kernel has a single entry, one frequency stands for all
@@ -187,7 +187,7 @@ def _task(name, A, size, eigenvalues):
 
 
 def _rows(B, points):
-    """How many frequencies of a grid suffice: of a real kernel one of each pair of opposite ones."""
+    """How many frequencies of a grid suffice: one of each opposite pair, of a real kernel."""
     return points if is_complex(B.kernel) else points // 2 + 1
 
 

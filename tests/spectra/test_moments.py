@@ -1,5 +1,6 @@
 """Second moments: what a linear map loses, and what none can keep."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -51,6 +52,12 @@ def test_a_chain_of_transfers_is_its_matrix():
     assert torch.linalg.matrix_rank(M) == 4
     moments = second_moments(x)
     assert error_of(M, moments) > error_of(principal_components(moments, 4), moments)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_a_rank_in_small_numbers_of_numpy_is_that_in_pythons(kind):
+    moments = second_moments(features(0))
+    assert torch.equal(principal_components(moments, kind(2)), principal_components(moments, 2))
 
 
 @pytest.mark.parametrize("rank", [0, 17])

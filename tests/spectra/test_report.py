@@ -112,6 +112,12 @@ def test_the_csv_of_a_complex_kernel_has_every_frequency(layer, tmp_path):
         same_set(z, expected, 1e-6)
 
 
+def test_a_size_of_numpys_is_one_of_pythons_for_transposed_layers_too():
+    layer = nn.ConvTranspose2d(2, 2, 2, stride=2)
+    (task,), (other,) = (planned(layer, size=n).tasks for n in (np.uint8(6), 6))
+    assert (task.shape, task.grid) == (other.shape, other.grid) == ((6, 6), (12, 12))
+
+
 def test_the_frequency_in_the_csv_is_the_one_of_the_symbol():
     kernel = torch.zeros(1, 1, 3, 3)
     kernel[0, 0, 1, 2] = 1.0  # a shift along the second axis: its symbol is e^(i theta2)
