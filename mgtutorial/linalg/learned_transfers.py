@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InvalidValue
+from .fourier import values_at
 from .stencils import Stencil
 from .transfers import Prolongation
 
@@ -74,7 +75,8 @@ def analyse(A, smoother, nu=1, samples=32):
     Raises
     ------
     InvalidValue
-        If a symbol is not real, or that of `A` not positive, at one of the frequencies.
+        If a symbol is not real, or that of `A` not positive, at one of the frequencies, and if
+        that of the smoother is matrices.
 
     Examples
     --------
@@ -88,7 +90,10 @@ def analyse(A, smoother, nu=1, samples=32):
     axis = (np.arange(samples) + 0.5) * np.pi / samples - np.pi / 2
     low = np.stack(np.meshgrid(*[axis] * A.d, indexing="ij"), -1).reshape(-1, A.d)
     theta = low[:, None, :] + np.pi * np.array(list(product((0, 1), repeat=A.d)))
-    a, s = (np.asarray(f(*np.moveaxis(theta, -1, 0)), complex) for f in (A.symbol, smoother))
+    waves = np.moveaxis(theta, -1, 0)
+    a, s = (values_at(f, waves, theta.shape[:-1]).astype(complex) for f in (A.symbol, smoother))
+    if s.shape != a.shape:
+        raise InvalidValue("the smoother mixes harmonics: give a smoother whose symbol is numbers.")
     if max(np.abs(a.imag).max() / np.abs(a).max(), np.abs(s.imag).max()) > 1e-10:
         raise InvalidValue("a symbol is not real: give a symmetric stencil and a smoother like it.")
     if a.real.min() <= 0:

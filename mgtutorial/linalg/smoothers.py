@@ -238,13 +238,13 @@ def red_black_sweep(A, u, f, order="red-black"):
     Book: smoothing, smoothing-gauss-seidel
     """
     f = in_type(f, A.coefficients)
-    check_holds(u, f)
+    _check_holds(u, f)
     for colour in _colours(A, order):
         half_sweep(A, u, f, colour)
     return u
 
 
-def check_holds(u, f):
+def _check_holds(u, f):
     """Raise if `u` would cut off what a division or a complex number leaves."""
     real, turns = _kinds(u)
     if not real and not turns:
