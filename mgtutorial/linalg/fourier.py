@@ -79,7 +79,7 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
     def smoothing(symbol, theta, grid):
         out = np.zeros((*grid, 2**d, 2**d), dtype=complex)
         for i, alpha in enumerate(harmonics):
-            value = values_at(symbol, shifted(theta, alpha), grid)
+            value = _values_at(symbol, shifted(theta, alpha), grid)
             if value.ndim == len(grid):
                 out[..., i, i] = value
             elif i % 2 == 0:
@@ -104,32 +104,8 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
     return symbol
 
 
-def values_at(symbol, theta, grid):
-    """Return a symbol's values at frequencies, a constant's as many times.
-
-    Parameters
-    ----------
-    symbol : callable
-    theta : sequence of array
-    grid : tuple of int
-        The shape to which they broadcast.
-
-    Returns
-    -------
-    array, shape (*grid) or (*grid, 2, 2)
-
-    Raises
-    ------
-    InvalidValue
-        If the values are neither numbers nor 2 x 2 matrices.
-
-    Examples
-    --------
-    >>> values_at(lambda theta: 0.5, [np.zeros(2)], (2,))
-    array([0.5, 0.5])
-
-    Book: coarsening, eq-two-grid-symbol
-    """
+def _values_at(symbol, theta, grid):
+    """A symbol's numbers or 2 x 2 matrices at frequencies of shape `grid`; a constant's repeat."""
     value = np.asarray(symbol(*theta))
     for shape in (grid, (*grid, 2, 2)):
         if shape == grid or value.shape[-2:] == (2, 2):
@@ -336,7 +312,7 @@ def smoothing_factor(symbol, d, nu=1):
 
     def factor(*theta):
         is_high = high(*theta)
-        value = values_at(symbol, theta, is_high.shape)
+        value = _values_at(symbol, theta, is_high.shape)
         if value.ndim == is_high.ndim:
             return np.where(is_high, np.abs(value), 0.0)
         Q = np.stack([is_high, high(*(t + np.pi for t in theta))], -1)[..., None]

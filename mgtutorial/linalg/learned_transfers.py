@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InvalidValue
-from .fourier import values_at
+from .fourier import _values_at
 from .stencils import Stencil
 from .transfers import Prolongation
 
@@ -91,7 +91,7 @@ def analyse(A, smoother, nu=1, samples=32):
     low = np.stack(np.meshgrid(*[axis] * A.d, indexing="ij"), -1).reshape(-1, A.d)
     theta = low[:, None, :] + np.pi * np.array(list(product((0, 1), repeat=A.d)))
     waves = np.moveaxis(theta, -1, 0)
-    a, s = (values_at(f, waves, theta.shape[:-1]).astype(complex) for f in (A.symbol, smoother))
+    a, s = (_values_at(f, waves, theta.shape[:-1]).astype(complex) for f in (A.symbol, smoother))
     if s.shape != a.shape:
         raise InvalidValue("the smoother mixes harmonics: give a smoother whose symbol is numbers.")
     if max(np.abs(a.imag).max() / np.abs(a).max(), np.abs(s.imag).max()) > 1e-10:
