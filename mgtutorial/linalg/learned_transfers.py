@@ -175,7 +175,8 @@ def train_interpolation(found, kernel, steps=300, rate=0.02):
     ----------
     found : Analysis
     kernel : array
-        The start, symmetric about each axis, of odd size; zeros may become anything.
+        The start, symmetric about each axis, of odd size. Zeros may become anything, but the
+        weights of no kind of fine point may sum to zero.
     steps : int
     rate : float
         Of Adam; it falls to zero along a cosine.
@@ -187,7 +188,8 @@ def train_interpolation(found, kernel, steps=300, rate=0.02):
     Raises
     ------
     InvalidValue
-        For a kernel with an even number of entries along an axis.
+        For a kernel with an even number of entries along an axis, with entries that are not
+        finite, or with weights that sum to zero.
 
     Examples
     --------
@@ -225,13 +227,19 @@ def train_interpolation(found, kernel, steps=300, rate=0.02):
             total = total + own * (own * out).sum()
         return out / total
 
+    if not whole().isfinite().all():
+        raise InvalidValue(
+            "the start's entries are not finite, or its weights for one kind of fine point sum to "
+            "zero, so that they cannot be scaled to sum to one: give another start."
+        )
     losses = []
-    for _ in range(steps):
-        optimiser.zero_grad()
-        factors = galerkin_factors(found, whole())
-        losses.append(float(factors.detach().max()))
-        (torch.logsumexp(60 * factors, 0) / 60).backward()
-        optimiser.step()
-        plan.step()
+    with torch.enable_grad():
+        for _ in range(steps):
+            optimiser.zero_grad()
+            factors = galerkin_factors(found, whole())
+            losses.append(float(factors.detach().max()))
+            (torch.logsumexp(60 * factors, 0) / 60).backward()
+            optimiser.step()
+            plan.step()
     losses.append(float(galerkin_factors(found, whole()).max().detach()))
     return Trained(whole().detach().numpy(), losses)

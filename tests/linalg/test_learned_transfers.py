@@ -131,3 +131,23 @@ def test_what_has_no_energy_is_refused():
     found = analyse(PLATE, jacobi_symbol(PLATE, 0.6), samples=8)
     with pytest.raises(InvalidValue, match="odd"):
         train_interpolation(found, np.ones(4))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [[0, 1, 0], [0, 0.5, 0, 0.5, 0], [-0.5, 0.5, 1, 0.5, -0.5], [np.nan, 1, np.nan], [[0, 1, 0]]],
+)
+def test_a_start_whose_weights_cannot_sum_to_one_is_one_sentence(start):
+    A = poisson(8, d=np.ndim(start)).A
+    found = analyse(A, jacobi_symbol(A, 2 / 3), samples=4)
+    with pytest.raises(InvalidValue, match="sum to zero"):
+        train_interpolation(found, np.array(start), steps=2)
+
+
+def test_training_needs_no_gradients_around_it():
+    found = analyse(PLATE, jacobi_symbol(PLATE, 0.6), samples=8)
+    expected = train_interpolation(found, SPLINE, steps=3)
+    with torch.no_grad():
+        trained = train_interpolation(found, SPLINE, steps=3)
+    np.testing.assert_array_equal(trained.kernel, expected.kernel)
+    assert trained.losses == expected.losses
