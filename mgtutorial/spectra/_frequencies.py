@@ -6,6 +6,7 @@ A frequency is a row of whole numbers `m`, one for each axis: the phases :math:`
 import math
 import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -86,7 +87,7 @@ class Frequencies:
             return sys.modules["torch"].cat([function(part) for part in parts])
         asked = os.environ.get("OMP_NUM_THREADS", "")
         workers = max(1, int(asked) if asked.isdigit() else os.cpu_count() or 1)
-        with _libraries().limit(limits=1, user_api="blas"):
+        with _ONE_THREAD:
             if min(workers, len(parts)) == 1:
                 return np.concatenate([function(part) for part in parts])
             pool = ThreadPoolExecutor(workers)
@@ -124,6 +125,31 @@ def _libraries():
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+class _OneThread:
+    """One thread for LAPACK. Of calls that overlap each sets back what the first has found.
+
+    What a later one finds is the limit of the first. (A library may have a limit for each thread.)
+    """
+
+    def __init__(self):
+        self.lock, self.inside, self.first = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self.lock:
+            limit = _libraries().limit(limits=1, user_api="blas")
+            self.first = self.first if self.inside else limit
+            self.first.__enter__()
+            self.inside += 1
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.inside -= 1
+            self.first.__exit__(*error)
+
+
+_ONE_THREAD = _OneThread()
 
 
 def _needs_gradient(kernel):
