@@ -94,6 +94,13 @@ def _tensor(u, turns, what, torch):
     return u.to(u.dtype.to_complex()) if turns else u
 
 
+def doubles(u, what):
+    """Return a matrix as an array in double precision, real or complex, without its graph."""
+    u = floating(u, what=what)
+    u = u.detach().cpu().numpy() if hasattr(u, "detach") else u
+    return u.astype(complex if np.iscomplexobj(u) else float, copy=False)
+
+
 def common(f, u, what="the start"):
     """Return `f` and `u` in one type, that of their sum.
 
@@ -161,6 +168,41 @@ def largest(r):
     if hasattr(r, "detach"):
         return float(r.detach().abs().max()) if r.numel() else 0.0
     return float(np.abs(r).max(initial=0.0))
+
+
+def unit_of(u):
+    """Return a power of two near the greatest entry if that is extreme, else 1.
+
+    Squares of ``u / unit`` stay in range, and no other digit of what is linear in `u` changes.
+    """
+    size = largest(u)
+    if not 0 < size < math.inf or 1e-10 < size < 1e10:
+        return 1.0
+    return math.ldexp(1.0, max(math.frexp(size)[1] - 1, -1000))
+
+
+def inverse(x, root):
+    """Return ``1 / x`` for a scalar of any type, if both are numbers other than zero.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    # also what is false for NaN and infinity
+    if x * 0 == 0 and x != 0 and 1 / x * 0 == 0:
+        return 1 / x
+    raise InvalidValue(
+        f"a root at {root}: give a finite one that is not zero, since q(0) = 1, and whose square "
+        "is in the range of the numbers."
+    )
+
+
+def squared(*parts):
+    """Return the sum of the squares of the parts; infinite where it leaves the range."""
+    try:
+        return sum(part**2 for part in parts)
+    except OverflowError:
+        return math.inf
 
 
 def scale_of(f, d=None):

@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from ..errors import InvalidValue
-from ..linalg._numbers import is_complex, largest
+from ..linalg._numbers import is_complex, unit_of
 from .convolutions import axes_of, double
 
 # Frequencies are taken in blocks whose matrices have about this many bytes: they fit the cache.
@@ -47,7 +47,7 @@ class Frequencies:
         self.dtype = None if isinstance(kernel, np.ndarray) else kernel.dtype
         if self.dtype and kernel.device.type == "cpu" and not _needs_gradient(kernel):
             A = replace(A, kernel=double(kernel))
-        self.unit = _unit(A.kernel)
+        self.unit = unit_of(A.kernel)
         self.A = A if self.unit == 1 else replace(A, kernel=A.kernel / self.unit)
         varies = tuple(n if k > 1 else 1 for n, k in zip(self.grid, A.sizes, strict=True))
         self.index = all_frequencies(varies)
@@ -109,14 +109,6 @@ class Frequencies:
             dtype = self.dtype.to_complex() if conjugate else self.dtype.to_real()
             out = sys.modules["torch"].from_numpy(out).to(dtype)
         return out.reshape(*self.grid, -1)
-
-
-def _unit(kernel):
-    """A power of two near the greatest entry if that is extreme, else 1."""
-    size = largest(kernel)
-    if not size or 1e-10 < size < 1e10:
-        return 1.0
-    return math.ldexp(1.0, max(math.frexp(size)[1] - 1, -1000))
 
 
 @cache
