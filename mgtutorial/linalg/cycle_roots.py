@@ -189,7 +189,7 @@ def cycle_weight(top, roots, samples=20_000):
     if slope <= 0 or square.max() >= 1:
         return float("inf")
     near = x > 1e-4 / slope  # nearer to zero, 1 - q^2 is mostly rounding, and the limit serves
-    return float(max((x * square / (1 - square))[near].max(), 1 / (2 * slope)))
+    return float((x * square / (1 - square))[near].max(initial=1 / (2 * slope)))
 
 
 def cycle_bound(top, roots, C):
