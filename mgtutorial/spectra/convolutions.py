@@ -278,8 +278,8 @@ class Convolution:
             return A(v.reshape(self.c_in, *shape)).ravel()
 
         def rmatvec(v):
-            u = torch.zeros(self.c_in, *shape, dtype=torch.as_tensor(kernel).dtype)
-            y = torch.from_numpy(v.reshape(self.c_out, *out).astype(kernel.dtype))
+            y = torch.from_numpy(v.reshape(self.c_out, *out).astype(np.result_type(v, kernel)))
+            u = torch.zeros(self.c_in, *shape, dtype=y.dtype)
             with torch.enable_grad():
                 u.requires_grad_()
                 return torch.autograd.grad(A(u), u, y)[0].numpy().ravel()

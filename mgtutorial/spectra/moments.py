@@ -19,6 +19,11 @@ def second_moments(features):
     features : torch.Tensor
         (n, c, height, width).
 
+    Raises
+    ------
+    InvalidValue
+        For complex features.
+
     Examples
     --------
     >>> second_moments(torch.ones(2, 3, 4, 4)).tolist() == torch.ones(3, 3).tolist()
@@ -26,6 +31,8 @@ def second_moments(features):
 
     Book: mgic, eq-mgic-moments
     """
+    if features.is_complex():
+        raise InvalidValue("the features are complex, and moments are those of real ones.")
     x = features.movedim(1, 0).flatten(1).double()
     return x @ x.T / x.shape[1]
 

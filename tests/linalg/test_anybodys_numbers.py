@@ -19,7 +19,7 @@ from mgtutorial.linalg.cycle_roots import (
     chebyshev_residual,
     cycle_weight,
 )
-from mgtutorial.linalg.fast_poisson import PoissonSolver
+from mgtutorial.linalg.fast_poisson import PoissonSolver, split
 from mgtutorial.linalg.nonlinear import NonlinearPoisson
 from mgtutorial.linalg.problems import (
     Problem,
@@ -290,6 +290,7 @@ MISTAKES = {
     "velocity": (lambda f: convection_diffusion(N, (float("nan"), 0)), "not all finite"),
     "velocity i": (lambda f: convection_diffusion(N, (1j, 0)), "real"),
     "angle": (lambda f: anisotropic_diffusion(N, 0.1, float("inf")), "angle = inf"),
+    "layout i": (lambda f: split(1j * f), "the array is complex"),
     "factor": (lambda f: convergence_factor(poisson_levels(N), f, cycles=0), "cycles = 0"),
     "full": (lambda f: full_multigrid([], f), "no levels"),
 }

@@ -217,3 +217,13 @@ def test_replacing_a_field_keeps_the_rest():
     B = replace(A, kernel=A.kernel * 2)
     assert options_of(A) == options_of(B) and as_convolution(A) is A
     assert as_convolution(A, padding_mode="circular").padding_mode == "circular"
+
+
+@pytest.mark.parametrize("turn", [1, 1j], ids=["real kernel", "complex kernel"])
+def test_the_adjoint_of_the_operator_keeps_imaginary_parts(turn):
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal((2, 3, 3)) + (rng.standard_normal((2, 3, 3)) * turn).imag * 1j
+    A = Convolution(kernel if turn == 1j else kernel.real)
+    v = rng.standard_normal(8) + 1j * rng.standard_normal(8)
+    expected = A.sparse((4,)).toarray().conj().T @ v
+    np.testing.assert_allclose(A.operator((4,)).rmatvec(v), expected, atol=1e-14)

@@ -64,3 +64,8 @@ def test_a_rank_in_small_numbers_of_numpy_is_that_in_pythons(kind):
 def test_a_rank_that_cannot_be_is_one_sentence(rank):
     with pytest.raises(InvalidValue, match=f"rank={rank}: it must be from 1 to the 16"):
         principal_components(torch.eye(16), rank)
+
+
+def test_complex_features_are_one_sentence():
+    with pytest.raises(InvalidValue, match="features are complex"):
+        second_moments(torch.ones(1, 2, 3, 3, dtype=torch.complex64))
