@@ -22,6 +22,7 @@ import scipy
 from ..errors import InvalidValue
 from ..multigrid import Level, correct
 from ._numbers import plain, whole
+from .coarsening import _factorised
 
 
 def aggregates(shape, size=2):
@@ -109,7 +110,8 @@ def algebraic_levels(A, interpolations, nu=1, omega=2 / 3, stiffness=1.0):
     Raises
     ------
     InvalidValue
-        If an interpolation has another number of rows than its level has unknowns.
+        If an interpolation has another number of rows than its level has unknowns, or if the
+        coarsest matrix is singular.
 
     Examples
     --------
@@ -133,8 +135,7 @@ def algebraic_levels(A, interpolations, nu=1, omega=2 / 3, stiffness=1.0):
         R = P.T.tocsr()
         levels.append(Level(A.dot, [step] * nu, [step] * nu, R=R.dot, P=P.dot, linear=True))
         A = scipy.sparse.csr_array(R @ A @ P) / stiffness
-    solve = scipy.sparse.linalg.splu(scipy.sparse.csc_array(A)).solve
-    return [*levels, Level(A.dot, [correct(A.dot, solve)], linear=True)]
+    return [*levels, Level(A.dot, [correct(A.dot, _factorised(A))], linear=True)]
 
 
 def _jacobi(A, omega):

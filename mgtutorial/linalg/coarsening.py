@@ -158,14 +158,7 @@ def _dense_inverse(transposed):
 
 def _sparse_inverse(matrix):
     """The same by a factorisation; tensors take part as arrays, and without a graph."""
-    factors = scipy.sparse.linalg.splu(matrix)
-
-    def columns(b):
-        dtype = np.result_type(solvable(b, matrix.data), matrix.dtype)
-        b = np.ascontiguousarray(b, dtype=dtype)
-        if np.iscomplexobj(b) and not np.iscomplexobj(matrix):  # one factorisation serves both
-            return factors.solve(b.real.copy()) + 1j * factors.solve(b.imag.copy())
-        return factors.solve(b)
+    columns = _factorised(matrix)
 
     def rows(r):
         if isinstance(r, np.ndarray):
@@ -181,6 +174,31 @@ def _sparse_inverse(matrix):
         return torch.from_numpy(np.ascontiguousarray(columns(b).T)).to(r.device)
 
     return rows
+
+
+def _factorised(matrix):
+    """Solutions for the columns of an array, by a factorisation of a regular matrix."""
+    matrix = scipy.sparse.csc_array(matrix)
+    try:
+        factors = scipy.sparse.linalg.splu(matrix)
+        pivots = abs(factors.U.diagonal())[factors.perm_c] / abs(matrix).max(axis=0).toarray()
+        singular = pivots.min() <= len(pivots) * np.finfo(pivots.dtype).eps
+    except RuntimeError:  # exactly
+        singular = True
+    if singular:
+        raise InvalidValue(
+            f"the matrix of {matrix.shape[0]} unknowns is singular, to rounding, so that its "
+            "equations have no solution or many: leave out what it maps to zero, such as constants "
+            "on a periodic grid."
+        )
+
+    def columns(b):
+        b = np.ascontiguousarray(b, dtype=np.result_type(solvable(b, matrix.data), matrix.dtype))
+        if np.iscomplexobj(b) and not np.iscomplexobj(matrix):  # one factorisation serves both
+            return factors.solve(b.real.copy()) + 1j * factors.solve(b.imag.copy())
+        return factors.solve(b)
+
+    return columns
 
 
 def _complex_as(array):
