@@ -195,6 +195,7 @@ class Convolution:
 
         if not isinstance(u, torch.Tensor):
             with torch.no_grad():
+                u = floating(u, what="the array") if np.ma.is_masked(u) else u  # refuses it
                 return self(torch.from_numpy(np.ascontiguousarray(u))).numpy()
         if u.ndim <= self.d or u.shape[-self.d - 1] != self.c_in:
             raise InvalidValue(

@@ -118,7 +118,7 @@ def planned(network, layers=None, size=None, eigenvalues=True):
     UnknownName
         If there is no layer of that name.
     InvalidValue
-        If no layer is left that can be done.
+        If no layer is left that can be done, or if `layers` is a single text.
 
     Examples
     --------
@@ -150,6 +150,8 @@ def planned(network, layers=None, size=None, eigenvalues=True):
 def _chosen(found, layers):
     """Names of the layers asked for, in the network's order."""
     wanted, reasons = set(), getattr(found, "passed_over", {})
+    if isinstance(layers, str):
+        raise InvalidValue(f"layers = {layers!r}: give a list of names, such as [{layers!r}].")
     for asked in layers or ["*"]:
         some = [name for name in found if name == asked or fnmatchcase(name, asked)]
         if not some and asked in reasons:

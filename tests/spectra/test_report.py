@@ -286,3 +286,8 @@ def test_mgnet_computes_the_same_with_permuted_data_but_its_eigenvalues_change()
                 level.R.weight.copy_(level.R.weight[order].clone())
         assert (net(x) - before).abs().max() < 1e-12
     assert np.abs(spectrum() - eigenvalues_before).max() > 0.1
+
+
+def test_a_single_text_is_no_list_of_layers():
+    with pytest.raises(InvalidValue, match=r"such as \['conv'\]"):
+        spectra({"c": as_convolution(np.ones((1, 1, 3)))}, layers="conv", size=4)
