@@ -7,6 +7,7 @@ beforehand, and native range inputs choose among them without kernel or network.
 """
 
 import html
+import math
 import os
 from hashlib import sha256
 from importlib.util import find_spec
@@ -119,6 +120,8 @@ class Frames:
         index = []
         for name, values in self.values.items():
             value = start.get(name, values[0])
+            if value not in values:
+                value = next((v for v in values if _close(v, value)), value)
             if value not in values:
                 raise InvalidValue(
                     f"slider cannot start at {name} = {value!r}: "
@@ -258,6 +261,11 @@ def _values(name, given, most):
                 f"slider parameter {name!r} holds {value!r}: its values must be numbers or strings."
             )
     return values
+
+
+def _close(a, b):
+    """Whether two numbers are the same to rounding: 0.3 is no sum of tenths."""
+    return all(isinstance(v, int | float) for v in (a, b)) and math.isclose(a, b, rel_tol=1e-12)
 
 
 def _text(value):

@@ -94,6 +94,13 @@ def _tensor(u, turns, what, torch):
     return u.to(u.dtype.to_complex()) if turns else u
 
 
+def doubles(u, what):
+    """Return a matrix as an array in double precision, real or complex, without its graph."""
+    u = floating(u, what=what)
+    u = u.detach().cpu().numpy() if hasattr(u, "detach") else u
+    return u.astype(complex if np.iscomplexobj(u) else float, copy=False)
+
+
 def common(f, u, what="the start"):
     """Return `f` and `u` in one type, that of their sum.
 
@@ -163,6 +170,41 @@ def largest(r):
     return float(np.abs(r).max(initial=0.0))
 
 
+def unit_of(u):
+    """Return a power of two near the greatest entry if that is extreme, else 1.
+
+    Squares of ``u / unit`` stay in range, and no other digit of what is linear in `u` changes.
+    """
+    size = largest(u)
+    if not 0 < size < math.inf or 1e-10 < size < 1e10:
+        return 1.0
+    return math.ldexp(1.0, max(math.frexp(size)[1] - 1, -1000))
+
+
+def inverse(x, root):
+    """Return ``1 / x`` for a scalar of any type, if both are numbers other than zero.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    # also what is false for NaN and infinity
+    if x * 0 == 0 and x != 0 and 1 / x * 0 == 0:
+        return 1 / x
+    raise InvalidValue(
+        f"a root at {root}: give a finite one that is not zero, since q(0) = 1, and whose square "
+        "is in the range of the numbers."
+    )
+
+
+def squared(*parts):
+    """Return the sum of the squares of the parts; infinite where it leaves the range."""
+    try:
+        return sum(part**2 for part in parts)
+    except OverflowError:
+        return math.inf
+
+
 def scale_of(f, d=None):
     """Return the power of two by which `f` is divided where its size is extreme, else 1.
 
@@ -186,7 +228,7 @@ def scale_of(f, d=None):
     >>> scale_of(np.ones(3)), scale_of(np.full(3, 6e300)) == 2.0**999
     (1.0, True)
     """
-    size, double = largest(f), f.dtype.itemsize // (2 if _complex(f) else 1) >= 8
+    size, double = largest(f), f.dtype.itemsize // (2 if is_complex(f) else 1) >= 8
     tiny = np.finfo(float if double else np.float32).tiny
     if 0 < size < tiny:
         raise InvalidValue(
@@ -208,7 +250,8 @@ def scale_of(f, d=None):
     return unit
 
 
-def _complex(f):
+def is_complex(f):
+    """Whether an array or a tensor is of a complex type."""
     return f.is_complex() if hasattr(f, "detach") else np.iscomplexobj(f)
 
 
@@ -221,15 +264,25 @@ def rounding(f):
     return float(np.finfo(dtype if dtype.kind in "fc" else float).eps)
 
 
+def is_whole(value, least):
+    """Whether a value is a whole number, `least` or more; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+
+
+def plain(shape):
+    """Return the shape of a grid as Python's ints: NumPy's small ones wrap around in products."""
+    return tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
+
+
 def whole(name, value, least):
-    """Return a whole number as an int.
+    """Return a whole number as Python's int.
 
     Raises
     ------
     InvalidValue
         For another, or one below `least`.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+    if not is_whole(value, least):
         raise InvalidValue(f"{name} = {value!r}: give a whole number, {least} or more.")
     return int(value)
 

@@ -21,6 +21,8 @@ import scipy
 
 from ..errors import InvalidValue
 from ..multigrid import Level, correct
+from ._numbers import plain, whole
+from .coarsening import _factorised
 
 
 def aggregates(shape, size=2):
@@ -52,10 +54,9 @@ def aggregates(shape, size=2):
 
     Book: two_grid_theory, eq-two-grid-aggregation
     """
-    if size < 2:
-        raise InvalidValue(f"groups of {size}: give 2 points or more, or nothing gets coarser.")
+    size = whole("size", size, 2)  # groups of one point make nothing coarser
     out = scipy.sparse.identity(1, format="csr")
-    for n in shape:
+    for n in plain(shape):
         own = np.arange(n) // size
         along = scipy.sparse.csr_array((np.ones(n), (np.arange(n), own)), shape=(n, own[-1] + 1))
         out = scipy.sparse.kron(out, along, format="csr")
@@ -109,7 +110,8 @@ def algebraic_levels(A, interpolations, nu=1, omega=2 / 3, stiffness=1.0):
     Raises
     ------
     InvalidValue
-        If an interpolation has another number of rows than its level has unknowns.
+        If an interpolation has another number of rows than its level has unknowns, or if the
+        coarsest matrix is singular.
 
     Examples
     --------
@@ -133,8 +135,7 @@ def algebraic_levels(A, interpolations, nu=1, omega=2 / 3, stiffness=1.0):
         R = P.T.tocsr()
         levels.append(Level(A.dot, [step] * nu, [step] * nu, R=R.dot, P=P.dot, linear=True))
         A = scipy.sparse.csr_array(R @ A @ P) / stiffness
-    solve = scipy.sparse.linalg.splu(scipy.sparse.csc_array(A)).solve
-    return [*levels, Level(A.dot, [correct(A.dot, solve)], linear=True)]
+    return [*levels, Level(A.dot, [correct(A.dot, _factorised(A))], linear=True)]
 
 
 def _jacobi(A, omega):

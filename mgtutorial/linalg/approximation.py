@@ -90,16 +90,19 @@ def minimax(spectrum, degree, tolerance=1e-9):
     """
     from scipy.optimize import linprog  # half a second, which every network would wait for
 
-    check_degree(degree)
+    degree = check_degree(degree)
     z = points("eigenvalue", spectrum)
+    scale = np.abs(z).max()
+    z = z / (scale or 1.0)
     if (z == 0).any():
         raise InvalidValue(
             "the spectrum contains zero, where q is 1 whatever its roots: leave that eigenvalue "
             "out."
         )
-    scale = np.abs(z).max()
-    z = z / scale
-    z = np.unique(np.round(z.real, 13) + 1j * np.round(np.abs(z.imag), 13))
+    # points that agree to rounding are one; of those near zero ten digits of their own count
+    unit = 10.0 ** np.minimum(np.ceil(np.log10(np.abs(z))) + 2, 0)
+    z = np.round(z.real / unit, 13) + 1j * np.round(np.abs(z.imag) / unit, 13)
+    z = np.unique(unit * z)
     if len(z) + np.count_nonzero(z.imag) <= degree:  # as many roots as points: all of them
         roots = np.concatenate([z, z[z.imag > 0].conj()])
         return Fit(scale * (roots if roots.imag.any() else roots.real), 0.0, 0.0)
@@ -137,8 +140,8 @@ def minimax(spectrum, degree, tolerance=1e-9):
     if maximum > 1 - 1e-6:
         raise InvalidValue(
             f"no real polynomial of degree {degree} with q(0) = 1 stays below 1 on these "
-            f"{len(z)} points: they surround zero or lie on both sides of it, so give a higher "
-            "degree or a part of the spectrum."
+            f"{len(z)} points: they surround zero, lie on both sides of it or too near it, so give "
+            "a higher degree or a part of the spectrum."
         )
     return Fit(scale * _roots_in(H, y), maximum, bound)
 

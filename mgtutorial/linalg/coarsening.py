@@ -6,6 +6,7 @@ import numpy as np
 import scipy
 
 from ..errors import InvalidValue
+from ._numbers import floating, in_type, is_whole, solvable, whole
 from .stencils import Stencil
 
 #: The most unknowns for which the coarsest problem is solved by a dense (pseudo)inverse.
@@ -36,9 +37,9 @@ def coarsenings(n, depth=None):
 
     Book: coarsening, coarsening-v-cycles
     """
-    if depth is not None and depth < 1:
+    if depth is not None and not is_whole(depth, 1):
         raise InvalidValue(f"depth = {depth!r}: a hierarchy has 1 level or more.")
-    sizes = [n]
+    sizes = [n := whole("n", n, 1)]
     while sizes[-1] % 2 == 0 and sizes[-1] >= 4 and len(sizes) != depth:
         sizes.append(sizes[-1] // 2)
     if len(sizes) < (2 if depth is None and n > 3 else depth or 1):
@@ -134,7 +135,7 @@ def direct(problem):
                 f"the coarsest problem has unknowns of shape {shape} and was given an array of "
                 f"shape {tuple(r.shape)}: the last {len(shape)} axes must be its grid."
             )
-        return inverse(r.reshape(-1, size)).reshape(r.shape)
+        return inverse(in_type(r, ()).reshape(-1, size)).reshape(r.shape)
 
     return B
 
@@ -148,7 +149,8 @@ def _dense_inverse(transposed):
             return r @ transposed.astype(dtype, copy=False)
         import torch
 
-        dtype = r.dtype if not np.iscomplexobj(transposed) else r.dtype.to_complex()
+        turns = np.iscomplexobj(transposed)
+        dtype = torch.promote_types(r.dtype, torch.complex64) if turns else r.dtype
         return r.to(dtype) @ torch.as_tensor(transposed, dtype=dtype, device=r.device)
 
     return rows
@@ -156,13 +158,7 @@ def _dense_inverse(transposed):
 
 def _sparse_inverse(matrix):
     """The same by a factorisation; tensors take part as arrays, and without a graph."""
-    factors = scipy.sparse.linalg.splu(matrix)
-
-    def columns(b):
-        b = np.ascontiguousarray(b, dtype=np.result_type(b.dtype, matrix.dtype))
-        if np.iscomplexobj(b) and not np.iscomplexobj(matrix):  # one factorisation serves both
-            return factors.solve(b.real.copy()) + 1j * factors.solve(b.imag.copy())
-        return factors.solve(b)
+    columns = _factorised(matrix)
 
     def rows(r):
         if isinstance(r, np.ndarray):
@@ -174,10 +170,35 @@ def _sparse_inverse(matrix):
                 f"the coarsest problem has {matrix.shape[0]} unknowns, more than the {DENSE} "
                 "through which gradients are computed: use more levels, or detach the tensor."
             )
-        found = torch.from_numpy(np.ascontiguousarray(columns(r.detach().cpu().numpy().T).T))
-        return found.to(r.device, torch.promote_types(r.dtype, found.dtype.to_real()))
+        b = floating(r.detach()).cpu().numpy().T  # NumPy has no bfloat16
+        return torch.from_numpy(np.ascontiguousarray(columns(b).T)).to(r.device)
 
     return rows
+
+
+def _factorised(matrix):
+    """Solutions for the columns of an array, by a factorisation of a regular matrix."""
+    matrix = scipy.sparse.csc_array(matrix)
+    try:
+        factors = scipy.sparse.linalg.splu(matrix)
+        pivots = abs(factors.U.diagonal())[factors.perm_c] / abs(matrix).max(axis=0).toarray()
+        singular = pivots.min() <= len(pivots) * np.finfo(pivots.dtype).eps
+    except RuntimeError:  # exactly
+        singular = True
+    if singular:
+        raise InvalidValue(
+            f"the matrix of {matrix.shape[0]} unknowns is singular, to rounding, so that its "
+            "equations have no solution or many: leave out what it maps to zero, such as constants "
+            "on a periodic grid."
+        )
+
+    def columns(b):
+        b = np.ascontiguousarray(b, dtype=np.result_type(solvable(b, matrix.data), matrix.dtype))
+        if np.iscomplexobj(b) and not np.iscomplexobj(matrix):  # one factorisation serves both
+            return factors.solve(b.real.copy()) + 1j * factors.solve(b.imag.copy())
+        return factors.solve(b)
+
+    return columns
 
 
 def _complex_as(array):

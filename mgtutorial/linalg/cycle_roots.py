@@ -26,6 +26,7 @@ References
 import numpy as np
 
 from ..errors import InvalidValue
+from ._numbers import whole
 from .polynomials import factors, q
 from .roots import check_degree
 
@@ -63,7 +64,7 @@ def chebyshev_residual(top, degree):
 
     Book: cycle_polynomials, eq-cycle-residual
     """
-    _check(top, degree)
+    degree = _check(top, degree)
     t = np.cos((2 * np.arange(1, degree + 2) - 1) * np.pi / (2 * degree + 2))
     return top * (t[0] - t[1:]) / (1 + t[0])
 
@@ -99,7 +100,7 @@ def chebyshev_fourth(top, degree):
 
     Book: cycle_polynomials, eq-cycle-fourth
     """
-    _check(top, degree)
+    degree = _check(top, degree)
     return top * np.sin(np.arange(1, degree + 1) * np.pi / (2 * degree + 1)) ** 2
 
 
@@ -137,7 +138,7 @@ def chebyshev_cycle(top, degree):
 
     Book: cycle_polynomials, eq-cycle-optimal
     """
-    _check(top, degree)
+    degree = _check(top, degree)
     alpha = np.pi / (4 * degree + 2)
     cosines = np.cos((2 * np.arange(degree, 0, -1) - 1) * alpha)
     return top * (cosines**2 - np.sin(alpha) ** 2) / np.cos(alpha) ** 2
@@ -180,6 +181,7 @@ def cycle_weight(top, roots, samples=20_000):
     Book: cycle_polynomials, eq-cycle-weight
     """
     _check(top, 1)
+    samples = whole("samples", samples, 1)
     made = factors(roots)
     slope = top * sum(factor.s for factor in made)  # -q'(0), per unit of x
     x = (np.arange(1, samples + 1) / samples) ** 2
@@ -187,7 +189,7 @@ def cycle_weight(top, roots, samples=20_000):
     if slope <= 0 or square.max() >= 1:
         return float("inf")
     near = x > 1e-4 / slope  # nearer to zero, 1 - q^2 is mostly rounding, and the limit serves
-    return float(max((x * square / (1 - square))[near].max(), 1 / (2 * slope)))
+    return float((x * square / (1 - square))[near].max(initial=1 / (2 * slope)))
 
 
 def cycle_bound(top, roots, C):
@@ -220,6 +222,7 @@ def cycle_bound(top, roots, C):
 
 
 def _check(top, degree):
-    check_degree(degree)
+    degree = check_degree(degree)
     if not (np.isfinite(top) and top > 0):
         raise InvalidValue(f"top = {top!r}: give a bound of the spectrum, positive and finite.")
+    return degree

@@ -37,7 +37,8 @@ def energy_norm(E, A):
     Raises
     ------
     InvalidValue
-        If `A` is not symmetric positive definite; so do the other functions here.
+        If `A` is not symmetric positive definite, or a matrix is complex; so do the other
+        functions here.
 
     Examples
     --------
@@ -46,7 +47,7 @@ def energy_norm(E, A):
 
     Book: two_grid_theory, eq-two-grid-energy
     """
-    L = _cholesky(A)
+    L, E = _cholesky(A), _real(E)
     return float(np.linalg.norm(scipy.linalg.solve_triangular(L, (L.T @ E).T, lower=True), 2))
 
 
@@ -78,7 +79,7 @@ def equivalence(A, B):
     Book: two_grid_theory, two-grid-equivalent
     """
     _cholesky(B)
-    A = np.asarray(A, dtype=float)
+    A, B = _real(A), _real(B)
     if not np.allclose(A, A.T, rtol=0, atol=1e-12 * np.abs(A).max()):
         raise InvalidValue("two energies are compared, and the first matrix is not symmetric.")
     values = scipy.linalg.eigh(A, B, eigvals_only=True)
@@ -140,7 +141,7 @@ def two_grid_constant(A, B, P):
 
     Book: two_grid_theory, eq-two-grid-sharp
     """
-    L = _cholesky(A)
+    L, B = _cholesky(A), _real(B)
     inverse = B + B.T - B.T @ A @ B
     if np.linalg.eigvalsh(inverse)[0] <= 0:
         raise InvalidValue(
@@ -202,7 +203,7 @@ def optimal_interpolation(A, B, count):
     n = len(A)
     if not 1 <= count < n:
         raise InvalidValue(f"{count} coarse unknowns of {n}: give from 1 to {n - 1}.")
-    L = _cholesky(A)
+    L, B = _cholesky(A), _real(B)
     S = np.eye(n) - B @ A
     hat = scipy.linalg.solve_triangular(L, (L.T @ S).T, lower=True).T  # L^T S L^-T
     _, values, right = np.linalg.svd(hat)
@@ -210,8 +211,16 @@ def optimal_interpolation(A, B, count):
     return Optimal(P, float(values[count]))
 
 
+def _real(matrix):
+    if np.iscomplexobj(matrix):
+        raise InvalidValue(
+            "a matrix is complex, and energies are compared here for real ones: give its real form."
+        )
+    return np.asarray(matrix, dtype=float)
+
+
 def _cholesky(A):
-    A = np.asarray(A, dtype=float)
+    A = _real(A)
     if not np.allclose(A, A.T, rtol=0, atol=1e-12 * np.abs(A).max()):
         raise InvalidValue("the energy norm needs a symmetric A, and this one is not.")
     try:

@@ -54,6 +54,11 @@ def split(u, out=None):
     array, shape (2, n + 1, n / 2 + 1)
         `out` where that is given.
 
+    Raises
+    ------
+    InvalidValue
+        For complex numbers.
+
     Examples
     --------
     >>> red, black = split(np.arange(9.0).reshape(3, 3))
@@ -65,6 +70,8 @@ def split(u, out=None):
     Book: smoothing, smoothing-gauss-seidel
     """
     n = u.shape[0] + 1
+    if np.iscomplexobj(u):
+        raise InvalidValue("the array is complex, and this layout holds real numbers: give a part.")
     out = np.zeros((2, n + 1, n // 2 + 1)) if out is None else out
     for place, points in _PLACES:
         out[place] = u[points]
@@ -301,7 +308,7 @@ class PoissonSolver:
             raise InvalidValue(
                 f"n = {n} mesh cells do not coarsen: give an even number, 4 or more."
             )
-        self.n = n
+        self.n = sizes[0]
         grids = [_Grid(m) for m in sizes[:-1]] + [_Coarsest(sizes[-1])]
         self.levels = []
         for fine, coarse in pairwise(grids):

@@ -49,7 +49,8 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
     Raises
     ------
     InvalidValue
-        From the function, if the number of frequencies is not that of the dimensions.
+        From the function, if the number of frequencies is not that of the dimensions, or a
+        symbol's values are neither numbers nor 2 x 2 matrices.
 
     Examples
     --------
@@ -78,7 +79,7 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
     def smoothing(symbol, theta, grid):
         out = np.zeros((*grid, 2**d, 2**d), dtype=complex)
         for i, alpha in enumerate(harmonics):
-            value = np.asarray(symbol(*shifted(theta, alpha)))
+            value = _values_at(symbol, shifted(theta, alpha), grid)
             if value.ndim == len(grid):
                 out[..., i, i] = value
             elif i % 2 == 0:
@@ -101,6 +102,21 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
         return power(smoothing(after, theta, grid), nu[1]) @ correction @ pre
 
     return symbol
+
+
+def _values_at(symbol, theta, grid):
+    """A symbol's numbers or 2 x 2 matrices at frequencies of shape `grid`; a constant's repeat."""
+    value = np.asarray(symbol(*theta))
+    for shape in (grid, (*grid, 2, 2)):
+        if shape == grid or value.shape[-2:] == (2, 2):
+            try:
+                return np.broadcast_to(value, shape)
+            except ValueError:
+                continue
+    raise InvalidValue(
+        f"a symbol gives values of shape {value.shape} at frequencies of shape {grid}: it must "
+        "give a number for each, or a 2 x 2 matrix."
+    )
 
 
 def two_grid_factor(A, coarse, R, P, smoother, nu=(1, 1), samples=64):
@@ -295,7 +311,8 @@ def smoothing_factor(symbol, d, nu=1):
         return np.maximum.reduce(np.broadcast_arrays(*wrapped)) >= half
 
     def factor(*theta):
-        value, is_high = np.asarray(symbol(*theta)), high(*theta)
+        is_high = high(*theta)
+        value = _values_at(symbol, theta, is_high.shape)
         if value.ndim == is_high.ndim:
             return np.where(is_high, np.abs(value), 0.0)
         Q = np.stack([is_high, high(*(t + np.pi for t in theta))], -1)[..., None]

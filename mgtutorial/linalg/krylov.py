@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import InvalidValue
 from ..multigrid import Level, correct, cycle, start
-from ._numbers import floating, largest, norm
+from ._numbers import floating, largest, norm, unit_of
 from .roots import check_degree
 
 
@@ -59,15 +59,18 @@ def arnoldi(A, r, degree):
 
     Book: cycle_polynomials, eq-cycle-arnoldi
     """
-    check_degree(degree)
+    degree = check_degree(degree)
     r = floating(r, what="the start")
     largest_entry = largest(r)
     if not 0 < largest_entry < np.inf:
         raise InvalidValue("the start of Arnoldi's process is zero or not finite: give another.")
     r = r / largest_entry  # so that no square leaves the range of the numbers
     V, H = [r / norm(r)], np.zeros((degree + 1, degree), np.result_type(r, float))
+    unit = 0.0
     for j in range(degree):
         w = A(V[j])
+        unit = unit or unit_of(w)  # of A, whose squares may leave the range as well
+        w = w / unit
         H = H.astype(np.result_type(H, w), copy=False)  # a complex A makes it complex
         before = np.linalg.norm(w)
         for _ in range(2):  # a second time, for what rounding left of the first
@@ -77,9 +80,9 @@ def arnoldi(A, r, degree):
         H[j + 1, j] = np.linalg.norm(w)
         if abs(H[j + 1, j]) <= 1e-13 * before:  # invariant, to rounding
             H[j + 1, j] = 0
-            return np.array([*V, np.zeros_like(w)]), H[: j + 2, : j + 1]
+            return np.array([*V, np.zeros_like(w)]), unit * H[: j + 2, : j + 1]
         V.append(w / H[j + 1, j])
-    return np.array(V), H
+    return np.array(V), unit * H
 
 
 def harmonic_ritz(A, r, degree):
@@ -117,6 +120,8 @@ def harmonic_ritz(A, r, degree):
     Book: cycle_polynomials, eq-cycle-harmonic
     """
     _, H = arnoldi(A, r, degree)
+    unit = unit_of(H)
+    H = H / unit
     square, h = H[:-1], H[-1, -1]
     last = np.zeros(len(square))
     last[-1] = 1.0
@@ -126,7 +131,7 @@ def harmonic_ritz(A, r, degree):
             "lower degree, or another start; where the spectrum surrounds zero there may be none."
         )
     correction = abs(h) ** 2 * np.linalg.solve(square.conj().T, last)
-    values = np.linalg.eigvals(square + np.outer(correction, last))
+    values = unit * np.linalg.eigvals(square + np.outer(correction, last))
     return values.real if np.isrealobj(values) or not values.imag.any() else values
 
 
@@ -162,7 +167,7 @@ def accelerated(A, B, count):
 
     Book: two_grid_theory, eq-two-grid-k-cycle
     """
-    check_degree(count)
+    count = check_degree(count)
 
     def correction(r):
         u, made = 0 * r, []
@@ -170,6 +175,7 @@ def accelerated(A, B, count):
             d = B(r)
             for other, image, energy in made:
                 d = d - np.vdot(image, d) / energy * other
+            d = d / unit_of(d)  # any length will do: one whose square is in range
             image = A(d)
             energy = np.vdot(d, image).real
             if energy <= 0:  # nothing is left to correct

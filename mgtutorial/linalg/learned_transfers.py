@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InvalidValue
+from .fourier import _values_at
 from .stencils import Stencil
 from .transfers import Prolongation
 
@@ -74,7 +75,8 @@ def analyse(A, smoother, nu=1, samples=32):
     Raises
     ------
     InvalidValue
-        If a symbol is not real, or that of `A` not positive, at one of the frequencies.
+        If a symbol is not real, or that of `A` not positive, at one of the frequencies, and if
+        that of the smoother is matrices.
 
     Examples
     --------
@@ -88,7 +90,10 @@ def analyse(A, smoother, nu=1, samples=32):
     axis = (np.arange(samples) + 0.5) * np.pi / samples - np.pi / 2
     low = np.stack(np.meshgrid(*[axis] * A.d, indexing="ij"), -1).reshape(-1, A.d)
     theta = low[:, None, :] + np.pi * np.array(list(product((0, 1), repeat=A.d)))
-    a, s = (np.asarray(f(*np.moveaxis(theta, -1, 0)), complex) for f in (A.symbol, smoother))
+    waves = np.moveaxis(theta, -1, 0)
+    a, s = (_values_at(f, waves, theta.shape[:-1]).astype(complex) for f in (A.symbol, smoother))
+    if s.shape != a.shape:
+        raise InvalidValue("the smoother mixes harmonics: give a smoother whose symbol is numbers.")
     if max(np.abs(a.imag).max() / np.abs(a).max(), np.abs(s.imag).max()) > 1e-10:
         raise InvalidValue("a symbol is not real: give a symmetric stencil and a smoother like it.")
     if a.real.min() <= 0:
@@ -170,7 +175,8 @@ def train_interpolation(found, kernel, steps=300, rate=0.02):
     ----------
     found : Analysis
     kernel : array
-        The start, symmetric about each axis, of odd size; zeros may become anything.
+        The start, symmetric about each axis, of odd size. Zeros may become anything, but the
+        weights of no kind of fine point may sum to zero.
     steps : int
     rate : float
         Of Adam; it falls to zero along a cosine.
@@ -182,7 +188,8 @@ def train_interpolation(found, kernel, steps=300, rate=0.02):
     Raises
     ------
     InvalidValue
-        For a kernel with an even number of entries along an axis.
+        For a kernel with an even number of entries along an axis, with entries that are not
+        finite, or with weights that sum to zero.
 
     Examples
     --------
@@ -220,13 +227,19 @@ def train_interpolation(found, kernel, steps=300, rate=0.02):
             total = total + own * (own * out).sum()
         return out / total
 
+    if not whole().isfinite().all():
+        raise InvalidValue(
+            "the start's entries are not finite, or its weights for one kind of fine point sum to "
+            "zero, so that they cannot be scaled to sum to one: give another start."
+        )
     losses = []
-    for _ in range(steps):
-        optimiser.zero_grad()
-        factors = galerkin_factors(found, whole())
-        losses.append(float(factors.detach().max()))
-        (torch.logsumexp(60 * factors, 0) / 60).backward()
-        optimiser.step()
-        plan.step()
+    with torch.enable_grad():
+        for _ in range(steps):
+            optimiser.zero_grad()
+            factors = galerkin_factors(found, whole())
+            losses.append(float(factors.detach().max()))
+            (torch.logsumexp(60 * factors, 0) / 60).backward()
+            optimiser.step()
+            plan.step()
     losses.append(float(galerkin_factors(found, whole()).max().detach()))
     return Trained(whole().detach().numpy(), losses)

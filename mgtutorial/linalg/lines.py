@@ -11,10 +11,10 @@ References
 from functools import lru_cache
 
 import numpy as np
-import scipy
 
 from ..errors import InvalidValue
 from ._numbers import solvable
+from .coarsening import _factorised
 
 
 def line_jacobi(A, omega=2 / 3, axis=0):
@@ -38,7 +38,8 @@ def line_jacobi(A, omega=2 / 3, axis=0):
     Raises
     ------
     InvalidValue
-        If `A` has no such axis, or if `omega` is not finite.
+        If `A` has no such axis, or if `omega` is not finite; when called, if a line's equations
+        are singular, and for an array with too few axes.
 
     Examples
     --------
@@ -59,7 +60,7 @@ def line_jacobi(A, omega=2 / 3, axis=0):
 
     @lru_cache(maxsize=16)
     def solver(size, dtype):
-        return scipy.sparse.linalg.splu(line.sparse((size,), dtype).tocsc())
+        return _factorised(line.sparse((size,), dtype))
 
     def B(r):
         if not isinstance(r, np.ndarray):
@@ -67,11 +68,16 @@ def line_jacobi(A, omega=2 / 3, axis=0):
                 f"relaxation by lines was given a {type(r).__name__}: give a NumPy array (for "
                 "torch tensors there are jacobi and red_black)."
             )
+        if r.ndim < A.d:
+            raise InvalidValue(
+                f"relaxation by lines in {A.d} dimensions was given an array of shape {r.shape}: "
+                f"the grid must be the last {A.d} axes."
+            )
         lines = np.moveaxis(r, axis, 0)
         columns = np.ascontiguousarray(
             lines.reshape(len(lines), -1), solvable(r, line.coefficients)
         )
-        found = solver(len(lines), columns.dtype).solve(columns)
+        found = solver(len(lines), columns.dtype)(columns)
         return omega * np.moveaxis(found.reshape(lines.shape), 0, axis)
 
     return B

@@ -17,9 +17,10 @@ import numpy as np
 
 from ..errors import InvalidValue, choose
 from ..multigrid import Level, changed, with_right_hand_side
+from ._numbers import in_type
 from .coarsening import coarsenings
 from .problems import poisson
-from .smoothers import BLACK, ORDERS, RED
+from .smoothers import BLACK, ORDERS, RED, _check_holds
 from .transfers import full_weighting, injection, linear_interpolation, sublattice_pairs
 
 
@@ -40,6 +41,11 @@ def newton_red_black(problem, order="red-black"):
     callable
         From :class:`~mgtutorial.multigrid.State` to State, for arrays and tensors of shape
         ``(..., n - 1, n - 1)``. With ``gamma = 0`` it is linear red-black Gauss-Seidel.
+
+    Raises
+    ------
+    InvalidValue
+        From the step, for a real `u` with a complex right-hand side.
 
     Examples
     --------
@@ -64,7 +70,7 @@ def newton_red_black(problem, order="red-black"):
             if sum(first) % 2 != colour:
                 continue
             points = (..., *(slice(i, None, 2) for i in first))
-            v = u[points]
+            v = 1 * u[points]  # a copy: gradients ask for it when u has changed
             grown = gamma * _exp(v)
             r = f[points] - (A.diagonal + grown) * v
             for offset, c in zip(A.offsets, A.coefficients, strict=True):
@@ -75,7 +81,8 @@ def newton_red_black(problem, order="red-black"):
 
     def step(s):
         s = with_right_hand_side(problem, s)
-        u = 1 * s.u  # a copy, which the half steps overwrite
+        u = 1 * in_type(s.u, ())  # a copy, which the half steps overwrite
+        _check_holds(u, s.f)
         for colour in colours:
             half(u, s.f, colour)
         return changed(s, u)
@@ -176,7 +183,7 @@ class NonlinearPoisson:
                 f"gamma = {self.gamma!r}: give a number that is not negative, so that the problem "
                 "has one solution."
             )
-        _ = self.linear  # checks n
+        object.__setattr__(self, "n", self.linear.n)  # checked
 
     @property
     def linear(self):

@@ -27,6 +27,7 @@ import numpy as np
 
 from ..errors import InvalidValue
 from ..multigrid import correct, relax, start
+from ._numbers import inverse, squared
 from .roots import leja, units
 
 
@@ -74,7 +75,8 @@ def linear(x):
     Raises
     ------
     InvalidValue
-        For a root that is zero or not finite; so do :func:`pair` and :func:`double`.
+        For a root that is zero or not finite, or whose inverse is not; so do :func:`pair` and
+        :func:`double`, for its square.
 
     Examples
     --------
@@ -83,8 +85,7 @@ def linear(x):
 
     Book: polynomial_smoothers, eq-poly-roots
     """
-    _check(x)
-    return Factor(1 / x)
+    return Factor(inverse(x, x))
 
 
 def pair(a, b):
@@ -104,9 +105,9 @@ def pair(a, b):
 
     Book: polynomial_smoothers, eq-poly-pair
     """
-    size = a**2 + b**2
-    _check(size)
-    return Factor(2 * a / size, 1 / size)
+    size = squared(a, b)
+    t = inverse(size, f"{a} +- {b}i")
+    return Factor(2 * a / size, t)
 
 
 def double(x):
@@ -125,8 +126,7 @@ def double(x):
 
     Book: polynomial_smoothers, polynomial-smoothers-factors
     """
-    _check(x)
-    return Factor(0.0, -1 / x**2)
+    return Factor(0.0, -inverse(squared(x), x))
 
 
 def factors(roots, real=True, order="leja"):
@@ -389,8 +389,3 @@ def amplification(z, roots):
     heads = np.cumprod([ones, *values], axis=0).max(axis=1)
     tails = np.cumprod([ones, *values[::-1]], axis=0).max(axis=1)
     return float((np.maximum(1, heads) * tails[::-1]).max())
-
-
-def _check(x):
-    if not (x * 0 == 0 and x != 0):  # also what is false for NaN and infinity; any type of scalar
-        raise InvalidValue(f"a root at {x}: give a finite one that is not zero, since q(0) = 1.")

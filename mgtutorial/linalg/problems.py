@@ -24,7 +24,7 @@ from itertools import product
 import numpy as np
 
 from ..errors import InvalidValue, choose
-from ._numbers import floating, rounding
+from ._numbers import floating, is_whole, rounding
 from .stencils import Stencil
 
 
@@ -59,11 +59,12 @@ class Problem:
     n: int
 
     def __post_init__(self):
-        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 2:
+        if not is_whole(self.n, 2):
             raise InvalidValue(
                 f"n = {self.n!r} mesh cells: give a whole number, 2 or more "
                 "(a power of two coarsens furthest)."
             )
+        object.__setattr__(self, "n", int(self.n))  # squares of NumPy's small ones wrap around
 
     @property
     def h(self):
@@ -302,7 +303,7 @@ def convection_diffusion(n, velocity, epsilon=1.0, scheme="upwind", boundary="di
 def _assemble(n, K, velocity, scheme="central", boundary="dirichlet"):
     """Return the problem for ``-div(K grad u) + velocity . grad u`` on mesh width 1/n."""
     d, centre = len(velocity), (0,) * len(velocity)
-    Problem(Stencil((centre,), (1.0,)), n)  # checks n
+    n = Problem(Stencil((centre,), (1.0,)), n).n  # checked
     terms = {}
 
     def add(offset, c):

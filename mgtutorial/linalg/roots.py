@@ -30,6 +30,7 @@ References
 import numpy as np
 
 from ..errors import InvalidValue
+from ._numbers import whole
 
 # Eigenvalue routines return conjugates that agree to some eps; this is what counts as equal.
 _SAME = 1e-12
@@ -203,7 +204,7 @@ def chebyshev_maximum(a, b, degree):
     chebyshev(a, b, degree)
     if a == b:
         return 0.0
-    x = np.exp(-degree * np.arccosh(abs((b + a) / (b - a))))  # T_m is cosh(m arccosh)
+    x = np.exp(-float(degree) * np.arccosh(abs((b + a) / (b - a))))  # T_m is cosh(m arccosh)
     return float(2 * x / (1 + x**2))
 
 
@@ -294,21 +295,25 @@ def extremes(spectrum):
 
 def _cosines(degree):
     """cos((2j - 1) pi / (2m)), ascending and antisymmetric to the last bit."""
-    check_degree(degree)
+    degree = check_degree(degree)
     return np.sin(np.pi / (2 * degree) * np.arange(1 - degree, degree, 2))
 
 
 def check_degree(degree):
-    """Raise :class:`InvalidValue` unless `degree` is a whole number, 1 or more.
+    """Return a degree as Python's int.
 
     Parameters
     ----------
     degree : int
 
+    Returns
+    -------
+    int
+
     Raises
     ------
     InvalidValue
-        If it is not.
+        Unless it is a whole number, 1 or more.
 
     Examples
     --------
@@ -317,8 +322,7 @@ def check_degree(degree):
     ...
     mgtutorial.errors.InvalidValue: degree = 2.5: give a whole number, 1 or more.
     """
-    if isinstance(degree, bool) or not isinstance(degree, int | np.integer) or degree < 1:
-        raise InvalidValue(f"degree = {degree!r}: give a whole number, 1 or more.")
+    return whole("degree", degree, 1)
 
 
 def points(kind, values):

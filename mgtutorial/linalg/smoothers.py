@@ -36,7 +36,7 @@ import numpy as np
 import scipy
 
 from ..errors import InvalidValue, choose
-from ._numbers import in_type, solvable
+from ._numbers import in_type, plain, solvable
 from .stencils import slice_pairs
 
 ORDERS = ("red-black", "black-red")
@@ -137,7 +137,7 @@ def gauss_seidel(A, shape):
 
     Book: smoothing, eq-gauss-seidel
     """
-    shape = tuple(shape)
+    shape = plain(shape)
     matrix = A if scipy.sparse.issparse(A) else A.sparse(shape)
     _nonzero(matrix.diagonal())
     lower = scipy.sparse.tril(matrix, format="csc")

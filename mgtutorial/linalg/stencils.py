@@ -18,7 +18,7 @@ import numpy as np
 import scipy
 
 from ..errors import InvalidValue, choose
-from ._numbers import in_type
+from ._numbers import in_type, is_whole, plain
 
 BOUNDARIES = ("dirichlet", "periodic")
 
@@ -260,7 +260,8 @@ class Stencil:
         InvalidValue
             If `shape` has not `d` positive entries.
         """
-        if len(shape) != self.d or min(shape) < 1:
+        shape = plain(shape)
+        if len(shape) != self.d or not all(is_whole(n, 1) for n in shape):
             raise InvalidValue(
                 f"a stencil in {self.d} dimensions has no matrix on a grid of shape {shape}: "
                 f"give {self.d} positive sizes."

@@ -24,6 +24,7 @@ import numpy as np
 import scipy
 
 from ..errors import InvalidValue, choose
+from ._numbers import plain
 from .stencils import BOUNDARIES, Stencil, slice_pairs
 
 
@@ -48,7 +49,7 @@ def coarse_shape(shape, boundary="dirichlet"):
 
     Book: coarsening, coarsening-grids
     """
-    dirichlet = boundary == "dirichlet"
+    shape, dirichlet = plain(shape), boundary == "dirichlet"
     if any(m < 2 + dirichlet or m % 2 != dirichlet for m in shape):
         cells = tuple(m + dirichlet for m in shape)
         raise InvalidValue(
@@ -75,7 +76,7 @@ def fine_shape(shape, boundary="dirichlet"):
 
     Book: coarsening, coarsening-grids
     """
-    return tuple(2 * m + (boundary == "dirichlet") for m in shape)
+    return tuple(2 * m + (boundary == "dirichlet") for m in plain(shape))
 
 
 @lru_cache(maxsize=4096)
@@ -165,7 +166,7 @@ class _Transfer:
 
     def _matrix(self, shape, dtype):
         """Return the matrix with a row for each coarse and a column for each fine point."""
-        shape = tuple(shape)
+        shape = plain(shape)
         small = coarse_shape(shape, self.boundary)
         row = np.arange(math.prod(small)).reshape(small)
         column = np.arange(math.prod(shape)).reshape(shape)

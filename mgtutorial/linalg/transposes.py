@@ -22,6 +22,7 @@ import scipy
 
 from ..errors import InvalidValue
 from ..multigrid import Level, changed, correct
+from ._numbers import doubles, unit_of
 
 
 def landweber(adjoint, omega):
@@ -110,10 +111,10 @@ def projected(step):
 
 
 def kaczmarz(matrix):
-    r"""Return Kaczmarz's sweep :math:`B = A^T (D + L)^{-1}`, with :math:`A A^T = L + D + L^T`.
+    r"""Return Kaczmarz's sweep :math:`B = A^* (D + L)^{-1}`, with :math:`A A^* = L + D + L^*`.
 
     Row by row, `u` is projected on the solutions of one equation. It is Gauss-Seidel for
-    :math:`A A^T y = f` with :math:`u = A^T y`.
+    :math:`A A^* y = f` with :math:`u = A^* y`.
 
     Parameters
     ----------
@@ -138,11 +139,18 @@ def kaczmarz(matrix):
 
     Book: transposes, eq-transposes-kaczmarz
     """
-    matrix = np.asarray(matrix, dtype=float)
-    product = matrix @ matrix.T
+    matrix = doubles(matrix, "the matrix")
+    units = np.array([unit_of(row) for row in matrix])  # a multiple of a row is the same equation
+    matrix = matrix / units[:, None]
+    adjoint = matrix.conj().T
+    product = matrix @ adjoint
     if (product.diagonal() == 0).any():
         raise InvalidValue("a row of the matrix is zero: its equation says nothing, leave it out.")
-    return lambda r: matrix.T @ scipy.linalg.solve_triangular(product, r, lower=True)
+
+    def B(r):
+        return adjoint @ scipy.linalg.solve_triangular(product, (r.T / units).T, lower=True)
+
+    return B
 
 
 @dataclass(frozen=True)

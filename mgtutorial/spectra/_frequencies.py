@@ -6,6 +6,7 @@ A frequency is a row of whole numbers `m`, one for each axis: the phases :math:`
 import math
 import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -13,7 +14,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from ..errors import InvalidValue
-from ..linalg._numbers import largest
+from ..linalg._numbers import is_complex, unit_of
 from .convolutions import axes_of, double
 
 # Frequencies are taken in blocks whose matrices have about this many bytes: they fit the cache.
@@ -42,11 +43,11 @@ class Frequencies:
     """
 
     def __init__(self, A, shape):
-        self.grid, self.shape, kernel = output_grid(A, shape), tuple(shape), A.kernel
+        self.grid, self.shape, kernel = output_grid(A, shape), axes_of(shape, A.d), A.kernel
         self.dtype = None if isinstance(kernel, np.ndarray) else kernel.dtype
         if self.dtype and kernel.device.type == "cpu" and not _needs_gradient(kernel):
             A = replace(A, kernel=double(kernel))
-        self.unit = _unit(A.kernel)
+        self.unit = unit_of(A.kernel)
         self.A = A if self.unit == 1 else replace(A, kernel=A.kernel / self.unit)
         varies = tuple(n if k > 1 else 1 for n, k in zip(self.grid, A.sizes, strict=True))
         self.index = all_frequencies(varies)
@@ -69,8 +70,7 @@ class Frequencies:
     @property
     def is_real(self):
         """Whether the kernel is."""
-        kernel = self.A.kernel
-        return not (np.iscomplexobj(kernel) if self.in_arrays else kernel.is_complex())
+        return not is_complex(self.A.kernel)
 
     def each(self, function, index=None):
         """Call `function` with parts of the frequencies (of `index`); return all values, (M, ...).
@@ -87,7 +87,7 @@ class Frequencies:
             return sys.modules["torch"].cat([function(part) for part in parts])
         asked = os.environ.get("OMP_NUM_THREADS", "")
         workers = max(1, int(asked) if asked.isdigit() else os.cpu_count() or 1)
-        with _libraries().limit(limits=1, user_api="blas"):
+        with _ONE_THREAD:
             if min(workers, len(parts)) == 1:
                 return np.concatenate([function(part) for part in parts])
             pool = ThreadPoolExecutor(workers)
@@ -111,20 +111,37 @@ class Frequencies:
         return out.reshape(*self.grid, -1)
 
 
-def _unit(kernel):
-    """A power of two near the greatest entry if that is extreme, else 1."""
-    size = largest(kernel)
-    if not size or 1e-10 < size < 1e10:
-        return 1.0
-    return math.ldexp(1.0, max(math.frexp(size)[1] - 1, -1000))
-
-
 @cache
 def _libraries():
     """The linear algebra libraries that are loaded; to look for them takes 10 ms."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+class _OneThread:
+    """One thread for LAPACK. Of calls that overlap each sets back what the first has found.
+
+    What a later one finds is the limit of the first. (A library may have a limit for each thread.)
+    """
+
+    def __init__(self):
+        self.lock, self.inside, self.first = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self.lock:
+            limit = _libraries().limit(limits=1, user_api="blas")
+            self.first = self.first if self.inside else limit
+            self.first.__enter__()
+            self.inside += 1
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.inside -= 1
+            self.first.__exit__(*error)
+
+
+_ONE_THREAD = _OneThread()
 
 
 def _needs_gradient(kernel):
@@ -139,7 +156,7 @@ def all_frequencies(grid):
 def output_grid(A, shape):
     """Return the output's grid, if the convolution is one on a periodic grid of `shape`."""
     shape = axes_of(shape, A.d)
-    valid = len(shape) == A.d and all(isinstance(n, int | np.integer) for n in shape)
+    valid = len(shape) == A.d and all(isinstance(n, int) for n in shape)
     if not valid or any(n % s for n, s in zip(shape, A.stride, strict=True)):
         raise InvalidValue(
             f"a periodic grid of shape {shape} for a kernel of sizes {A.sizes} with stride "

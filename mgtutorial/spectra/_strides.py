@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ._frequencies import output_grid
+from .convolutions import axes_of
 
 
 def without_idle_strides(A, shape):
@@ -16,6 +17,7 @@ def without_idle_strides(A, shape):
     the entry alone, and zeros.
     """
     output_grid(A, shape)  # raises
+    shape = axes_of(shape, A.d)
     stride = tuple(1 if k == 1 else s for s, k in zip(A.stride, A.sizes, strict=True))
     if stride == A.stride:
         return A, shape

@@ -18,7 +18,7 @@ import numpy as np
 import scipy
 
 from ..errors import InvalidValue, choose
-from ..linalg._numbers import floating
+from ..linalg._numbers import floating, is_whole, plain
 
 #: What stands outside the grid: zeros, the image again, its mirror image, its last value.
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate")
@@ -93,14 +93,15 @@ class Convolution:
             object.__setattr__(self, name, value)
 
         put("kernel", _checked(self.kernel))
-        if not _whole(self.groups, 1) or self.c_out % self.groups:
+        if not is_whole(self.groups, 1) or self.c_out % self.groups:
             raise InvalidValue(
                 f"groups = {self.groups!r} with {self.c_out} output channels: give a divisor."
             )
+        put("groups", int(self.groups))
         for name in ("stride", "dilation"):
             given = getattr(self, name)
             each = tuple(given) if isinstance(given, tuple | list) else (given,) * self.d
-            if len(each) != self.d or not all(_whole(v, 1) for v in each):
+            if len(each) != self.d or not all(is_whole(v, 1) for v in each):
                 raise InvalidValue(
                     f"{name} = {given!r} for a kernel with {self.d} axes: give a whole number from "
                     "1 on, or one for each axis."
@@ -117,7 +118,7 @@ class Convolution:
         each = given if isinstance(given, tuple | list) else (given,) * self.d
         pairs = [tuple(p) if isinstance(p, tuple | list) else (p, p) for p in each]
         numbers = [v for pair in pairs for v in pair]
-        if [len(p) for p in pairs] != [2] * self.d or not all(_whole(v, 0) for v in numbers):
+        if [len(p) for p in pairs] != [2] * self.d or not all(is_whole(v, 0) for v in numbers):
             raise InvalidValue(
                 f"padding = {given!r} for a kernel with {self.d} axes: give 'same', 'valid', a "
                 "whole number from 0 on, or for each axis one such number or a pair of them."
@@ -171,7 +172,7 @@ class Convolution:
             what the padding reads from it.
         """
         shape = axes_of(shape, self.d)
-        if len(shape) != self.d or not all(_whole(n, 1) for n in shape):
+        if len(shape) != self.d or not all(is_whole(n, 1) for n in shape):
             raise InvalidValue(
                 f"a grid of shape {shape} for a kernel of sizes {self.sizes}: give {self.d} "
                 "positive whole numbers."
@@ -194,6 +195,7 @@ class Convolution:
 
         if not isinstance(u, torch.Tensor):
             with torch.no_grad():
+                u = floating(u, what="the array") if np.ma.is_masked(u) else u  # refuses it
                 return self(torch.from_numpy(np.ascontiguousarray(u))).numpy()
         if u.ndim <= self.d or u.shape[-self.d - 1] != self.c_in:
             raise InvalidValue(
@@ -225,7 +227,7 @@ class Convolution:
         InvalidValue
             As :meth:`output_shape`.
         """
-        out, shape = self.output_shape(shape), tuple(shape)
+        out, shape = self.output_shape(shape), axes_of(shape, self.d)
         number = np.arange(math.prod(shape)).reshape(shape)
         along = [self._reads(axis, shape[axis], out[axis]) for axis in range(self.d)]
         rows, columns, entries = [], [], []
@@ -267,7 +269,7 @@ class Convolution:
         """
         import torch
 
-        out, shape = self.output_shape(shape), tuple(shape)
+        out, shape = self.output_shape(shape), axes_of(shape, self.d)
         kernel = double(self.kernel)
         A = Convolution(
             kernel, self.stride, self.dilation, self.groups, self.padding, self.padding_mode
@@ -277,8 +279,8 @@ class Convolution:
             return A(v.reshape(self.c_in, *shape)).ravel()
 
         def rmatvec(v):
-            u = torch.zeros(self.c_in, *shape, dtype=torch.as_tensor(kernel).dtype)
-            y = torch.from_numpy(v.reshape(self.c_out, *out).astype(kernel.dtype))
+            y = torch.from_numpy(v.reshape(self.c_out, *out).astype(np.result_type(v, kernel)))
+            u = torch.zeros(self.c_in, *shape, dtype=y.dtype)
             with torch.enable_grad():
                 u.requires_grad_()
                 return torch.autograd.grad(A(u), u, y)[0].numpy().ravel()
@@ -309,7 +311,7 @@ def axes_of(shape, d):
     Book: symbols, eq-sym-convolution
     """
     try:
-        return tuple(shape)
+        return plain(shape)
     except TypeError:
         example = ", ".join(["16"] * d) + "," * (d == 1)
         raise InvalidValue(f"the grid is {shape!r}: give a tuple, such as ({example}).") from None
@@ -334,10 +336,6 @@ def double(kernel):
     kernel = kernel.detach().cpu().resolve_conj().numpy() if hasattr(kernel, "detach") else kernel
     kernel = floating(kernel, what="the kernel")
     return kernel.astype(complex if np.iscomplexobj(kernel) else float, copy=False)
-
-
-def _whole(value, least):
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
 
 
 def _checked(kernel):

@@ -15,7 +15,7 @@ import scipy
 
 from ..errors import InvalidValue, choose
 from ..linalg import _arpack
-from ..linalg._numbers import floating
+from ..linalg._numbers import floating, is_whole
 from .convolutions import double
 from .layers import as_convolution
 
@@ -65,7 +65,7 @@ def extremal_eigenvalues(operator, shape=None, k=6, which="LM"):
             f"an operator of {matrix.shape[1]} to {n} unknowns has no eigenvalues: ask for its "
             "singular values."
         )
-    _check_count(k, n)
+    k = _count(k, n)
     key = {
         "LM": lambda z: -np.abs(z),
         "SM": np.abs,
@@ -123,7 +123,7 @@ def extremal_singular_values(operator, shape=None, k=6, which="LM"):
     choose("end of the spectrum", which, ("LM", "SM"))
     matrix = _operator(operator, shape, assemble=which == "SM")
     m, n = matrix.shape
-    _check_count(k, min(m, n))
+    k = _count(k, min(m, n))
     if not (size := _arpack.size_of(matrix)):
         return np.zeros(k)
     if max(m, n) <= _DENSE or min(m, n) <= k + 2:
@@ -183,9 +183,10 @@ def _dense(matrix):
     return matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
 
 
-def _check_count(k, n):
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n:
-        raise InvalidValue(f"k = {k!r} values of {n}: give a whole number from 1 to {n}.")
+def _count(k, n):
+    if is_whole(k, 1) and k <= n:
+        return int(k)
+    raise InvalidValue(f"k = {k!r} values of {n}: give a whole number from 1 to {n}.")
 
 
 def _inverse(matrix):

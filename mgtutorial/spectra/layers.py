@@ -230,10 +230,11 @@ def input_grids(module, x):
     training = {m: m.training for m in module.modules()}
     grids = {}
 
-    def note(layer, inputs):
-        grids.setdefault(names[layer], tuple(inputs[0].shape[2:]))
+    def note(layer, inputs, named):
+        given = inputs[0] if inputs else named["input"]
+        grids.setdefault(names[layer], tuple(given.shape[-len(layer.kernel_size) :]))
 
-    handles = [layer.register_forward_pre_hook(note) for layer in names]
+    handles = [layer.register_forward_pre_hook(note, with_kwargs=True) for layer in names]
     try:
         with torch.no_grad():
             module.eval()(x)

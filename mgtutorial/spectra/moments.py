@@ -8,6 +8,7 @@ better than the first `k` principal components (Eckart and Young).
 import torch
 
 from ..errors import InvalidValue
+from ..linalg._numbers import is_whole
 
 
 def second_moments(features):
@@ -18,6 +19,11 @@ def second_moments(features):
     features : torch.Tensor
         (n, c, height, width).
 
+    Raises
+    ------
+    InvalidValue
+        For complex features.
+
     Examples
     --------
     >>> second_moments(torch.ones(2, 3, 4, 4)).tolist() == torch.ones(3, 3).tolist()
@@ -25,6 +31,8 @@ def second_moments(features):
 
     Book: mgic, eq-mgic-moments
     """
+    if features.is_complex():
+        raise InvalidValue("the features are complex, and moments are those of real ones.")
     x = features.movedim(1, 0).flatten(1).double()
     return x @ x.T / x.shape[1]
 
@@ -77,7 +85,7 @@ def principal_components(moments, rank):
 
     Book: mgic, eq-mgic-moments
     """
-    if not 1 <= rank <= len(moments):
+    if not (is_whole(rank, 1) and rank <= len(moments)):
         raise InvalidValue(f"rank={rank}: it must be from 1 to the {len(moments)} channels.")
-    vectors = torch.linalg.eigh(moments)[1][:, -rank:]
+    vectors = torch.linalg.eigh(moments)[1][:, len(moments) - int(rank) :]
     return vectors @ vectors.T

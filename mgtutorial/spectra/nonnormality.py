@@ -11,12 +11,14 @@ References
    problems, SIAM J. Numer. Anal. 31 (1994).
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import scipy
 
 from ..errors import InvalidValue
+from ..linalg._numbers import unit_of, whole
 from .convolutions import double
 
 
@@ -147,6 +149,7 @@ def power_norms(matrices, count):
     Returns
     -------
     array of float, shape (count + 1,)
+        Infinite beyond the range of the numbers.
 
     Examples
     --------
@@ -156,10 +159,15 @@ def power_norms(matrices, count):
     Book: symbols, eq-sym-transport
     """
     stack = _square(matrices)
-    power, norms = np.broadcast_to(np.eye(stack.shape[-1]), stack.shape), []
-    for _ in range(count + 1):
-        norms.append(np.linalg.svd(power, compute_uv=False).max())
+    unit = unit_of(stack)  # powers of two, so that no power of the matrix leaves the range
+    stack, each = stack / unit, math.frexp(unit)[1] - 1
+    power, exponent, norms = np.broadcast_to(np.eye(stack.shape[-1]), stack.shape), 0, []
+    for _ in range(whole("count", count, 0) + 1):
+        with np.errstate(over="ignore"):
+            norms.append(np.ldexp(np.linalg.svd(power, compute_uv=False).max(), exponent))
         power = stack @ power
+        unit = unit_of(power)
+        power, exponent = power / unit, exponent + each + math.frexp(unit)[1] - 1
     return np.array(norms)
 
 
@@ -211,6 +219,7 @@ def normality(matrices):
     Book: spectra, eq-spectra-normal
     """
     stack = _square(matrices)
+    stack = stack / unit_of(stack)  # so that no square leaves the range of the numbers
     adjoint = stack.conj().swapaxes(-1, -2)
     size = np.linalg.norm(stack)
     if size == 0:

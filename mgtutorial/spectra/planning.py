@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from .._text import estimate, printable
 from ..errors import InvalidValue, choose
+from ..linalg._numbers import is_complex, is_whole
 from ._frequencies import output_grid
 from .layers import Transposed, convolutions_in
 
@@ -117,7 +118,7 @@ def planned(network, layers=None, size=None, eigenvalues=True):
     UnknownName
         If there is no layer of that name.
     InvalidValue
-        If no layer is left that can be done.
+        If no layer is left that can be done, or if `layers` is a single text.
 
     Examples
     --------
@@ -149,6 +150,8 @@ def planned(network, layers=None, size=None, eigenvalues=True):
 def _chosen(found, layers):
     """Names of the layers asked for, in the network's order."""
     wanted, reasons = set(), getattr(found, "passed_over", {})
+    if isinstance(layers, str):
+        raise InvalidValue(f"layers = {layers!r}: give a list of names, such as [{layers!r}].")
     for asked in layers or ["*"]:
         some = [name for name in found if name == asked or fnmatchcase(name, asked)]
         if not some and asked in reasons:
@@ -161,11 +164,11 @@ def _task(name, A, size, eigenvalues):
     turned = isinstance(A, Transposed)
     B = A.adjoint if turned else A
     grid = (size,) * B.d if size is not None else _grid(B)
-    if turned and size is not None and isinstance(size, int):
+    if turned and is_whole(size, 1):
         grid = tuple(size * s for s in B.stride)
     out = output_grid(B, grid)
     # along an axis on which the kernel has a single entry, one frequency stands for all
-    frequencies = math.prod(n for n, k in zip(out, B.sizes, strict=True) if k > 1) // 2 + 1
+    frequencies = _rows(B, math.prod(n for n, k in zip(out, B.sizes, strict=True) if k > 1))
     rows, columns = B.c_out // B.groups, B.kernel.shape[1] * math.prod(B.stride)
     small, large = sorted((rows, columns))
     singular = frequencies * B.groups * small**2 * large
@@ -180,10 +183,14 @@ def _task(name, A, size, eigenvalues):
                 f"{estimate(seconds)} of one core: give a --size to have them."
             )
     seconds += frequencies * B.groups * 2e-8 * rows**2.7 * with_eigenvalues
-    kept = math.prod(out) // 2 + 1
-    lines = kept * (B.groups * small + B.c_out * with_eigenvalues)
+    lines = _rows(B, math.prod(out)) * (B.groups * small + B.c_out * with_eigenvalues)
     shape = out if turned else tuple(grid)
     return Task(name, A, shape, tuple(grid), bool(with_eigenvalues), seconds, lines)
+
+
+def _rows(B, points):
+    """How many frequencies of a grid suffice: one of each opposite pair, of a real kernel."""
+    return points if is_complex(B.kernel) else points // 2 + 1
 
 
 def _is_square(A):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InvalidValue
+from ..linalg._numbers import is_complex
 from .layers import Transposed
 from .planning import planned
 
@@ -155,12 +156,13 @@ def frequencies(found):
     Returns
     -------
     index : tuple of arrays
-        Into the grid of the values: one of each pair of opposite frequencies, as the values at
-        :math:`-\theta` are conjugate (singular values: the same).
+        Into the grid of the values. Of a real kernel one of each pair of opposite frequencies, as
+        the values at :math:`-\theta` are conjugate (singular values: the same); of a complex one
+        all.
     theta : array, shape (rows, d)
         In :math:`(-\pi, \pi]`.
     multiplicity : array of int
-        2, or 1 for a frequency that is its own opposite.
+        2 for a frequency that stands for its opposite, too, else 1.
 
     Examples
     --------
@@ -176,10 +178,11 @@ def frequencies(found):
     m = np.array(list(np.ndindex(*grid)))
     own = np.arange(len(m))
     opposite = np.ravel_multi_index(tuple((-m % grid).T), grid)
-    kept = own <= opposite
+    paired = (own != opposite) & (not is_complex(found.A.kernel))
+    kept = ~paired | (own < opposite)
     theta = 2 * np.pi * m[kept] / grid
     theta = np.where(theta > np.pi + 1e-9, theta - 2 * np.pi, theta)
-    return tuple(m[kept].T), theta, np.where(own == opposite, 1, 2)[kept]
+    return tuple(m[kept].T), theta, np.where(paired, 2, 1)[kept]
 
 
 def table(found):

@@ -78,8 +78,8 @@ def symbol(convolution, shape):
     Book: symbols, eq-sym-symbol
     """
     A = as_convolution(convolution)
-    grid = output_grid(A, shape)
-    blocks = symbol_blocks(A, weights(A), tuple(shape), all_frequencies(grid))
+    grid, shape = output_grid(A, shape), axes_of(shape, A.d)
+    blocks = symbol_blocks(A, weights(A), shape, all_frequencies(grid))
     return blocks.reshape(*grid, *blocks.shape[1:])
 
 
@@ -340,7 +340,7 @@ def convolution_symbol(kernel, shape):
     Raises
     ------
     InvalidValue
-        For even sizes, or a grid with another number of axes.
+        For even sizes, or a grid with another number of axes or no points.
 
     Examples
     --------
@@ -351,14 +351,14 @@ def convolution_symbol(kernel, shape):
     Book: symbols, eq-sym-symbol
     """
     sizes, shape = tuple(kernel.shape[2:]), axes_of(shape, kernel.ndim - 2)
-    if len(sizes) != len(shape) or not sizes or any(s % 2 == 0 for s in sizes):
+    fits = len(shape) == len(sizes) > 0 and all(s % 2 for s in sizes)
+    if not (fits and all(isinstance(n, int) and n > 0 for n in shape)):
         raise InvalidValue(
-            f"a kernel of shape {tuple(kernel.shape)} for a grid of shape {tuple(shape)}: give "
-            "(c_out, c_in, *sizes) with one odd size for each axis of the grid."
+            f"a kernel of shape {tuple(kernel.shape)} for a grid of shape {shape}: give "
+            "(c_out, c_in, *sizes) with one odd size for each axis of the grid, a positive number."
         )
-    # entries that meet on a small grid are summed, as their phases agree there
-    A = as_convolution(kernel)
-    blocks = symbol_blocks(A, weights(A), tuple(shape), all_frequencies(shape))
+    A = as_convolution(kernel)  # entries that meet on a small grid are summed: their phases agree
+    blocks = symbol_blocks(A, weights(A), shape, all_frequencies(shape))
     return blocks.reshape(*shape, *kernel.shape[:2])
 
 

@@ -260,3 +260,10 @@ def test_a_kernel_draws_what_is_asked_for_and_so_takes_fine_sliders(live):
     assert drawn[1:] == [(0.37, 0)]
     with pytest.raises(InvalidValue, match="at most 100000 are allowed"):
         sliders.slider(draw, k=range(1000), shift=range(101))
+
+
+def test_a_start_is_a_value_to_rounding():
+    made = sliders.Frames(lambda a: None, {"a": np.linspace(0, 1, 11)})
+    assert [made.index_of({"a": i / 10}) for i in range(11)] == [(i,) for i in range(11)]
+    with pytest.raises(InvalidValue, match=r"cannot start at a = 0.31"):
+        made.index_of({"a": 0.31})

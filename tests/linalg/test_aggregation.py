@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from mgtutorial.errors import InvalidValue
 from mgtutorial.linalg.aggregation import aggregates, algebraic_levels, smoothed
 from mgtutorial.linalg.krylov import k_cycle
 from mgtutorial.linalg.problems import poisson
+from mgtutorial.linalg.solvers import solve
 from mgtutorial.linalg.stencils import Stencil
 from mgtutorial.multigrid import cycle, start
 
@@ -85,3 +87,24 @@ def test_k_cycles_over_pairs_have_the_factor_of_two_grids():
         says("two_grid_theory", f"| {size} | {printed} | ")
     over = algebraic_levels(A, pairs, stiffness=2.0)
     assert factor(cycle, over, 1024) > 1
+
+
+def test_a_complex_right_hand_side_has_a_complex_solution():
+    A, f = poisson(17, d=1).sparse(), np.ones(16) + 1j * np.arange(16)
+    result = solve(algebraic_levels(A, [aggregates((16,))]), f, tol=1e-8)
+    assert result.converged
+    np.testing.assert_allclose(A @ result.u, f, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [8, 16, 34])
+@pytest.mark.parametrize("d", [1, 2])
+def test_a_coarsest_matrix_that_is_singular_is_one_sentence(n, d):
+    A = poisson(n, d=d, boundary="periodic").sparse()
+    with pytest.raises(InvalidValue, match="singular, to rounding"):
+        algebraic_levels(A, [aggregates((n,) * d)])
+
+
+def test_a_matrix_whose_equations_differ_in_scale_is_not_singular():
+    A = scipy.sparse.diags_array([1.0, 1e-20, 1e20, 1.0])
+    (level,) = algebraic_levels(A, [])
+    np.testing.assert_allclose(cycle([level], start(A @ np.ones(4))).u, 1.0)

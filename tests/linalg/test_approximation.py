@@ -129,3 +129,26 @@ def test_bad_input_is_one_sentence(make, sentence):
     with pytest.raises(InvalidValue, match=sentence) as error:
         make()
     assert "\n" not in str(error.value) and str(error.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "spectrum",
+    [
+        [1.2345678e-10, 1.0],
+        [1e-14, 1.0],
+        [1e-14, 5e-14, 1.0],
+        [1e-280, 1.0],
+        [3e-10 + 1e-12j, 1.0],
+        [0.0012345678901234, 1.0, 2.0],
+    ],
+)
+@pytest.mark.parametrize("scale", [1.0, 1e-20, 1e20])
+def test_points_near_zero_keep_their_digits(spectrum, scale):
+    z = scale * np.array(spectrum)
+    fit = minimax(z, len(z) + int(np.iscomplexobj(z)))
+    assert fit.maximum == 0.0 and np.abs(q(z, fit.roots)).max() < 1e-9
+
+
+def test_a_point_that_is_zero_beside_the_greatest_is_zero():
+    with pytest.raises(InvalidValue, match="contains zero"):
+        minimax([1e-320, 1e10], 2)

@@ -164,3 +164,7 @@ def test_the_fourth_kinds_margin_shrinks_with_the_degree():
         margins.append(f"{100 * (beyond[above.argmax()] - 1):.0f}")
     assert margins == ["25", "11", "4"]
     says("notebooks/cycle_polynomials.ipynb", "25, 11 and 4 per cent for degrees 2, 4 and 8")
+
+
+def test_the_weight_of_a_step_that_is_all_but_nothing_is_its_limit_at_zero():
+    assert cycle_weight(1.0, [1e5]) == pytest.approx(5e4)

@@ -139,3 +139,14 @@ def test_equivalence_needs_symmetric_matrices():
         equivalence(np.array([[1.0, 2.0], [0.0, 1.0]]), np.eye(2))
     with pytest.raises(InvalidValue, match="positive definite"):
         equivalence(np.eye(2), -np.eye(2))
+
+
+@pytest.mark.parametrize(
+    "function", [energy_norm, equivalence, lambda E, A: optimal_interpolation(A, E, 1)]
+)
+@pytest.mark.parametrize("which", [0, 1])
+def test_complex_matrices_are_one_sentence(function, which):
+    matrices = [np.diag([0.5, 0.25]), np.diag([1.0, 2.0])]
+    matrices[which] = matrices[which] + 1j * np.array([[0, 1], [-1, 0]])
+    with pytest.raises(InvalidValue, match="a matrix is complex"):
+        function(*matrices)

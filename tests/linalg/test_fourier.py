@@ -9,6 +9,7 @@ from mgtutorial.errors import InvalidValue
 from mgtutorial.linalg.fourier import (
     jacobi_symbol,
     red_black_symbol,
+    smoothing_factor,
     two_grid_factor,
     two_grid_symbol,
 )
@@ -115,3 +116,38 @@ def test_a_frequency_of_another_dimension_is_one_sentence():
     )
     with pytest.raises(InvalidValue, match="one for each axis"):
         M(0.1)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+@pytest.mark.parametrize("value", [1.0, 0.5, np.float32(0.25), 0.5 + 0j])
+def test_a_constant_symbol_is_the_same_number_at_every_frequency(d, value):
+    problems = poisson(8, d=d).A, poisson(4, d=d).A, full_weighting(d), linear_interpolation(d)
+
+    def full(*theta):
+        return value + 0 * sum(theta)
+
+    for E, same in ((lambda *theta: value, full), (lambda *theta: value + 0 * theta[0], full)):
+        assert two_grid_factor(*problems, E, samples=8) == two_grid_factor(
+            *problems, same, samples=8
+        )
+        assert smoothing_factor(E, d) == abs(value)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_a_constant_matrix_is_the_same_at_every_frequency(d):
+    problems = poisson(8, d=d).A, poisson(4, d=d).A, full_weighting(d), linear_interpolation(d)
+    pair = np.array([[0.5, 0.1], [0.2, 0.3]])
+
+    def full(*theta):
+        return pair + 0 * sum(theta)[..., None, None]
+
+    assert two_grid_factor(*problems, lambda *t: pair, samples=8) == two_grid_factor(
+        *problems, full, samples=8
+    )
+    assert smoothing_factor(lambda *t: pair, d) == smoothing_factor(full, d)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 3), (2, 2, 2)])
+def test_a_symbol_that_is_neither_numbers_nor_pairs_is_one_sentence(shape):
+    with pytest.raises(InvalidValue, match="a number for each, or a 2 x 2 matrix"):
+        smoothing_factor(lambda *t: np.ones(shape), 2)

@@ -155,3 +155,32 @@ def test_conjugate_gradients_solve_for_both_parts_of_a_complex_right_hand_side()
     r = r + 1j * matrix(12, size=8)[1]
     u = accelerated(lambda v: H @ v, lambda v: v, 8)(r)
     np.testing.assert_allclose(H @ u, r, atol=1e-9 * np.linalg.norm(r))
+
+
+SCALES = [1e-300, 1e-170, 1.0, 1e160, 1e300]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_conjugate_gradients_solve_at_every_scale(scale):
+    d = np.array([1.0, 4.0, 9.0])
+    u = accelerated(lambda u: d * u, lambda r: r, 3)(scale * d)
+    np.testing.assert_allclose(u / scale, 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_k_cycle_solves_for_a_multiple_by_that_multiple(scale):
+    levels, f = poisson_levels(16, d=1), np.linspace(1, 2, 15)
+    expected = k_cycle(levels, start(f)).u
+    np.testing.assert_allclose(k_cycle(levels, start(scale * f)).u / scale, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_roots_of_a_multiple_are_that_multiple(scale):
+    M = np.array([[3.0, 1.0, 0.0], [-1.0, 2.0, 0.5], [0.0, 1.0, 4.0]])
+    r = np.array([1.0, 2.0, -1.0])
+    for degree in (1, 2, 3):
+        expected = np.sort_complex(harmonic_ritz(lambda u: M @ u, r, degree))
+        roots = np.sort_complex(harmonic_ritz(lambda u: scale * (M @ u), r, degree) / scale)
+        np.testing.assert_allclose(roots, expected, rtol=1e-10)
+    V, H = arnoldi(lambda u: scale * (M @ u), r, 2)
+    np.testing.assert_allclose(M @ V[:2].T, V.T @ (H / scale), atol=1e-14)

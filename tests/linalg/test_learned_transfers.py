@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue
 from mgtutorial.linalg.coarsening import galerkin
-from mgtutorial.linalg.fourier import jacobi_symbol, two_grid_factor
+from mgtutorial.linalg.fourier import jacobi_symbol, red_black_symbol, two_grid_factor
 from mgtutorial.linalg.learned_transfers import analyse, galerkin_factors, train_interpolation
 from mgtutorial.linalg.problems import anisotropic_diffusion, convection_diffusion, poisson
 from mgtutorial.linalg.stencils import Stencil
@@ -114,12 +114,40 @@ def test_weights_that_do_not_sum_to_one_leave_smooth_waves():
         assert factor < 0.7 if least is None else factor > least
 
 
+def test_a_smoother_that_does_nothing_may_be_given_as_a_number():
+    constant, full = (analyse(PLATE, E, samples=4) for E in (lambda t: 0.5, lambda t: 0.5 + 0 * t))
+    np.testing.assert_array_equal(constant.s, full.s)
+
+
 def test_what_has_no_energy_is_refused():
     wind = convection_diffusion(8, [8.0], boundary="periodic").A
     with pytest.raises(InvalidValue, match="real"):
         analyse(wind, jacobi_symbol(wind, 0.5))
     with pytest.raises(InvalidValue, match="positive"):
         analyse(Stencil.from_kernel(np.array([1.0, -2.0, 1.0])), lambda t: 0 * t)
+    five_points = poisson(8).A
+    with pytest.raises(InvalidValue, match="mixes harmonics"):
+        analyse(five_points, red_black_symbol(five_points))
     found = analyse(PLATE, jacobi_symbol(PLATE, 0.6), samples=8)
     with pytest.raises(InvalidValue, match="odd"):
         train_interpolation(found, np.ones(4))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [[0, 1, 0], [0, 0.5, 0, 0.5, 0], [-0.5, 0.5, 1, 0.5, -0.5], [np.nan, 1, np.nan], [[0, 1, 0]]],
+)
+def test_a_start_whose_weights_cannot_sum_to_one_is_one_sentence(start):
+    A = poisson(8, d=np.ndim(start)).A
+    found = analyse(A, jacobi_symbol(A, 2 / 3), samples=4)
+    with pytest.raises(InvalidValue, match="sum to zero"):
+        train_interpolation(found, np.array(start), steps=2)
+
+
+def test_training_needs_no_gradients_around_it():
+    found = analyse(PLATE, jacobi_symbol(PLATE, 0.6), samples=8)
+    expected = train_interpolation(found, SPLINE, steps=3)
+    with torch.no_grad():
+        trained = train_interpolation(found, SPLINE, steps=3)
+    np.testing.assert_array_equal(trained.kernel, expected.kernel)
+    assert trained.losses == expected.losses

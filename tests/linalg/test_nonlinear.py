@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import scipy.sparse.linalg
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,3 +139,28 @@ def test_a_start_whose_residual_overflows_is_one_sentence():
     problem = NonlinearPoisson(16, 1000.0)
     with pytest.raises(InvalidValue, match="start closer"):
         solve(nonlinear_levels(16, 1000.0), problem.right_hand_side(), 1e4 + 0 * randoms(16))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.bool_, torch.int32])
+def test_a_step_from_whole_numbers_keeps_what_stands_after_the_point(kind):
+    problem, f = NonlinearPoisson(6, gamma=5.0), 40 * randoms(6, 1)
+    u = np.random.default_rng(0).integers(0, 2, (5, 5))
+    expected = newton_red_black(problem)(State(u.astype(float), f)).u
+    if isinstance(kind, torch.dtype):
+        s = State(torch.from_numpy(u).to(kind), torch.from_numpy(f))
+    else:
+        s = State(u.astype(kind), f)
+    np.testing.assert_array_equal(np.asarray(newton_red_black(problem)(s).u), expected)
+
+
+def test_a_real_start_with_a_complex_right_hand_side_is_one_sentence():
+    step = newton_red_black(NonlinearPoisson(6, gamma=1.0))
+    with pytest.raises(InvalidValue, match="give a complex u"):
+        step(State(randoms(6), 1j * randoms(6)))
+
+
+def test_gradients_flow_through_a_step():
+    torch.manual_seed(0)
+    u, f = (torch.randn(3, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    step = newton_red_black(NonlinearPoisson(4, gamma=3.0))
+    assert torch.autograd.gradcheck(lambda u, f: step(State(u, f)).u, (u, f))

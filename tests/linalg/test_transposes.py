@@ -185,3 +185,21 @@ def test_bad_dampings_and_rows_are_refused():
             landweber(lambda r: r, omega)
     with pytest.raises(InvalidValue, match="row"):
         kaczmarz(np.array([[1.0, 0.0], [0.0, 0.0]]))
+
+
+@pytest.mark.parametrize("scales", [(1e-170, 1e-170), (1e170, 1e170), (1e-170, 1e170)])
+def test_kaczmarz_does_not_ask_in_which_units_an_equation_is(scales):
+    matrix, f = np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([1.0, 2.0])
+    scales = np.array(scales)
+    got = kaczmarz(scales[:, None] * matrix)(scales * f)
+    np.testing.assert_allclose(got, kaczmarz(matrix)(f), rtol=1e-14)
+
+
+def test_kaczmarz_of_a_complex_matrix_projects_row_by_row():
+    rng = np.random.default_rng(0)
+    matrix = rng.standard_normal((3, 5)) + 1j * rng.standard_normal((3, 5))
+    f = rng.standard_normal(3) + 1j * rng.standard_normal(3)
+    u = np.zeros(5, complex)
+    for row, value in zip(matrix, f, strict=True):
+        u = u + row.conj() * (value - row @ u) / np.vdot(row, row).real
+    np.testing.assert_allclose(kaczmarz(matrix)(f), u, atol=1e-14)

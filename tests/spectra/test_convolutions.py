@@ -217,3 +217,33 @@ def test_replacing_a_field_keeps_the_rest():
     B = replace(A, kernel=A.kernel * 2)
     assert options_of(A) == options_of(B) and as_convolution(A) is A
     assert as_convolution(A, padding_mode="circular").padding_mode == "circular"
+
+
+@pytest.mark.parametrize("turn", [1, 1j], ids=["real kernel", "complex kernel"])
+def test_the_adjoint_of_the_operator_keeps_imaginary_parts(turn):
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal((2, 3, 3)) + (rng.standard_normal((2, 3, 3)) * turn).imag * 1j
+    A = Convolution(kernel if turn == 1j else kernel.real)
+    v = rng.standard_normal(8) + 1j * rng.standard_normal(8)
+    expected = A.sparse((4,)).toarray().conj().T @ v
+    np.testing.assert_allclose(A.operator((4,)).rmatvec(v), expected, atol=1e-14)
+
+
+def test_the_grid_of_a_layer_is_found_however_its_input_is_given():
+    class Named(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c = torch.nn.Conv2d(1, 2, 3)
+
+        def forward(self, x):
+            return self.c(input=x)
+
+    assert input_grids(Named(), torch.zeros(1, 1, 8, 6)) == {"c": (8, 6)}
+    assert input_grids(Named(), torch.zeros(1, 8, 6)) == {"c": (8, 6)}  # an image alone
+
+
+def test_masked_numbers_are_not_convolved():
+    A = Convolution(np.ones((1, 1, 3)))
+    with pytest.raises(InvalidValue, match="1 masked entries"):
+        A(np.ma.masked_equal(np.arange(4.0)[None], 2))
+    np.testing.assert_array_equal(A(np.ma.array(np.ones((1, 4)))), [[2, 3, 3, 2]])

@@ -1,7 +1,11 @@
 """How symbols are computed: half the frequencies, a fast way, tensors, gradients, a GPU."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+import threadpoolctl
 import torch
 
 from mgtutorial.spectra import symbols
@@ -188,3 +192,36 @@ def test_a_gpu_gives_what_the_cpu_gives_and_keeps_it():
     square = torch.randn(4, 4, 3, 3, dtype=torch.float64)
     found, exact = eigenvalues(square.cuda(), (6, 5)), eigenvalues(square, (6, 5))
     assert found.is_cuda and matched(found.cpu().numpy().ravel(), exact.numpy().ravel()) < 1e-10
+
+
+@pytest.mark.parametrize("leaves_first", [0, 1])
+def test_lapack_has_its_threads_back_after_calls_that_overlap(leaves_first):
+    def threads():
+        libraries = threadpoolctl.threadpool_info()
+        return [found["num_threads"] for found in libraries if found["user_api"] == "blas"]
+
+    frequencies = Frequencies(as_convolution(np.ones((1, 1, 3))), (4,))
+    entered, leave = ([threading.Event() for _ in range(2)] for _ in range(2))
+    before, inside = threads(), []
+
+    def call(i):
+        def function(index):
+            inside.append(threads())
+            entered[i].set()
+            assert leave[i].wait(5)
+            return index
+
+        return frequencies.each(function)
+
+    with ThreadPoolExecutor(2) as pool:
+        calls = []
+        for i in range(2):
+            calls.append(pool.submit(call, i))
+            assert entered[i].wait(5)
+        for i in (leaves_first, 1 - leaves_first):
+            leave[i].set()
+            calls[i].result()
+        assert threads() == before
+        with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):  # and others may set it
+            assert set(threads()) == {1}
+    assert set(inside[0]) == set(inside[1]) == {1}

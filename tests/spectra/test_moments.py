@@ -1,5 +1,6 @@
 """Second moments: what a linear map loses, and what none can keep."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -53,7 +54,18 @@ def test_a_chain_of_transfers_is_its_matrix():
     assert error_of(M, moments) > error_of(principal_components(moments, 4), moments)
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_a_rank_in_small_numbers_of_numpy_is_that_in_pythons(kind):
+    moments = second_moments(features(0))
+    assert torch.equal(principal_components(moments, kind(2)), principal_components(moments, 2))
+
+
 @pytest.mark.parametrize("rank", [0, 17])
 def test_a_rank_that_cannot_be_is_one_sentence(rank):
     with pytest.raises(InvalidValue, match=f"rank={rank}: it must be from 1 to the 16"):
         principal_components(torch.eye(16), rank)
+
+
+def test_complex_features_are_one_sentence():
+    with pytest.raises(InvalidValue, match="features are complex"):
+        second_moments(torch.ones(1, 2, 3, 3, dtype=torch.complex64))

@@ -365,3 +365,19 @@ def test_smoothing_damping_of_the_tables_operators():
     assert smoothing_damping(np.zeros((2, 2))) == np.inf
     assert smoothing_damping([[0.0, 1.0], [0.0, 0.0]]) == 0  # v*Av has both signs
     assert smoothing_damping(np.diag([0.0, 2.0])) == 0.5  # a constant that stays
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e200, 1e307])
+@pytest.mark.parametrize("entries", [[[0.0, 1.0], [0.0, 0.0]], [[1.0, 2.0], [-3.0, 4.0]]])
+def test_normality_knows_no_scale(scale, entries):
+    expected = normality(entries)
+    np.testing.assert_allclose(normality(scale * np.array(entries)), expected, rtol=1e-5)
+
+
+def test_norms_of_powers_beyond_the_range_are_infinite_and_come_back():
+    assert power_norms([[10.0]], 400)[-1] == np.inf
+    np.testing.assert_allclose(power_norms([[10.0]], 300), 10.0 ** np.arange(301), rtol=1e-13)
+    np.testing.assert_allclose(power_norms([[0.1]], 300), 10.0 ** -np.arange(301.0), rtol=1e-13)
+    up_and_down = np.diag([1e160, 1e160, 1e-30], 1)  # nilpotent
+    norms = power_norms(up_and_down, 4)
+    np.testing.assert_allclose(norms, [1, 1e160, np.inf, 1e290, 0], rtol=1e-13)

@@ -14,6 +14,7 @@ from mgtutorial.cli import main
 from mgtutorial.errors import InvalidValue, UnknownName
 from mgtutorial.figures import images
 from mgtutorial.spectra.layers import as_convolution
+from mgtutorial.spectra.planning import planned
 from mgtutorial.spectra.report import frequencies, spectra, table
 from mgtutorial.spectra.symbols import eigenvalues
 from mgtutorial.spectra.written import draw, write_csv
@@ -84,6 +85,37 @@ def test_the_csv_stands_for_every_value(side, tmp_path):
             values += [float(row["real"])] * times
     same_set(z, found.eigenvalues, 1e-6)
     np.testing.assert_allclose(np.sort(values), np.sort(found.singular_values.ravel()), atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv1d(2, 2, 3, padding=1, dtype=torch.complex64),
+        nn.Conv2d(2, 2, 3, padding=1, groups=2, dtype=torch.complex128),
+        nn.ConvTranspose2d(2, 2, 3, padding=1, dtype=torch.complex64),
+    ],
+    ids=["1d", "grouped", "transposed"],
+)
+def test_the_csv_of_a_complex_kernel_has_every_frequency(layer, tmp_path):
+    # its values at opposite frequencies have nothing to do with each other
+    (found,) = spectra(layer, size=4)
+    write_csv([found], tmp_path / "s.csv")
+    rows = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
+    assert {row["multiplicity"] for row in rows} == {"1"}
+    assert len(rows) == planned(layer, size=4).lines
+    for kind, expected in [
+        ("eigenvalue", found.eigenvalues),
+        ("singular value", found.singular_values),
+    ]:
+        own = [row for row in rows if row["kind"] == kind]
+        z = [complex(float(row["real"]), float(row["imag"] or 0)) for row in own]
+        same_set(z, expected, 1e-6)
+
+
+def test_a_size_of_numpys_is_one_of_pythons_for_transposed_layers_too():
+    layer = nn.ConvTranspose2d(2, 2, 2, stride=2)
+    (task,), (other,) = (planned(layer, size=n).tasks for n in (np.uint8(6), 6))
+    assert (task.shape, task.grid) == (other.shape, other.grid) == ((6, 6), (12, 12))
 
 
 def test_the_frequency_in_the_csv_is_the_one_of_the_symbol():
@@ -254,3 +286,8 @@ def test_mgnet_computes_the_same_with_permuted_data_but_its_eigenvalues_change()
                 level.R.weight.copy_(level.R.weight[order].clone())
         assert (net(x) - before).abs().max() < 1e-12
     assert np.abs(spectrum() - eigenvalues_before).max() > 0.1
+
+
+def test_a_single_text_is_no_list_of_layers():
+    with pytest.raises(InvalidValue, match=r"such as \['conv'\]"):
+        spectra({"c": as_convolution(np.ones((1, 1, 3)))}, layers="conv", size=4)
