@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mgtutorial.data import images as data
+from mgtutorial.errors import InvalidValue
 from mgtutorial.models.config import NetworkConfig
 from mgtutorial.training import implicit_function, loop, plane, records, time_limits
 from mgtutorial.training.protocols import TrainConfig
@@ -180,7 +181,7 @@ def test_a_settled_network_can_be_trained_on_as_before():
     before = [m.momentum for m in norms]
     assert not implicit_function.settle(network, at).training
     assert [m.momentum for m in norms] == before and None not in before
-    with pytest.raises(RuntimeError):
+    with pytest.raises(InvalidValue, match="two columns"):
         implicit_function.settle(network, at[:, :1])
     assert [m.momentum for m in norms] == before
 
