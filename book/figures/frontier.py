@@ -24,6 +24,7 @@ KINDS = {
     "poly-mgnet": ("Poly-MgNet", "sky", "P"),
     "mgiad": ("MGiaD", "vermillion", "o"),
     "mgnet": ("MgNet", "blue", "s"),
+    "mgic": ("MGIC", "black", "X"),
     "constrained": ("constrained", "green", "^"),
     "galerkin": ("Galerkin", "orange", "v"),
     "resnet": ("ResNet20", "black", "*"),

@@ -35,6 +35,10 @@ NETWORKS = (
     "poly-mgnet-g4 channels=(16,32,64) placement=outside",
     "poly-mgnet-g6 channels=(16,32,64)",
     "poly-mgnet-g6-pair channels=(16,32,64)",
+    "mgic-resnet56-c16-g8 blocks=(1,1,1)",
+    "mgic-resnet56-c16-g8 blocks=(3,3,3)",
+    "mgic-resnet56-c16-g16 blocks=(3,3,3)",
+    "mgic-resnet56-c32-g16 blocks=(3,3,3)",
 )
 #: On images of this data set time and memory are measured; rows of others have none.
 DATA = "fashion-mnist"
