@@ -184,7 +184,7 @@ def test_frontier_what_the_figure_shows():
     says("frontier", "the most networks, twenty-four of them, five seeds each")
     of_A = (models.PolyMgNetConfig, models.PolyMGiaDConfig, models.ConstrainedConfig)
     kinds = {n: written_network(n, info("fashion-mnist")) for n in rows}
-    mgic = [r for n, r in rows.items() if n.startswith("mgic")]
+    mgic = [r for n, r in rows.items() if isinstance(kinds[n], models.MGICResNetConfig)]
     apart = {r["network"] for r in mgic} | {"mgiad-20-g4 coarsest=4 eta_post=0 gamma=2"}
     flat = [r for n, r in rows.items() if not isinstance(kinds[n], of_A) and n not in apart]
     poly = [r for n, r in rows.items() if isinstance(kinds[n], models.PolyMgNetConfig)]
