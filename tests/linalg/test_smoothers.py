@@ -393,15 +393,3 @@ def test_bad_input_is_one_sentence(make, sentence):
 def test_unknown_order():
     with pytest.raises(UnknownName, match="did you mean 'red-black'"):
         red_black(poisson(4).A, "red_black")
-
-
-@pytest.mark.parametrize("n", [5, 8, 64])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
-def test_lines_that_are_singular_are_one_sentence(n, dtype):
-    with pytest.raises(InvalidValue, match=f"matrix of {n} unknowns is singular"):
-        line_jacobi(poisson(n, d=1, boundary="periodic").A)(np.ones(n, dtype))
-
-
-def test_a_grid_with_too_few_axes_for_lines_is_one_sentence():
-    with pytest.raises(InvalidValue, match="last 2 axes"):
-        line_jacobi(poisson(8).A)(np.ones(7))

@@ -216,7 +216,6 @@ def test_frontier_what_to_take():
     narrow = rows["mgiad-20-g4 coarsest=4"]
     assert narrow["weights"] / mgnet["weights"] == pytest.approx(0.2, abs=0.01)
     assert small["macs"] / mgnet["macs"] == pytest.approx(0.36, abs=0.01)
-    assert small["step"] / mgnet["step"] == pytest.approx(6 / 7, abs=0.01)
     assert narrow["step"] / small["step"] == pytest.approx(1.4, abs=0.05)
     few = rows["mgic-resnet56-c16-g8 blocks=(1,1,1)"]
     assert few["macs"] / small["macs"] == pytest.approx(0.5, abs=0.01)
@@ -229,12 +228,14 @@ def test_frontier_what_to_take():
     assert min(rows.values(), key=lambda r: r["memory"]) is quick
     assert resnet["memory"] / quick["memory"] == pytest.approx(1.1, abs=0.02)
     assert small["forward"] > resnet["forward"]
-    measured = json.loads((ROOT / "results/benchmarks.json").read_text(encoding="utf-8"))
-    steps = [r for r in measured["subjects"]["step"]["rows"] if r["side"] == "mgtutorial"]
-    other = {r["case"].split(",")[0]: r["median"] for r in steps}
-    ours, theirs = other["mgiad-20-g4"], other["mgnet-20"]
-    assert 1 - ours / theirs == pytest.approx(1 / 8, abs=0.005)
-    says("frontier", "(on [another machine](performance-step) an eighth less)")
+    ratios = [small["step"] / mgnet["step"]]
+    for file in ("benchmarks", "benchmarks_second"):
+        measured = json.loads((ROOT / f"results/{file}.json").read_text(encoding="utf-8"))
+        steps = [r for r in measured["subjects"]["step"]["rows"] if r["side"] == "mgtutorial"]
+        other = {r["case"].split(",")[0]: r["median"] for r in steps}
+        ratios.append(other["mgiad-20-g4"] / other["mgnet-20"])
+    own, first, second = (f"{x:.2f}" for x in ratios)
+    says("frontier", f"takes {own} of MgNet-20's time ({first} and {second} on the")
     spread = {k: [r[k] for r in rows.values()] for k in ("weights", "step", "memory")}
     ratios = [max(v) / min(v) for v in spread.values()]
     assert [f"{x:.1f}" for x in ratios] == ["16.7", "2.8", "2.7"]
