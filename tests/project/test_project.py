@@ -254,6 +254,13 @@ def test_no_large_file_is_tracked():
     assert large == set()
 
 
+def test_no_file_of_python_is_above_four_hundred_lines():
+    """CONTRIBUTING: one idea a file."""
+    assert "never above 400" in read("CONTRIBUTING.md")
+    long = {n: text.count("\n") for n, text in texts() if n.endswith(".py")}
+    assert {n: lines for n, lines in long.items() if lines > 400} == {}
+
+
 def test_no_path_of_somebodys_machine():
     private = re.compile(r"(?<![\w.:/-])(?:/(?:home|Users|root|work|mnt|opt|tmp)/\w|[A-Z]:\\Users)")
     found = {name: private.search(text) for name, text in texts()}
