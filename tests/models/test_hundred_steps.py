@@ -1,6 +1,7 @@
 """The record of a hundred steps has every network once, and each is still the network it was."""
 
 import json
+import re
 import runpy
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from mgtutorial import _paths
 from mgtutorial.models import counting
 from mgtutorial.training import protocols
+
+from ..project.prose import says
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "experiments" / "hundred_steps.py"
 
@@ -41,3 +44,12 @@ def test_each_network_took_them_at_the_rate_of_its_own_paper(lines):
 def test_a_run_that_stopped_early_says_that_it_diverged(lines):
     assert all(line["finite"] == (line["steps"] == 100) for line in lines)
     assert all((line["loss_last_10"] is not None) == line["finite"] for line in lines)
+
+
+def test_without_a_norm_around_u_about_half_and_nearly_all_placements_diverge(lines):
+    told = []
+    for network in ("poly-mgnet-q2", "poly-mgnet-g6-pair"):
+        own = [line for line in lines if line["network"].startswith(f"{network}, placement")]
+        bare = [e for e in own if not re.search("placement (outside|norm-only),", e["network"])]
+        told.append(f"{sum(not e['finite'] for e in bare)} of {len(bare)}")
+    says("poly_mgnet", f"no norm around $u$, {told[0]} and {told[1]} diverge")
