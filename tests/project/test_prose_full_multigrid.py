@@ -8,7 +8,12 @@ from mgtutorial.linalg.nonlinear import NonlinearPoisson
 from mgtutorial.linalg.problems import poisson
 from mgtutorial.linalg.smoothers import red_black
 from mgtutorial.linalg.solvers import full_multigrid, poisson_levels
-from mgtutorial.linalg.transfers import cubic_interpolation, full_weighting, injection
+from mgtutorial.linalg.transfers import (
+    cubic_interpolation,
+    full_weighting,
+    injection,
+    linear_interpolation,
+)
 from mgtutorial.multigrid import State, cycle
 
 from .prose import says
@@ -75,6 +80,33 @@ def test_what_full_multigrid_may_leave_and_leaves(name, D, allowed):
     assert found[False] == pytest.approx({"first": 0.44, "second": 0.64}[name], abs=0.01)
     says("coarsening", "for the two solutions below $D$ is $1.0\\, c_h$ and $8.8\\, c_h$")
     says("coarsening", "they are $0.44$ and $0.64$")
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_what_one_cycle_a_level_leaves_from_grid_to_grid(name):
+    left, cubic = {1: [], 2: []}, cubic_interpolation(2)
+    for n in (32, 64, 128, 256):
+        problem, u, f = continuous(n, name)
+        exact = solution(problem, f)
+        for gamma, found in left.items():
+            got = full_multigrid(poisson_levels(n), f, 1, gamma, None, cubic).u
+            found.append(np.linalg.norm(got - exact) / np.linalg.norm(exact - u))
+    assert left[1] == sorted(left[1]) and left[1][-1] < {"first": 0.18, "second": 2}[name]
+    assert left[2] == sorted(left[2], reverse=True) and left[2][0] < 0.1
+    says("coarsening", "From $33^2$ points on, one W-cycle leaves less than $0.1$ for both")
+    says("coarsening", "they stay below $0.18$ and $2$")
+
+
+@pytest.mark.parametrize("cells, printed", [(6, "3.41"), (12, "3.84"), (24, "3.96")])
+def test_the_constant_of_the_approximation_property_in_two_dimensions(cells, printed):
+    fine = poisson(cells)
+    up, down = linear_interpolation(2).sparse, full_weighting(2).sparse
+    coarse = np.linalg.inv(poisson(cells // 2).sparse().toarray())
+    shape = fine.shape
+    gap = np.linalg.inv(fine.sparse().toarray()) - up(shape) @ (coarse @ down(shape).toarray())
+    largest = 8 * cells**2 * np.cos(np.pi / (2 * cells)) ** 2
+    assert f"{largest * np.linalg.norm(gap, 2):.2f}" == printed
+    says("coarsening", "the notebook measures $3.41$, $3.84$ and $3.96$ with 6, 12 and 24 cells")
 
 
 @pytest.mark.parametrize(

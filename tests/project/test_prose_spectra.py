@@ -122,9 +122,9 @@ def test_spectra_smoothing_factors_and_gains(measured):
     assert len(end) == 9 and ends(end, "mu", 1) == ("1.8", "27.8")
     says("spectra", "For the nine steps of the trained network it is between 1.8 and 27.8")
     growth = [100 * (row[k] - 1) for row in measured["steps"] for k in ("low", "high")]
-    assert round(min(growth)) == 1 and 300 < max(growth) < 350
-    says("spectra", "for all steps, trained or not, from 1 per cent to 300")
-    says("notebooks/spectra.ipynb", "the growth of random errors from 1 per cent to 300")
+    assert round(min(growth)) == 1
+    says("spectra", f"for all steps, trained or not, from 1 per cent to {max(growth):.0f}")
+    says("notebooks/spectra.ipynb", f"growth of random errors from 1 per cent to {max(growth):.0f}")
     others = [100 * (row[k] - 1) for row in end[1:] for k in ("low", "high")]
     assert round(min(others)) == 1 and 25 < max(others) < 30
     says("notebooks/spectra.ipynb", "by 1 to 30 per cent in the others")
