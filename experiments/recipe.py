@@ -18,6 +18,7 @@ from statistics import mean, stdev
 from mgtutorial._text import listed, seeds_of
 from mgtutorial.errors import choose, program
 from mgtutorial.models import count_macs, name_of
+from mgtutorial.reproduction.verdicts import interval
 from mgtutorial.sweeps import runs
 from mgtutorial.training import Workspace, all_runs, configure
 from mgtutorial.training.recipe import Recipe
@@ -83,7 +84,8 @@ def work(config):
 def summary(records):
     """Return a row for each network and rung that has records: accuracies of its seeds.
 
-    The gain is paired: over the seeds that the base has as well.
+    The gain is paired: over the seeds that the base has as well. From three pairs on it has its
+    interval of 95 per cent; two would give one of some nine deviations to each side.
     """
     found = {}
     for r in records:
@@ -106,8 +108,16 @@ def summary(records):
                 "accuracies": [round(found[c], 2) for c in configs],
                 "accuracy": round(mean(found[c] for c in configs), 3),
                 "gain": round(mean(gains), 3) if gains else None,
+                "interval": _interval(gains) if rung != "base" else "",
             })  # fmt: skip
     return rows
+
+
+def _interval(gains):
+    if len(gains) < 3:
+        return ""
+    found = interval(gains)
+    return f" ({found.low:+.2f} to {found.high:+.2f})"
 
 
 def small(records):

@@ -18,22 +18,22 @@ VALIDATION = 5000  # images
 
 
 def draw():
-    """Return the figure: a panel a network, a line a rung, a mark a run; filled for seed 0."""
+    """Return the figure: a panel a network, a line a rung, a disc a run, a bar a mean."""
     rows = json.loads((ROOT / "results/recipe.json").read_text(encoding="utf-8"))
     rungs = list(dict.fromkeys(r["rung"] for r in rows))
     fig, axes = plt.subplots(1, 2, sharey=True, figsize=(7.2, 0.32 * len(rungs) + 1.3))
     for ax, (network, title) in zip(axes, NAMES.items(), strict=True):
         own = {r["rung"]: r for r in rows if r["network"] == network}
-        base = own["base"]["accuracies"][0]  # of the seed that every rung has
+        base = own["base"]["accuracy"]
         spread = np.sqrt(base * (100 - base) / VALIDATION)
         ax.axvspan(base - spread, base + spread, color="black", alpha=0.08, linewidth=0)
         ax.axvline(base, color="black", linewidth=1)
         for y, rung in enumerate(rungs):
             if rung in own:
                 row = own[rung]
-                first, *others = row["accuracies"]
-                ax.plot(others, [y] * len(others), "o", color=COLOURS["blue"], mfc="none")
-                ax.plot(first, y, "o", color=COLOURS["blue"])
+                found = row["accuracies"]
+                ax.plot(found, [y] * len(found), "o", color=COLOURS["blue"], ms=5, mfc="none")
+                ax.plot(row["accuracy"], y, "|", color=COLOURS["blue"], ms=13, mew=2)
                 share = row["work"] / own["base"]["work"]
                 ax.annotate(
                     f"{share:.2f}", (1, y), (-4, 0), xycoords=("axes fraction", "data"),

@@ -1,7 +1,7 @@
 """The budget ``fast``: for each kind of network, on a data set, how it is trained in few minutes.
 
 The search has only begun. ``experiments/recipe.py`` has its rungs, one change at a time, judged on
-validation images (``results/recipe.json``). A recipe is the best rung so far, with one seed or two.
+validation images (``results/recipe.json``). A recipe is the best rung so far.
 """
 
 from ..errors import InvalidValue
