@@ -80,20 +80,24 @@ def surroundings():
 
 
 def test(args=()):
-    """run the tests and the docstrings' examples (arguments go to pytest)"""
+    """run the tests and the docstrings' examples (--weekly: the long ones too; more for pytest)"""
     environment.setup()
     workers = min(os.cpu_count() or 1, 4)
+    which = "not book" if "--weekly" in args else "not book and not weekly"
+    rest = [arg for arg in args if arg != "--weekly"]
     # Neighbours share their fixtures, and whoever is done takes from the others.
-    options = ("-n", workers, "--dist", "worksteal", "-m", "not book", "--durations", "10")
-    with step(f"Testing with {workers} workers", "1 to 4 min"):
-        failed = run(PYTHON, "-m", "pytest", *options, *args, **ONE_THREAD)
+    options = ("-n", workers, "--dist", "worksteal", "-m", which, "--durations", "10")
+    with step(f"Testing with {workers} workers", "5 to 15 min"):
+        failed = run(PYTHON, "-m", "pytest", *options, *rest, **ONE_THREAD)
     if failed:
         raise Stop("The tests did not pass.", failed)
 
 
 def reproduce(args=()):
-    """take every published table from its networks to its notebook, in small"""
+    """take every published table from networks to notebook, in small (--sample: some rows)"""
     environment.setup()
+    rest = [arg for arg in args if arg != "--sample"]
+    calls = [("all",)] if len(rest) == len(args) else sample()
     with one_at_a_time("reproduction"):
         # Runs are found by their configuration: those of other code must not be there.
         parts = ("mgtutorial", "notebooks/reproduce", "results/published")
@@ -105,10 +109,27 @@ def reproduce(args=()):
             write(smoke / "behind.json", behind)
         options = ("--budget", "smoke", "--device", "cpu", "--runs", smoke / "runs", "--quiet")
         options += ("--workers", min(os.cpu_count() or 1, 4), "--time-limit", "20m")
-        with step("Reproducing all tables in small", "3 to 8 min"):
-            failed = run(PYTHON, "-m", "mgtutorial", "reproduce", "all", *options, *args)
+        with step("Reproducing the tables in small", "2 to 8 min"):
+            program = (PYTHON, "-m", "mgtutorial", "reproduce")
+            failed = any([run(*program, *call, *options, *rest) for call in calls])
     if failed:
         raise Stop("The tables were not reproduced, for the reason above.", failed)
+
+
+def sample():
+    """Return what to reproduce of all tables: a row of each kind of network, and all notebooks."""
+    listing = (
+        "from mgtutorial.reproduction.tables import TABLES; "
+        "from mgtutorial.reproduction.papers.catalogue import MADE_BY_NOTEBOOK; "
+        "kinds = ({type(t.config(row)): row for row in t.rows} for t in TABLES.values()); "
+        "rows = {row: 0 for kind in kinds for row in kind.values()}; "
+        "print(*MADE_BY_NOTEBOOK); print(','.join(rows))"
+    )
+    worked, told = ask(PYTHON, "-c", listing)
+    if not worked:
+        raise Stop("mgtutorial does not import: `make test` says why.")
+    whole, rows = told.splitlines()
+    return ("all", "--rows", rows), tuple(whole.split())
 
 
 def check_book(args=()):

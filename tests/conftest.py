@@ -4,6 +4,16 @@ import gc
 
 import pytest
 
+from .weekly import is_weekly
+
+
+@pytest.hookimpl(tryfirst=True)  # before others choose by it
+def pytest_collection_modifyitems(items):
+    """Mark what runs each week only."""
+    for item in items:
+        if is_weekly(item.nodeid):
+            item.add_marker("weekly")
+
 
 def pytest_collection_finish():
     """What was collected stays to the end: the collector of garbage need not walk through it."""

@@ -10,6 +10,8 @@ import pytest
 
 from tools import environment, running
 
+from .. import weekly
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -149,3 +151,71 @@ def test_failed_book_is_not_up_to_date(book, make, where, said, ran):
         with pytest.raises(make.Stop, match=said):
             book()
     assert len(make.test_state["programs"]) == 2 * ran
+
+
+# ------------------------------------------------------- each change, and each week
+
+
+@pytest.mark.parametrize(
+    "args, which, rest",
+    [
+        ((), "not book and not weekly", ()),
+        (("--weekly",), "not book", ()),
+        (("tests/linalg", "--weekly"), "not book", ("tests/linalg",)),
+    ],
+)
+def test_long_tests_run_when_asked_for(make, monkeypatch, args, which, rest):
+    ran = []
+    monkeypatch.setattr(environment, "setup", lambda: None)
+    monkeypatch.setattr(make, "run", lambda *command, **_: ran.append(command))
+    make.test(args)
+    (command,) = ran
+    options = command[3:]
+    assert options[options.index("-m") + 1] == which
+    assert options[options.index("--durations") + 2 :] == rest
+
+
+def test_a_sample_has_a_row_of_each_kind_in_each_table_and_every_notebook(make, monkeypatch):
+    from mgtutorial.reproduction.papers.catalogue import MADE_BY_NOTEBOOK
+    from mgtutorial.reproduction.tables import TABLES
+
+    monkeypatch.setattr(make, "PYTHON", sys.executable)
+    monkeypatch.setattr(running, "ROOT", ROOT)
+    (everything, option, rows), made = make.sample()
+    assert (everything, option, set(made)) == ("all", "--rows", set(MADE_BY_NOTEBOOK))
+    rows = set(rows.split(","))
+    for table in TABLES.values():
+        kinds = {type(table.config(row)) for row in table.rows}
+        assert {type(table.config(row)) for row in rows & set(table.rows)} == kinds
+    assert len(rows) < 25
+
+
+def test_a_sample_that_fails_at_one_call_fails(make, monkeypatch):
+    ran = []
+    monkeypatch.setattr(environment, "setup", lambda: None)
+    monkeypatch.setattr(environment, "wanted", dict)
+    monkeypatch.setattr(make, "sample", lambda: (("first",), ("second",)))
+
+    def run(*command, **_):
+        ran.append(command[4])
+        return command[4] == "first"
+
+    monkeypatch.setattr(make, "run", run)
+    with pytest.raises(make.Stop):
+        make.reproduce(["--sample"])
+    assert ran == ["first", "second"]
+
+
+def test_weekly_tests_are_told_by_their_names():
+    head = "tests/models/test_habits.py::test_every_network_goes_every_way"
+    assert weekly.is_weekly(f"{head}[mgiad-w-ONNX Runtime]")
+    assert not weekly.is_weekly(f"{head}[mgiad-ONNX Runtime]")
+    assert not weekly.is_weekly(f"{head}[mgiad-w-torch.fx]")
+    assert not weekly.is_weekly("tests/linalg/test_lines.py::test_anything")
+
+
+@pytest.mark.parametrize("pattern", weekly.WEEKLY)
+def test_a_weekly_test_is_there(pattern):
+    file, name = re.match(r"(?:\w+/)?(\w+)\\\.py::(\w+)", pattern).groups()
+    (path,) = (p for p in (ROOT / "tests").rglob(f"{file}.py") if name in p.read_text("utf-8"))
+    assert re.search(rf"^def {name}", path.read_text("utf-8"), re.MULTILINE)
