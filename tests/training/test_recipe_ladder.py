@@ -107,7 +107,7 @@ def test_a_recipe_is_the_best_rung(program):
         best = max(own, key=lambda r: r["accuracy"])
         assert program.RUNGS[best["rung"]] == fast.recipe.as_dict() == {"orthogonal_lr": 0.03}
         assert (fast.lr, fast.epochs) == (0.2, best["epochs"])
-        assert {r["seeds"] for r in own} <= ({1} if network == "mgnet-20" else {2, 3})
+        assert {r["seeds"] for r in own} <= ({1} if network == "mgnet-20" else {3})
     says("recipe", "orthogonalised steps with a rate of 0.03, for both")
 
 
@@ -151,9 +151,12 @@ def test_how_sure_the_best_rung_is(rungs):
     )
     says("recipe", f"they gain {later[0]:.2f} and {later[1]:.2f}.")
     says("recipe", f"MgNet-20 gains {rungs['mgnet-20', 'orthogonal 0.03']['gain']:.2f}, with one")
-    assert abs(own["orthogonal 0.1"]["gain"] - best["gain"]) < 0.1
-    several = t.ppf(1 - 0.05 / 2 / len(own), 2) * stdev(best["gains"]) / np.sqrt(3)
-    assert len(own) == 12 and several > best["gain"]
+    faster = own["orthogonal 0.1"]
+    low, high = ends(faster)
+    says("recipe", f"gains {faster['gain']:.2f}, from {low:.2f} to {high:.2f}.")
+    for row in (best, faster):
+        several = t.ppf(1 - 0.05 / 2 / len(own), 2) * stdev(row["gains"]) / np.sqrt(3)
+        assert len(own) == 12 and several > row["gain"]
     says("recipe", "at a confidence of 95 per cent for all of them together no interval here")
 
 
