@@ -3,7 +3,7 @@
 import importlib.util
 import json
 from dataclasses import replace
-from statistics import stdev
+from statistics import mean, stdev
 
 import numpy as np
 import pytest
@@ -58,11 +58,11 @@ def test_the_small_network_is_chosen_on_validation_images(program):
     (run,) = (row for row in times if row["network"] == best["network"])
     assert run["undisturbed"] < 20  # minutes
     says("recipe", f"takes {run['undisturbed']:.0f} minutes of one thread")
-    says("recipe", f"is right on {run['accuracies'][0]:.2f} per cent of the test images")
+    says("recipe", f"is right on {run['accuracy']:.2f} per cent of the test images")
 
 
 def test_which_runs_reached_the_mark():
-    """Three seeds of the two networks that the recipe was looked for on, one of the others."""
+    """Three seeds of the two networks that the recipe was looked for on, fewer of the others."""
     kept = json.loads((ROOT / "results/recipe_times.json").read_text(encoding="utf-8"))
     printed = [
         r for r in read_table("mgiad_table2_fashionmnist.csv") if "3 resolution" in r["note"]
@@ -73,7 +73,7 @@ def test_which_runs_reached_the_mark():
         (line,) = [r for r in printed if own in (r["model"], r["g_s"])]
         marks[own] = f"{line['test_acc']} ± {line['test_acc_std']}"
         gaps[own] = [round(a - float(line["test_acc"]), 2) for a in row["accuracies"]]
-        assert row["seeds"] == (3 if row["network"] in NETWORKS else 1)
+        assert row["seeds"] == (3 if row["network"] in NETWORKS else 2)
     whole, four, eight, sixteen = (gaps[own] for own in ("mgnet_ab_20", "4", "8", "16"))
     assert min(whole) == 0 and sum(gap > 0 for gap in whole) == 2 and min(four) > 0
     says(
@@ -81,7 +81,8 @@ def test_which_runs_reached_the_mark():
         f"{marks['mgnet_ab_20']} for MgNet, and for MGiaD {marks['4']} with $g_s = 4$, "
         f"{marks['8']} with 8 and {marks['16']} with 16.",
         "one run of MgNet-20 is level with it to two decimals, and the other two and all three",
-        f"it falls short by {-eight[0]:.2f} and {-sixteen[0]:.2f} points",
+        "two seeds each",
+        f"the mean falls short by {-mean(eight):.2f} and {-mean(sixteen):.2f} points",
     )
     fast = {r["network"]: r["undisturbed"] for r in kept}
     whole, four = (round(fast[name]) for name in NETWORKS)
