@@ -117,7 +117,7 @@ def _interval(gains):
     if len(gains) < 3:
         return ""
     found = interval(gains)
-    return f" ({found.low:+.2f} to {found.high:+.2f})"
+    return f"{found.low:+.2f} to {found.high:+.2f}".replace("-", "−").replace(" ", "\u00a0")
 
 
 def small(records):

@@ -137,7 +137,7 @@ def test_intervals_are_those_of_the_differences_seed_by_seed(rungs):
         if row["seeds"] < 3 or rung == "base":
             assert row["interval"] == ""
         else:
-            low, high = map(float, row["interval"].strip(" ()").split(" to "))
+            low, high = map(float, row["interval"].replace("−", "-").split("\u00a0to\u00a0"))
             assert (low, high) == pytest.approx(ends(row), abs=0.01)
 
 
