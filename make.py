@@ -111,7 +111,8 @@ def reproduce(args=()):
         options += ("--workers", min(os.cpu_count() or 1, 4), "--time-limit", "20m")
         with step("Reproducing the tables in small", "2 to 8 min"):
             program = (PYTHON, "-m", "mgtutorial", "reproduce")
-            failed = any([run(*program, *call, *options, *rest) for call in calls])
+            codes = [run(*program, *call, *options, *rest) for call in calls]
+    failed = next(filter(None, codes), 0)  # the code of the first that failed
     if failed:
         raise Stop("The tables were not reproduced, for the reason above.", failed)
 

@@ -1,6 +1,6 @@
 """The budget ``fast``: for each kind of network, on a data set, how it is trained in few minutes.
 
-The search has only begun. ``experiments/recipe.py`` has its rungs, one change at a time, judged on
+``experiments/recipe.py`` has the rungs of the search, one change at a time, judged on
 validation images (``results/recipe.json``). A recipe is the best rung so far.
 """
 

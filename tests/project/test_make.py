@@ -198,12 +198,12 @@ def test_a_sample_that_fails_at_one_call_fails(make, monkeypatch):
 
     def run(*command, **_):
         ran.append(command[4])
-        return command[4] == "first"
+        return {"first": 75, "second": 0}[command[4]]
 
     monkeypatch.setattr(make, "run", run)
-    with pytest.raises(make.Stop):
+    with pytest.raises(make.Stop) as stopped:
         make.reproduce(["--sample"])
-    assert ran == ["first", "second"]
+    assert ran == ["first", "second"] and stopped.value.code == 75
 
 
 def test_weekly_tests_are_told_by_their_names():
