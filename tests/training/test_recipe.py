@@ -271,6 +271,22 @@ def test_an_unknown_part_of_a_recipe_is_said():
 def test_fast_without_a_recipe_is_one_sentence():
     with pytest.raises(InvalidValue, match="fast has no recipe for MgNet on digits"):
         protocols.configure("mgnet-20", "digits", "fast")
+    with pytest.raises(InvalidValue, match="has no recipe for GhostNet on cifar10 .* MgNet on cif"):
+        protocols.configure("ghostnet-1.0x", "cifar10", "fast", root="nowhere")
     config = protocols.configure("mgnet-20", "fashion-mnist", "fast", root="nowhere")
     assert config.recipe is not None and not config.partial
     assert replace(config, epochs=config.epochs - 1).partial
+
+
+def test_every_kind_of_network_has_one_recipe_on_cifar10():
+    """So that rows side by side differ in the network alone; the rung that FashionMNIST chose."""
+    rows = ("resnet20", "mgnet-20", "mgiad-20-g4", "mgic-resnet56-c16-g8", "poly-mgnet-q2")
+    rows += ("poly-mgiad-20-g4", "constrained-20", "galerkin-20")
+    found = [protocols.configure(row, "cifar10", "fast", root="nowhere") for row in rows]
+    assert len({type(config.model) for config in found}) == len(rows)
+    alike = {records.digest(c.as_dict() | {"model": None}) for c in found}
+    assert len(alike) == 1
+    chosen = protocols.configure("mgnet-20", "fashion-mnist", "fast", root="nowhere")
+    for name in ("recipe", "lr", "epochs", "schedule", "batch_size"):
+        assert {getattr(config, name) for config in found} == {getattr(chosen, name)}
+    assert {config.augmentation for config in found} == {"crop-flip"}
