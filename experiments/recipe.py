@@ -142,15 +142,16 @@ def small(records):
     return sorted(rows, key=lambda row: -row["accuracy"])
 
 
-def times(records):
-    """Return a row for each network that was trained by the recipe on all images.
+def times(records, data="fashion-mnist"):
+    """Return a row for each network that was trained by the recipe on all images of a data set.
 
     A run on a thread lasts as long as it lasts beside others; the undisturbed time is that of its
     quickest epoch, for all epochs.
     """
     found = defaultdict(list)
     for r in records:
-        if r.budget == "fast" and r.config.split == "train" and not r.partial:
+        whole = r.config.split == "train" and not r.partial
+        if r.budget == "fast" and r.config.data == data and whole:
             found[replace(r.config, seed=0)].append(r)
     rows = []
     for config, runs_ in found.items():

@@ -62,7 +62,7 @@ def test_the_small_network_is_chosen_on_validation_images(program):
 
 
 def test_which_runs_reached_the_mark():
-    """Three seeds of the two networks that the recipe was looked for on, fewer of the others."""
+    """The two networks that the recipe was looked for on; larger groups fall short."""
     kept = json.loads((ROOT / "results/recipe_times.json").read_text(encoding="utf-8"))
     printed = [
         r for r in read_table("mgiad_table2_fashionmnist.csv") if "3 resolution" in r["note"]
@@ -73,7 +73,7 @@ def test_which_runs_reached_the_mark():
         (line,) = [r for r in printed if own in (r["model"], r["g_s"])]
         marks[own] = f"{line['test_acc']} ± {line['test_acc_std']}"
         gaps[own] = [round(a - float(line["test_acc"]), 2) for a in row["accuracies"]]
-        assert row["seeds"] == (3 if row["network"] in NETWORKS else 2)
+        assert row["seeds"] == 3
     whole, four, eight, sixteen = (gaps[own] for own in ("mgnet_ab_20", "4", "8", "16"))
     assert min(whole) == 0 and sum(gap > 0 for gap in whole) == 2 and min(four) > 0
     says(
@@ -81,13 +81,13 @@ def test_which_runs_reached_the_mark():
         f"{marks['mgnet_ab_20']} for MgNet, and for MGiaD {marks['4']} with $g_s = 4$, "
         f"{marks['8']} with 8 and {marks['16']} with 16.",
         "one run of MgNet-20 is level with it to two decimals, and the other two and all three",
-        "two seeds each",
+        "three seeds each",
         f"the mean falls short by {-mean(eight):.2f} and {-mean(sixteen):.2f} points",
     )
     fast = {r["network"]: r["undisturbed"] for r in kept}
     whole, four = (round(fast[name]) for name in NETWORKS)
     says("recipe", f"their quickest epochs allow for {whole} and {four} minutes on one thread")
-    assert all(50 < r["minutes"] < 70 for r in kept if r["seeds"] == 3)  # about an hour each
+    assert all(50 < r["minutes"] < 70 for r in kept if r["network"] in NETWORKS)  # about an hour each
 
 
 def test_each_rung_changes_one_thing(program):
