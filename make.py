@@ -6,6 +6,7 @@ environment of constraints.txt (tools/environment.py), so each one goes from a
 fresh clone to its result, and does only what is left to do when it is repeated.
 """
 
+import json
 import os
 import sys
 
@@ -108,7 +109,7 @@ def reproduce(args=()):
             remove(smoke)
             write(smoke / "behind.json", behind)
         options = ("--budget", "smoke", "--device", "cpu", "--runs", smoke / "runs", "--quiet")
-        options += ("--workers", min(os.cpu_count() or 1, 4), "--time-limit", "20m")
+        options += ("--workers", min(os.cpu_count() or 1, 4))
         with step("Reproducing the tables in small", "2 to 8 min"):
             program = (PYTHON, "-m", "mgtutorial", "reproduce")
             codes = [run(*program, *call, *options, *rest) for call in calls]
@@ -118,27 +119,37 @@ def reproduce(args=()):
 
 
 def sample():
-    """Return what to reproduce of all tables: a row of each kind of network, and all notebooks."""
+    """Return what to reproduce in place of all: few tables, a row of each kind of network in them.
+
+    Together they have every kind of network that a table has; and what a notebook makes alone.
+    """
     listing = (
         "from mgtutorial.reproduction.tables import TABLES; "
         "from mgtutorial.reproduction.papers.catalogue import MADE_BY_NOTEBOOK; "
-        "kinds = ({type(t.config(row)): row for row in t.rows} for t in TABLES.values()); "
-        "rows = {row: 0 for kind in kinds for row in kind.values()}; "
-        "print(*MADE_BY_NOTEBOOK); print(','.join(rows))"
+        "kind = lambda table, row: type(table.config(row)).__name__; "
+        "of = {n: {kind(t, row): row for row in t.rows} for n, t in TABLES.items()}; "
+        "print(json.dumps([of, list(MADE_BY_NOTEBOOK)]))"
     )
-    worked, told = ask(PYTHON, "-c", listing)
+    worked, told = ask(PYTHON, "-c", "import json; " + listing)
     if not worked:
         raise Stop("mgtutorial does not import: `make test` says why.")
-    whole, rows = told.splitlines()
-    return ("all", "--rows", rows), tuple(whole.split())
+    rows, made = json.loads(told)
+    calls, left = [], {kind for own in rows.values() for kind in own}
+    while left:  # the table that has most of what is left
+        table = max(rows, key=lambda name: len(left & rows[name].keys()))
+        calls.append((table, "--rows", ",".join(rows[table].values())))
+        left -= rows[table].keys()
+    return *calls, tuple(made)
 
 
 def check_book(args=()):
-    """hold the pages to their tests in a browser (--screenshots: keep pictures of all)"""
+    """hold the pages to their tests in a browser (--weekly: all pages; --screenshots: of each)"""
     book()
     given = {"MGTUTORIAL_REQUIRE_BROWSER": "1"} if os.environ.get("CI") else {}  # never skipped
-    rest = [arg for arg in args if arg != "--screenshots"]
-    if len(rest) < len(args):
+    rest = [arg for arg in args if arg not in ("--screenshots", "--weekly")]
+    if "--weekly" in args:
+        given["MGTUTORIAL_WEEKLY"] = "1"
+    if "--screenshots" in args:
         remove(BUILD / "screenshots")
         given["MGTUTORIAL_SCREENSHOTS"] = "1"
     workers = min(os.cpu_count() or 1, 4)

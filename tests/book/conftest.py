@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from contextlib import suppress
 
@@ -10,6 +11,7 @@ import pytest
 from tools import axe
 from tools.browser import Browser, missing, served
 
+from ..weekly import WEEKLY_PAGES
 from .built import HTML, REDIRECT, SCREENSHOTS, files, lacking
 from .visit import visit
 
@@ -44,7 +46,10 @@ def checker():
 
 @pytest.fixture(scope="session")
 def visits(one_browser, checker, tmp_path_factory, worker_id):
-    """The facts of each page, from one visit: whichever process comes here takes the next page."""
+    """The facts of each page, from one visit: whichever process comes here takes the next page.
+
+    Some pages wait for the week's visits.
+    """
     base = tmp_path_factory.getbasetemp()
     shared = (base if worker_id == "master" else base.parent) / "visits"
     shared.mkdir(exist_ok=True)
@@ -53,6 +58,8 @@ def visits(one_browser, checker, tmp_path_factory, worker_id):
         screenshots.mkdir(parents=True, exist_ok=True)
     # The largest first, so that all end at the same time.
     pages = sorted((p for p in files() if p != REDIRECT), key=_size, reverse=True)
+    if os.environ.get("MGTUTORIAL_WEEKLY") != "1":
+        pages = [page for page in pages if not re.match(WEEKLY_PAGES, page)]
     marks = {page: shared / page.replace("/", "-") for page in pages}
     with served(HTML) as home:
         places = (HTML.as_uri() + "/", home)

@@ -186,11 +186,12 @@ def _accessibility(browser, axe):
     for width, mode, rules in ((360, "light", NARROW), (1280, "light", None), (1280, "dark", DARK)):
         browser.size(width)
         browser.mode(mode)
-        # book.js, on a page of the theme, looks at the boxes again, and the theme, 0.3 s after the
-        # event, at code and tables
-        browser.js("dispatchEvent(new Event('resize'))")
-        sleep(0.6 if width == 360 else 0)
-        assert browser.until(LOOKED, seconds=20), "book.js did not look"
+        if mode == "light":
+            # at a new width book.js, on a page of the theme, looks at the boxes again, and the
+            # theme, 0.3 s after the event, at code and tables
+            browser.js("dispatchEvent(new Event('resize'))")
+            sleep(0.6 if width == 360 else 0)
+            assert browser.until(LOOKED, seconds=20), "book.js did not look"
         results = browser.driver.execute_async_script(AXE, rules)
         found += [(*result, f"{mode}, {width} px") for result in results]
     return found

@@ -1,6 +1,7 @@
 """The build program: what it refuses, and when it builds the book anew."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -175,19 +176,23 @@ def test_long_tests_run_when_asked_for(make, monkeypatch, args, which, rest):
     assert options[options.index("--durations") + 2 :] == rest
 
 
-def test_a_sample_has_a_row_of_each_kind_in_each_table_and_every_notebook(make, monkeypatch):
+def test_a_sample_has_few_tables_and_each_kind_of_network_in_them(make, monkeypatch):
     from mgtutorial.reproduction.papers.catalogue import MADE_BY_NOTEBOOK
     from mgtutorial.reproduction.tables import TABLES
 
     monkeypatch.setattr(make, "PYTHON", sys.executable)
     monkeypatch.setattr(running, "ROOT", ROOT)
-    (everything, option, rows), made = make.sample()
-    assert (everything, option, set(made)) == ("all", "--rows", set(MADE_BY_NOTEBOOK))
-    rows = set(rows.split(","))
-    for table in TABLES.values():
-        kinds = {type(table.config(row)) for row in table.rows}
-        assert {type(table.config(row)) for row in rows & set(table.rows)} == kinds
-    assert len(rows) < 25
+    *calls, made = make.sample()
+    assert set(made) == set(MADE_BY_NOTEBOOK)
+    trained, missed = set(), {type(t.config(row)) for t in TABLES.values() for row in t.rows}
+    for name, option, rows in calls:
+        kinds = [type(TABLES[name].config(row)) for row in rows.split(",")]
+        assert option == "--rows" and len(kinds) == len(set(kinds))
+        assert set(kinds) == {type(TABLES[name].config(row)) for row in TABLES[name].rows}
+        assert missed & set(kinds)  # no table in vain
+        trained.update(kinds)
+        missed -= set(kinds)
+    assert not missed and len(calls) <= 4
 
 
 def test_a_sample_that_fails_at_one_call_fails(make, monkeypatch):
@@ -208,10 +213,22 @@ def test_a_sample_that_fails_at_one_call_fails(make, monkeypatch):
 
 def test_weekly_tests_are_told_by_their_names():
     head = "tests/models/test_habits.py::test_every_network_goes_every_way"
-    assert weekly.is_weekly(f"{head}[mgiad-w-ONNX Runtime]")
-    assert not weekly.is_weekly(f"{head}[mgiad-ONNX Runtime]")
+    assert weekly.is_weekly(f"{head}[mgiad-ONNX Runtime]")
+    assert not weekly.is_weekly(f"{head}[mgnet-ONNX Runtime]")
     assert not weekly.is_weekly(f"{head}[mgiad-w-torch.fx]")
     assert not weekly.is_weekly("tests/linalg/test_lines.py::test_anything")
+
+
+def test_pages_that_wait_for_the_week_have_the_cells_of_one_template():
+    found = {f.stem for f in (ROOT / "notebooks/reproduce").glob("*.ipynb")
+             if re.match(weekly.WEEKLY_PAGES, f"notebooks/reproduce/{f.stem}.html")}  # fmt: skip
+    own = {}
+    for stem in found | {"mgiad_table1"}:
+        notebook = json.loads((ROOT / f"notebooks/reproduce/{stem}.ipynb").read_text("utf-8"))
+        own[stem] = [c["id"] for c in notebook["cells"] if c["cell_type"] == "code"]
+    assert len(found) == 10 and len({len(cells) for cells in own.values()}) == 1
+    assert all({c for c in cells if c.startswith("table-")} for cells in own.values())
+    assert not re.match(weekly.WEEKLY_PAGES, "notebooks/reproduce/mgiad_table1.html")
 
 
 @pytest.mark.parametrize("pattern", weekly.WEEKLY)

@@ -271,7 +271,7 @@ def test_an_unknown_part_of_a_recipe_is_said():
 def test_fast_without_a_recipe_is_one_sentence():
     with pytest.raises(InvalidValue, match="fast has no recipe for MgNet on digits"):
         protocols.configure("mgnet-20", "digits", "fast")
-    with pytest.raises(InvalidValue, match="has no recipe for GhostNet on cifar10 .* MgNet on cif"):
+    with pytest.raises(InvalidValue, match="no recipe for GhostNet on cifar10"):
         protocols.configure("ghostnet-1.0x", "cifar10", "fast", root="nowhere")
     config = protocols.configure("mgnet-20", "fashion-mnist", "fast", root="nowhere")
     assert config.recipe is not None and not config.partial
