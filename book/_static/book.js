@@ -5,8 +5,6 @@
   var mg = (window.mgtutorial = window.mgtutorial || {});
   var boxes = "mjx-container[display='true'], .mg-frame, .mg-map, p, div.math, div.output";
 
-  var idle = window.requestIdleCallback || function (f) { setTimeout(f, 30); };
-
   /* Thirty at a time, first looked at and then changed, so that a phone answers in between. */
   function stops() {
     var article = document.querySelector(".bd-article");
@@ -21,7 +19,7 @@
         if (scrolls[i]) box.tabIndex = 0;
         else if (box.tabIndex === 0) box.removeAttribute("tabindex");
       });
-      if (left.length) idle(next, { timeout: 200 });
+      if (left.length) setTimeout(next);
       else mg.boxes = true; // for whoever waits for it
     })();
   }
