@@ -187,6 +187,7 @@ def main():
     if a.summary:
         write("recipe.json", summary(all_runs()))
         write("recipe_times.json", times(all_runs()))
+        write("recipe_cifar10.json", times(all_runs(), "cifar10"))
         write("recipe_small.json", small(all_runs()))
         return
     if a.network is None:

@@ -12,6 +12,7 @@ from mgtutorial.figures.images import to_svg
 from mgtutorial.figures.style import COLOURS, use_style
 
 ROOT = Path(__file__).resolve().parents[2]
+DATA = "fashion-mnist"
 LEAST = 3  # seeds that a line needs
 LOOKS = {
     "supported at this budget": "green",
@@ -21,9 +22,9 @@ LOOKS = {
 
 
 def lines():
-    """Return the effects that have seeds enough, by the longest training of each claim."""
+    """Return the effects on FashionMNIST with seeds enough, by each claim's longest training."""
     found = json.loads((ROOT / "results/claims.json").read_text(encoding="utf-8"))["effects"]
-    several = [row for row in found if row["seeds"] >= LEAST]
+    several = [row for row in found if row["data"] == DATA and row["seeds"] >= LEAST]
     return list({row["claim"]: row for row in reversed(several)}.values())[::-1]
 
 

@@ -35,9 +35,9 @@ TICKS = (5, 10, 20, 50, 100, 200)
 def rows():
     """Return the rows of the budget that most networks have been run at."""
     found = json.loads((ROOT / "results/frontier.json").read_text(encoding="utf-8"))
-    budgets = [(row["budget"], row["epochs"]) for row in found]
+    budgets = [(row["data"], row["budget"], row["epochs"]) for row in found]
     most = max(dict.fromkeys(budgets), key=budgets.count)
-    return [row for row in found if (row["budget"], row["epochs"]) == most]
+    return [row for row, budget in zip(found, budgets, strict=True) if budget == most]
 
 
 def draw():

@@ -131,7 +131,7 @@ def two_grid_constant(A, B, P):
     Raises
     ------
     InvalidValue
-        If the smoother does not converge in the energy norm.
+        If the smoother does not converge in the energy norm, or a matrix is complex.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def two_grid_constant(A, B, P):
 
     Book: two_grid_theory, eq-two-grid-sharp
     """
-    L, B = _cholesky(A), _real(B)
+    L, B, P = _cholesky(A), _real(B), _real(P)
     inverse = B + B.T - B.T @ A @ B
     if np.linalg.eigvalsh(inverse)[0] <= 0:
         raise InvalidValue(

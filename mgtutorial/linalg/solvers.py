@@ -303,6 +303,11 @@ def convergence_factor(levels, u, cycles=60, gamma=1, project=None):
         The geometric mean of the reduction over the last tenth of the cycles: the estimate
         of :math:`\rho(E)`.
 
+    Raises
+    ------
+    InvalidValue
+        If there is no error to start from: `u`, as projected, is zero or not finite.
+
     Examples
     --------
     >>> u = np.random.default_rng(0).standard_normal((31, 31))
@@ -313,6 +318,12 @@ def convergence_factor(levels, u, cycles=60, gamma=1, project=None):
     """
     _check(levels, 0.0, whole("cycles", cycles, 1), gamma)
     u, logs = floating(u, *_coefficients(levels[0].A), what="the error"), []
+    start = two_norm(project(u) if project else u)
+    if start == 0 or not math.isfinite(start):
+        raise InvalidValue(
+            "the error to start from is zero or not finite, so nothing can be measured: start from "
+            "a random one."
+        )
     for _ in range(cycles):
         u = project(u) if project else u
         before = two_norm(u)

@@ -281,6 +281,12 @@ MISTAKES = {
     "angle": (lambda f: anisotropic_diffusion(N, 0.1, float("inf")), "angle = inf"),
     "layout i": (lambda f: split(1j * f), "the array is complex"),
     "factor": (lambda f: convergence_factor(poisson_levels(N), f, cycles=0), "cycles = 0"),
+    "no error": (lambda f: convergence_factor(poisson_levels(N), 0 * f), "is zero or not finite"),
+    "error": (lambda f: convergence_factor(poisson_levels(N), f * np.nan), "zero or not finite"),
+    "projected": (
+        lambda f: convergence_factor(poisson_levels(N), f, project=lambda u: u - u.mean()),
+        "zero or not finite",
+    ),
     "full": (lambda f: full_multigrid([], f), "no levels"),
 }
 

@@ -142,7 +142,13 @@ def test_equivalence_needs_symmetric_matrices():
 
 
 @pytest.mark.parametrize(
-    "function", [energy_norm, equivalence, lambda E, A: optimal_interpolation(A, E, 1)]
+    "function",
+    [
+        energy_norm,
+        equivalence,
+        lambda E, A: optimal_interpolation(A, E, 1),
+        lambda P, A: two_grid_constant(A, np.eye(2) / 4, P),
+    ],
 )
 @pytest.mark.parametrize("which", [0, 1])
 def test_complex_matrices_are_one_sentence(function, which):
