@@ -145,6 +145,22 @@ def test_claims_how_far_three_epochs_lead():
     says("claims", f"an interval from ${low:.1f}$ to ${high:+.1f}$: undecided, too")
 
 
+def test_claims_on_cifar10():
+    (row,) = (r for r in table("claims")["effects"] if (r["data"], r["seeds"]) == ("cifar10", 3))
+    assert (row["claim"], row["budget"], row["epochs"]) == ("sharing", "fast", 8)
+    assert (row["verdict"], row["enough"]) == (claims.UNDECIDED, "4")
+    assert -0.5 < row["effect"] + row["half_width"] < 0
+    says("claims", "the whole interval lies below zero", "A fourth seed would decide")
+    says("claims", "a loss of 0.26 points for a larger pair", "and one of 1.86 for this pair")
+    says("claims", "on which no loss is seen, is no stand-in for CIFAR-10")
+    says(
+        "mgnet", f"leave [{-row['effect']:.1f} points](recipe-cifar) between MgNet-20 and ResNet20"
+    )
+    others = [r for r in table("claims")["effects"]
+              if (r["claim"], r["data"]) == ("sharing", "fashion-mnist")]  # fmt: skip
+    assert all(abs(r["effect"]) < min(0.5, r["half_width"]) for r in others)
+
+
 def test_claims_that_were_run_again_fall_inside_their_intervals():
     """Other seeds, recorded apart from the runs of the tables: by the same hand, and another's."""
     again = claims.effects(records.read(ROOT / "results/runs_again"))

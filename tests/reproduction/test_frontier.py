@@ -63,10 +63,13 @@ def test_every_network_of_the_list_is_a_network_once_and_has_costs():
 
 
 def test_the_table_has_the_counts_of_today_and_every_budget_its_front():
-    own = [row for row in TABLE if row["network"] == "mgnet-20"]
-    config = named("mgnet-20", in_channels=1)
-    assert own and {row["weights"] for row in own} == {count_weights(config)}
-    assert {row["macs"] for row in own} == {count_macs(config, 28)}
+    for data, channels, side in (("fashion-mnist", 1, 28), ("cifar10", 3, 32)):
+        own = [r for r in TABLE if (r["network"], r["data"]) == ("mgnet-20", data)]
+        config = named("mgnet-20", in_channels=channels)
+        assert own and {row["weights"] for row in own} == {count_weights(config)}
+        assert {row["macs"] for row in own} == {count_macs(config, side, channels)}
     for row in TABLE:
-        same = [r for r in TABLE if all(r[k] == row[k] for k in ("budget", "epochs", "images"))]
+        same = [
+            r for r in TABLE if all(r[k] == row[k] for k in ("data", "budget", "epochs", "images"))
+        ]
         assert len(same) > 1 and any("weights" in r["on_front"] for r in same)
