@@ -28,15 +28,7 @@ from .stencils import Stencil
 
 
 def linear_levels(
-    make,
-    n,
-    depth=None,
-    smoother=None,
-    nu=(1, 1),
-    coarse="rediscretised",
-    R=None,
-    P=None,
-    fas=False,
+    make, n, depth=None, smoother=None, nu=(1, 1), coarse="rediscretised", R=None, P=None, fas=False
 ):
     r"""Return the levels of a multigrid solver for a family of linear problems.
 
@@ -318,18 +310,11 @@ def convergence_factor(levels, u, cycles=60, gamma=1, project=None):
     """
     _check(levels, 0.0, whole("cycles", cycles, 1), gamma)
     u, logs = floating(u, *_coefficients(levels[0].A), what="the error"), []
-    start = two_norm(project(u) if project else u)
-    if start == 0 or not math.isfinite(start):
-        raise InvalidValue(
-            "the error to start from is zero or not finite, so nothing can be measured: start from "
-            "a random one."
-        )
+    if not 0 < two_norm(project(u) if project else u) < math.inf:
+        raise InvalidValue("the error is zero or not finite: start from a random one.")
     for _ in range(cycles):
         u = project(u) if project else u
-        before = two_norm(u)
-        if before == 0:
-            return 0.0
-        u = u / before
+        u = u / two_norm(u)
         u = cycle(levels, State(u, 0 * u), gamma).u
         after = two_norm(project(u) if project else u)
         if after == 0:
