@@ -134,12 +134,12 @@ def sample():
     if not worked:
         raise Stop("mgtutorial does not import: `make test` says why.")
     rows, made = json.loads(told)
-    calls, left = [], {kind for own in rows.values() for kind in own}
+    tables, left = [], {kind for own in rows.values() for kind in own}
     while left:  # the table that has most of what is left
-        table = max(rows, key=lambda name: len(left & rows[name].keys()))
-        calls.append((table, "--rows", ",".join(rows[table].values())))
-        left -= rows[table].keys()
-    return *calls, tuple(made)
+        tables.append(max(rows, key=lambda name: len(left & rows[name].keys())))
+        left -= rows[tables[-1]].keys()
+    chosen = ",".join(row for name in tables for row in rows[name].values())
+    return (*tables, "--rows", chosen), tuple(made)
 
 
 def check_book(args=()):
