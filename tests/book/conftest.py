@@ -48,7 +48,8 @@ def checker():
 def visits(one_browser, checker, tmp_path_factory, worker_id):
     """The facts of each page, from one visit: whichever process comes here takes the next page.
 
-    Some pages wait for the week's visits.
+    Some pages wait for the week's visits, and so does a thorough look at notebooks: they have the
+    theme of the chapters.
     """
     base = tmp_path_factory.getbasetemp()
     shared = (base if worker_id == "master" else base.parent) / "visits"
@@ -58,7 +59,8 @@ def visits(one_browser, checker, tmp_path_factory, worker_id):
         screenshots.mkdir(parents=True, exist_ok=True)
     # The largest first, so that all end at the same time.
     pages = sorted((p for p in files() if p != REDIRECT), key=_size, reverse=True)
-    if os.environ.get("MGTUTORIAL_WEEKLY") != "1":
+    weekly = os.environ.get("MGTUTORIAL_WEEKLY") == "1"
+    if not weekly:
         pages = [page for page in pages if not re.match(WEEKLY_PAGES, page)]
     marks = {page: shared / page.replace("/", "-") for page in pages}
     with served(HTML) as home:
@@ -66,7 +68,8 @@ def visits(one_browser, checker, tmp_path_factory, worker_id):
         for page, mark in marks.items():
             with suppress(FileExistsError):  # another's
                 mark.touch(exist_ok=False)
-                facts = visit(one_browser, page, *places, checker[0], screenshots)
+                thorough = weekly or not page.startswith("notebooks/")
+                facts = visit(one_browser, page, *places, checker[0], screenshots, thorough)
                 part = mark.with_suffix(".part")
                 part.write_text(json.dumps(facts), encoding="utf-8")
                 part.replace(mark.with_suffix(".json"))

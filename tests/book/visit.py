@@ -123,7 +123,7 @@ DARK = ["color-contrast", "link-in-text-block"]
 NARROW = ["scrollable-region-focusable", "target-size"]
 
 
-def visit(browser, page, home, served, axe, screenshots=None):
+def visit(browser, page, home, served, axe, screenshots=None, thorough=True):
     """Open a page and return its facts; each fault is a sentence.
 
     Parameters
@@ -136,11 +136,15 @@ def visit(browser, page, home, served, axe, screenshots=None):
         The script of axe-core.
     screenshots : Path, optional
         Where to leave its pictures.
+    thorough : bool
+        False: from disk only, and for axe only wide and light, where it applies all its rules.
     """
     browser.size(1280)
     browser.media()
-    browser.load(served + page)
-    faults = browser.log(served)
+    faults = []
+    if thorough:
+        browser.load(served + page)
+        faults = browser.log(served)
     times = browser.open(home + page)
     browser.js(EAGER)  # as if one had scrolled to the end
     browser.until("return [...document.images].every(i => i.complete)")
@@ -154,7 +158,7 @@ def visit(browser, page, home, served, axe, screenshots=None):
     browser.media()
     facts["wide at 360"] = _wide(browser, page, 360, screenshots)
     facts |= browser.js(PHONE)
-    facts["axe"] = _accessibility(browser, axe) if axe else []
+    facts["axe"] = _accessibility(browser, axe, thorough) if axe else []
     browser.size(1280)
     browser.mode("light")
     facts["slider faults"] = try_all(browser, [ident for ident, _ in facts["sliders"]])
@@ -178,19 +182,21 @@ def _photograph(browser, page, width, folder):
         browser.picture(folder / f"{name}-{width}-{mode}.png", width)
 
 
-def _accessibility(browser, axe):
+def _accessibility(browser, axe, thorough):
     """Return what axe finds on the page that is open: light and dark, wide and narrow."""
+    looks = (360, "light", NARROW), (1280, "light", None), (1280, "dark", DARK)
     found = []
     browser.js(axe)
     browser.js(THIN)
-    for width, mode, rules in ((360, "light", NARROW), (1280, "light", None), (1280, "dark", DARK)):
+    looks = looks if thorough else looks[1:2]
+    for first, (width, mode, rules) in zip((True, False, False), looks, strict=False):
         browser.size(width)
         browser.mode(mode)
         if mode == "light":
             # at a new width book.js, on a page of the theme, looks at the boxes again, and the
             # theme, 0.3 s after the event, at code and tables
             browser.js("dispatchEvent(new Event('resize'))")
-            sleep(0.6 if width == 360 else 0)
+            sleep(0.6 if first else 0)
             assert browser.until(LOOKED, seconds=20), "book.js did not look"
         results = browser.driver.execute_async_script(AXE, rules)
         found += [(*result, f"{mode}, {width} px") for result in results]
