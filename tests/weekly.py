@@ -1,7 +1,7 @@
 """What is tested each week and not at each change: the long ones that have a quicker sibling.
 
-A pattern is searched for in a test's identifier. ``make test ARGS=--weekly`` runs these as well, and
-``make check-book ARGS=--weekly`` visits the pages of the last pattern and looks at notebooks as
+A pattern is searched for in a test's identifier. ``make test ARGS=--weekly`` runs these as well;
+``make check-book ARGS=--weekly`` visits the pages of the last pattern, and looks at notebooks as
 thoroughly as at chapters.
 """
 
