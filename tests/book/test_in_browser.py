@@ -1,8 +1,8 @@
 """The built book, as a reader meets it: every page in a browser, from disk and served.
 
 `make check-book` builds the book and runs these. What was counted and measured is left in
-_build/check-book.json; with ARGS=--screenshots also pictures of every page, 1280 and 360 pixels
-wide, light and dark, in _build/screenshots for a person to look at.
+_build/check-book.json; with ARGS=--screenshots also pictures of each visited page, 1280 and 360
+pixels wide, light and dark, in _build/screenshots for a person to look at.
 """
 
 import json

@@ -152,13 +152,14 @@ def test_claims_on_cifar10():
     assert -0.5 < row["effect"] + row["half_width"] < 0
     says("claims", "the whole interval lies below zero", "A fourth seed would decide")
     says("claims", "a loss of 0.26 points for a larger pair", "and one of 1.86 for this pair")
-    says("claims", "on which no loss is seen, is no stand-in for CIFAR-10")
+    says("claims", "where FashionMNIST shows no loss, its runs are shorter or longer ones")
     says(
         "mgnet", f"leave [{-row['effect']:.1f} points](recipe-cifar) between MgNet-20 and ResNet20"
     )
     others = [r for r in table("claims")["effects"]
               if (r["claim"], r["data"]) == ("sharing", "fashion-mnist")]  # fmt: skip
     assert all(abs(r["effect"]) < min(0.5, r["half_width"]) for r in others)
+    assert {(r["budget"], r["epochs"]) for r in others} == {("demo", 3), ("short", 15)}
 
 
 def test_claims_that_were_run_again_fall_inside_their_intervals():

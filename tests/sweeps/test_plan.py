@@ -33,6 +33,9 @@ def test_the_projects_plan_reads_and_names_each_run_once():
     assert {(p.name, p.config.seed) for p in short} == {(r, s) for r in rows for s in range(3)}
     paper = [p for p in found if p.config.budget == "paper"]
     assert {p.config.epochs for p in paper} == {400} and len(paper) == 15
+    small = [p for p in found if p.config.data == "cifar10" and p.priority == 5]
+    assert {p.config.budget for p in small} == {"fast"} and len(small) == 57
+    assert {p.config.seed for p in small} == {0, 1, 2}
     assert sum(p.gpu_minutes or 0 for p in short) < 12 * 3  # a GPU takes them in a few goes
 
 
