@@ -5,6 +5,7 @@
     python experiments/implicit_functions.py ends       # the printed last row, at the least width
     python experiments/implicit_functions.py others     # the other functions, at the least width
     python experiments/implicit_functions.py figure4 --budget paper     # as printed: 1,000 epochs
+    python experiments/implicit_functions.py figure4 --budget paper --alphas 0.6 --blocks ghostnet
     python experiments/implicit_functions.py surfaces   # what the networks at hand have learned
 
 One after the other, on one thread. What is recorded is not repeated, and a run that was stopped
@@ -29,11 +30,11 @@ RATES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 GROUPS = {"s_g": 8, "s_c": 8}  # "typically, we choose s_c = s_g", section 3.4; 8 is Table 1's s_c
 
 
-def runs(what, seeds):
+def runs(what, seeds, blocks=PRINTED_BLOCKS, alphas=ALPHAS):
     """Yield the arguments of each run of a list, the first seed first."""
-    for seed, block in itertools.product(seeds, PRINTED_BLOCKS):
+    for seed, block in itertools.product(seeds, blocks):
         if what == "figure4":
-            for alpha in ALPHAS:
+            for alpha in alphas:
                 yield ImplicitConfig(alpha, block, **GROUPS), seed, {}
         elif what == "ends":
             yield ImplicitConfig(0.6, block, **GROUPS, end="printed"), seed, {}
@@ -82,11 +83,13 @@ def main():
     parser.add_argument("what", choices=["figure4", "rates", "ends", "others", "surfaces"])
     parser.add_argument("--budget", default="short", choices=["demo", "short", "paper"])
     parser.add_argument("--seeds", type=int, nargs="+")
+    parser.add_argument("--blocks", choices=PRINTED_BLOCKS, nargs="+", default=PRINTED_BLOCKS)
+    parser.add_argument("--alphas", type=float, choices=ALPHAS, nargs="+", default=ALPHAS)
     options = parser.parse_args()
     if options.what == "surfaces":
         return surfaces()
     seeds = options.seeds or ([0, 1, 2] if options.what in ("figure4", "ends") else [0])
-    for model, seed, changes in runs(options.what, seeds):
+    for model, seed, changes in runs(options.what, seeds, options.blocks, options.alphas):
         record = implicit_function.fit(model, options.budget, seed, progress=False, **changes)
         net = record.config.model
         print(

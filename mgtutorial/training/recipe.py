@@ -196,9 +196,7 @@ class Recipe:
             A group whose rate is not the schedule's has the ``"factor"`` between them.
         """
         if self.decay_norms and not self.orthogonal_lr:  # as ever: one group, torch's own step
-            return torch.optim.SGD(
-                model.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay
-            )
+            return _sgd(model.parameters(), config, weight_decay=config.weight_decay)
         chosen = defaultdict(list)  # (parts of an orthogonalised step, decayed) -> parameters
         parts = _dense_kernels(model) if self.orthogonal_lr else {}
         for p in model.parameters():
@@ -214,7 +212,7 @@ class Recipe:
         ]
         if self.orthogonal_lr:
             return OrthogonalisedSGD(groups, config.lr, config.momentum)
-        return torch.optim.SGD(groups, config.lr, config.momentum)
+        return _sgd(groups, config)
 
     def averaged(self, model):
         """Return the running average of a network, or None if there is to be none."""
@@ -257,6 +255,11 @@ def _check_one(model, task, samples, batch_size, side):
 def _at(stages, epoch, usual):
     begun = [value for first, value in stages if first <= epoch]
     return begun[-1] if begun else usual
+
+
+def _sgd(parameters, config, **options):
+    # all tensors in one call each: the same bits, and a tenth less time where the tensors are small
+    return torch.optim.SGD(parameters, config.lr, config.momentum, foreach=True, **options)
 
 
 def _dense_kernels(model):

@@ -180,6 +180,29 @@ def test_zero_gradients_stay_zero():
     assert not orthogonalised(torch.zeros(2, 3, 4)).any()
 
 
+@pytest.mark.parametrize("decay_norms", [True, False])
+def test_steps_of_all_tensors_at_once_have_the_bits_of_torchs_own(decay_norms):
+    """Records of earlier runs, made tensor by tensor, stay what the code of today makes."""
+    config = configure(None, weight_decay=0.01, momentum=0.9)
+    networks = [SMALL.build() for _ in range(2)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    ours = Recipe(decay_norms=decay_norms).optimiser(networks[0], config)
+    those = [p for p in networks[1].parameters() if p.ndim > 1 or decay_norms]
+    rest = [p for p in networks[1].parameters() if p.ndim <= 1 and not decay_norms]
+    groups = [{"params": those}, {"params": rest, "weight_decay": 0.0}]
+    torchs = torch.optim.SGD(
+        [g for g in groups if g["params"]], config.lr, config.momentum, weight_decay=0.01,
+        foreach=False,
+    )  # fmt: skip
+    for _ in range(5):
+        for one, other in zip(*(m.parameters() for m in networks), strict=True):
+            one.grad = torch.randn(one.shape)
+            other.grad = one.grad.clone()
+        ours.step()
+        torchs.step()
+    assert all(map(torch.equal, *(list(m.parameters()) for m in networks)))
+
+
 def test_without_kernels_to_orthogonalise_the_step_is_torchs_nesterov():
     torch.manual_seed(0)
     p, q = (torch.nn.Parameter(torch.ones(4, 5, dtype=torch.float64)) for _ in range(2))
