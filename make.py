@@ -186,7 +186,8 @@ def colab(args=()):
         with step(
             f"Running {which} notebooks outside the repository, from the wheel", "1 to 15 min"
         ):
-            options = ("-rA", "--show-capture", "no", "--durations", "0")
+            workers = min(os.cpu_count() or 1, 4)
+            options = ("-n", workers, "-rA", "--show-capture", "no", "--durations", "0")
             rest = [arg for arg in args if arg != "--all"]
             tests = ("tests/project/test_colab.py", *options, *rest)
             failed = run(PYTHON, "-m", "pytest", *tests, MGTUTORIAL_COLAB=which)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from .. import _paths
 from ..models import registry
-from ..training import records
+from ..training import implicit_function
 from . import published
 from .budgets import bare
 from .papers.printed_table import FOLDER, read
@@ -232,7 +232,7 @@ def _recorded(runs):
 
 def counts(runs):
     """Return the counts that are printed, expected or recorded."""
-    others = records.read(_paths.packaged_results() / "implicit_function.jsonl")
+    others = implicit_function.recorded()
     found = {float(n) for r in (*runs, *others) for n in (r.weights, r.macs) if n}
     expected = read(_paths.packaged_results() / "expected_counts.csv")
     found |= {float(line[k]) for line in expected for k in ("weights", "macs")}

@@ -26,7 +26,7 @@ def recorded():
     >>> sorted({record.metric.name for record in recorded()})
     ['mse']
     """
-    return records.all_runs(PlaneConfig.file)
+    return records.all_runs(PlaneConfig.file) + records.all_runs(PlaneConfig.printed)
 
 
 def surfaces():

@@ -75,6 +75,8 @@ class PlaneConfig(TaskConfig):
     what: ClassVar = "a function of the plane"
     splits: ClassVar = {"test points": "train", "held-out points": "fit"}
     file: ClassVar = "implicit_function.jsonl"
+    #: Folder of the runs under the printed protocol: the curves of a thousand epochs are long.
+    printed: ClassVar = "implicit_function_paper"
 
     def __post_init__(self):
         choose("function of the plane", self.function, FUNCTIONS)
@@ -95,6 +97,13 @@ class PlaneConfig(TaskConfig):
     def count(self, split):
         """Return the number of points that the error is measured on."""
         return 10_000 if split == "val" else 40_000
+
+    def results_in(self, runs):
+        """Return the file of the records; runs under the printed protocol have one a width."""
+        usual = super().results_in(runs)
+        if self.budget != "paper":
+            return usual
+        return usual.parent / self.printed / f"{self.model.alpha:g}.jsonl"
 
     def identity(self, samples):
         """Return the plain data whose digest names the run: the points follow from the seed."""

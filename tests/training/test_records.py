@@ -166,7 +166,11 @@ def test_digests_do_not_depend_on_order_or_process():
 SHIPPED = _paths.packaged_results()
 LINES = [
     json.loads(line)
-    for file in (*sorted((SHIPPED / "runs").glob("*.jsonl")), SHIPPED / "implicit_function.jsonl")
+    for file in (
+        *sorted((SHIPPED / "runs").glob("*.jsonl")),
+        SHIPPED / "implicit_function.jsonl",
+        *sorted((SHIPPED / "implicit_function_paper").glob("*.jsonl")),
+    )
     if file.stem != "smoke"
     for line in file.read_text().splitlines()
 ]
