@@ -30,7 +30,7 @@ def draw():
     fig, (left, middle, right) = plt.subplots(
         1, 3, figsize=(7.2, 2.7), gridspec_kw={"width_ratios": (0.8, 1, 1)}
     )
-    values = cos_sin(plane.grid(100)).reshape(100, 100).T
+    values = cos_sin(plane.grid(100)).reshape(100, 100).T.numpy()
     left.imshow(values, origin="lower", extent=(0, 1, 0, 1), cmap="RdBu_r", vmin=-1, vmax=1)
     left.set(title=r"$\cos x\,\sin 20y$", xticks=(0, 1), yticks=(0, 1), xlabel="x", ylabel="y")
     for block in PRINTED_BLOCKS:
