@@ -141,7 +141,7 @@ def _errors(block, alpha, by_seed, settled):
 
 
 def _said(values):
-    spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+    spread = f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{stdev(values):.3f}" if len(values) > 1 else ""
     return f"{mean(values):.3f}{spread}"
 
 

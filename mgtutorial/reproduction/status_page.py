@@ -149,10 +149,12 @@ def _functions():
     names = ("alpha", "other", "seeds", "ratio", "interval", "verdict")
     told += [tuple(row[name] for name in names) for row in rows]
     return (
-        "\nMGIC's Figure 4 has runs that equal its printed training in every field that is "
-        "printed: 50,000 points, 1,000 epochs, batches of 128, the rate $10^{-4}$. Its numbers "
-        "are not in the text, its sentence is: a lower error with fewer weights. [The chapter]"
-        "(worlds-printed) says how it is decided.\n\n" + _text.in_markdown(told, left=(1, 5)) + "\n"
+        "\nMGIC's Figure 4 has runs with all the numbers that its text prints for the training: "
+        "50,000 points, 1,000 epochs, batches of 128, the rate $10^{-4}$. The figure's own "
+        "numbers are not in the text; its sentence is: a lower error with fewer weights. "
+        "[The chapter](worlds-printed) says how that is tried.\n\n"
+        + _text.in_markdown(told, left=(1, 5))
+        + "\n"
     )
 
 
