@@ -216,14 +216,14 @@ def run_if_changed(table, parameters, found, output=None):
     source = notebook_of(table)
     output = Path(output or folder()) / source.name
     stamp = output.with_suffix(".json")
+    results = _paths.packaged_results()
     state = {
         "notebook": records.digest(source.read_text(encoding="utf-8")),
         "package": digest_of_code(),
         "results": records.digest(
             {
-                f.name: records.digest(f.read_text(encoding="utf-8"))
-                for part in ("published", "runs")
-                for f in sorted((_paths.packaged_results() / part).glob("*"))
+                f.relative_to(results).as_posix(): records.digest(f.read_text(encoding="utf-8"))
+                for f in sorted(results.rglob("*"))
                 if f.suffix in (".csv", ".jsonl") and f.stem != "smoke"
             }
         ),

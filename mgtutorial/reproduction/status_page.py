@@ -25,8 +25,9 @@ _START = """(status)=
 > **Which numbers of the papers have been reproduced, and which have not been tried?**
 
 """
-_MADE = """This page is made by `mgtutorial tables --write` from `results/published` and
-`results/runs`; nobody types into it. [The page on reproduction](reproduction.md) says how the
+_MADE = """This page is made by `mgtutorial tables --write` from `results/published`,
+`results/runs` and `results/implicit_function_paper`; nobody types into it.
+[The page on reproduction](reproduction.md) says how the
 comparison is made, and [the inventory](inventory.md) lists all that the papers print. Runs of the
 budget `fast` are not among them: their recipe was looked for on two of these rows, so they have
 [a page of their own](recipe.md). What runs of one budget say about each other is on the pages on

@@ -258,7 +258,7 @@ def _at(stages, epoch, usual):
 
 
 def _sgd(parameters, config, **options):
-    # all tensors in one call each: the same bits, and a tenth less time where the tensors are small
+    # all tensors in one call each: the same bits, with less to call where the tensors are small
     return torch.optim.SGD(parameters, config.lr, config.momentum, foreach=True, **options)
 
 

@@ -280,7 +280,9 @@ def test_unknown_names_get_the_nearest():
 
 
 def test_recorded_runs_are_of_the_networks_as_they_are():
-    found = records.read(_paths.packaged_results() / "implicit_function.jsonl")
+    places = ("implicit_function.jsonl", plane.PlaneConfig.printed)
+    found = [r for place in places for r in records.read(_paths.packaged_results() / place)]
+    assert any(r.budget == "paper" for r in found)
     nets = {(r.config.model.alpha, r.config.model.block, r.config.model.end) for r in found
             if (r.budget, r.metric.split) == ("short", "test")}  # fmt: skip
     wanted = {(a, b, "linear") for a in ALPHAS for b in OWN_BLOCKS}
