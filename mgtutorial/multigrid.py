@@ -46,7 +46,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import InvalidValue
+from .errors import InvalidValue, whole
 
 
 class State(NamedTuple):
@@ -142,7 +142,6 @@ def start(f, u=None, linear=False):
 
     Examples
     --------
-    >>> import numpy as np
     >>> start(np.ones(3))
     State(u=array([0., 0., 0.]), f=array([1., 1., 1.]), r=array([1., 1., 1.]), added=None)
     >>> start(5.0, 1.0, linear=True)  # 5 is the residual of zero
@@ -159,11 +158,6 @@ def start(f, u=None, linear=False):
 
 def with_residual(A, s):
     """Return `s` with a current residual; apply `A`, once, only if it was not current.
-
-    Parameters
-    ----------
-    A : callable
-    s : State
 
     Examples
     --------
@@ -374,12 +368,16 @@ def cycle(levels, s, gamma=1):
     State
         On the finest level.
 
+    Raises
+    ------
+    InvalidValue
+        If a level above the coarsest lacks `R` or `P`, or `gamma` is another.
+
     Examples
     --------
     Two levels that solve ``2 u = 6`` at once, since the coarse one is exact:
 
-    >>> two = lambda u: 2 * u
-    >>> same = lambda v: v
+    >>> two, same = lambda u: 2 * u, lambda v: v
     >>> exact = correct(two, lambda r: r / 2)
     >>> cycle([Level(two, R=same, Pi=same, P=same), Level(two, pre=[exact])], State(1.0, 6.0)).u
     3.0
@@ -389,9 +387,11 @@ def cycle(levels, s, gamma=1):
     fine, *coarser = levels
     s = relax(fine.pre, s)
     if coarser:
+        if fine.P is None:
+            raise InvalidValue("the fine level has no prolongation: give its Level a P.")
         s, c = coarsen(fine, coarser[0], s)
         w = c
-        turns = ("F", 1) if gamma == "F" else (gamma,) * gamma
+        turns = ("F", 1) if gamma == "F" else (gamma,) * whole("gamma", gamma)
         for turn in turns if len(coarser) > 1 else turns[:1]:
             w = cycle(coarser, w, turn)
         # Without Pi the coarse level started from zero: w.u is the correction itself.

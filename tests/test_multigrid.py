@@ -279,6 +279,24 @@ def test_a_level_without_restriction_is_one_sentence():
         coarsen(Level(lambda u: u), Level(lambda u: u), State(np.ones(2), np.ones(2)))
 
 
+def same(v):
+    return v
+
+
+@pytest.mark.parametrize("lacks", ["R", "P"])
+def test_a_cycle_over_a_level_without_a_transfer_is_one_sentence(lacks):
+    transfers = {"R": same, "P": same, lacks: None}
+    words = {"R": "no restriction", "P": "no prolongation"}[lacks]
+    with pytest.raises(InvalidValue, match=words):
+        cycle([Level(same, **transfers), Level(same)], start(np.ones(2)))
+
+
+@pytest.mark.parametrize("gamma", [0, -1, 1.5, True, "W"])
+def test_a_cycle_that_there_is_not_is_one_sentence(gamma):
+    with pytest.raises(InvalidValue, match="gamma"):
+        cycle([Level(same, R=same, P=same), Level(same)], start(np.ones(2)), gamma)
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10**6), st.integers(1, 2))
 def test_full_multigrid_is_the_dense_nested_iteration(seed, cycles):

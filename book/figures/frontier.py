@@ -24,12 +24,14 @@ KINDS = {
     "poly-mgnet": ("Poly-MgNet", "sky", "P"),
     "mgiad": ("MGiaD", "vermillion", "o"),
     "mgnet": ("MgNet", "blue", "s"),
+    "mgic-mobile": ("MGIC-MobileNetV3", "orange", "d"),
     "mgic": ("MGIC", "black", "X"),
     "constrained": ("constrained", "green", "^"),
     "galerkin": ("Galerkin", "orange", "v"),
+    "ghostnet": ("GhostNet", "orange", "p"),
     "resnet": ("ResNet20", "black", "*"),
 }
-TICKS = (5, 10, 20, 50, 100, 200)
+TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def rows():

@@ -1,4 +1,4 @@
-"""Accuracy against cost: all networks of one size class that have runs of equal budget.
+"""Accuracy against cost: the networks that have runs of equal budget.
 
 Weights and multiplications are counted; time and memory are those of ``results/benchmarks.json``,
 measured once on one machine, so they are ratios between networks and nobody's seconds.
@@ -12,7 +12,10 @@ from ..data import catalogue
 from ..models import counting
 from . import budgets, verdicts
 
-#: The networks of three levels with 16, 32 and 64 channels, as plans of runs write them.
+#: Networks for phones, the narrowest of each kind that is printed: wider and deeper than others.
+PHONES = ("ghostnet-0.5x", "mgic-mobilenetv3-0.6")
+#: The networks of three levels with 16, 32 and 64 channels, as plans of runs write them; then those
+#: for phones.
 NETWORKS = (
     "resnet20",
     "mgnet-20",
@@ -39,6 +42,7 @@ NETWORKS = (
     "mgic-resnet56-c16-g8 blocks=(3,3,3)",
     "mgic-resnet56-c16-g16 blocks=(3,3,3)",
     "mgic-resnet56-c32-g16 blocks=(3,3,3)",
+    *PHONES,
 )
 #: On images of this data set time and memory are measured; rows of others have none.
 DATA = "fashion-mnist"
