@@ -40,16 +40,16 @@ from . import blocks
 from .config import NetworkConfig, formerly
 
 
-def halvings(c, s_c, until="<="):
+def halvings(c, coarsest, until="<="):
     r"""Return the widths of the channel levels: `c` and its halves.
 
     Parameters
     ----------
     c : int
         Width of the finest level.
-    s_c : int
-        Where to stop: the coarsest width is the first half that is at most `s_c`, or
-        below it. There is always one, even where `c` itself is small enough.
+    coarsest : int
+        Where to stop, :math:`s_c`: the coarsest width is the first half that is at most
+        `coarsest`, or below it. There is always one, even where `c` itself is small enough.
     until : {"<=", "<"}
         The text has "at most", and then none where `c` is small enough; the counts of
         ResNet-56 are met by "below", which is the public code's rule.
@@ -57,7 +57,7 @@ def halvings(c, s_c, until="<="):
     Raises
     ------
     InvalidValue
-        If `c` is no positive whole number, if `s_c` is below 1, or if a width on the way is odd.
+        If `c` is no positive whole number, `coarsest` is below 1, or a width on the way is odd.
 
     Examples
     --------
@@ -67,58 +67,59 @@ def halvings(c, s_c, until="<="):
     Book: mgic, eq-mgic-widths
     """
     choose("stopping rule until", until, ("<=", "<"))
-    if s_c < 1 or (until == "<" and s_c < 2):
+    if coarsest < 1 or (until == "<" and coarsest < 2):
         raise InvalidValue(
-            f"coarsest={s_c}: the coarsest channel level has at least one channel, so with "
+            f"coarsest={coarsest}: the coarsest channel level has at least one channel, so with "
             f'until="{until}" give at least {1 if until == "<=" else 2}.'
         )
     widths = [whole("channels", c)]
-    while len(widths) < 2 or (widths[-1] > s_c if until == "<=" else widths[-1] >= s_c):
+    while len(widths) < 2 or (widths[-1] > coarsest if until == "<=" else widths[-1] >= coarsest):
         if widths[-1] % 2:
             raise InvalidValue(
-                f"channels={c}, coarsest={s_c}: {widths[-1]} channels cannot be halved; give a "
-                f'width with more factors of two, or a larger coarsest (until="{until}").'
+                f"channels={c}, coarsest={coarsest}: {widths[-1]} channels cannot be halved; give "
+                f'a width with more factors of two, or a larger coarsest (until="{until}").'
             )
         widths.append(widths[-1] // 2)
     return tuple(widths)
 
 
-def group_numbers(widths, s_g):
-    """Return the number of groups on each channel level; on the coarsest it is 1.
+def group_numbers(widths, group_size):
+    r"""Return the number of groups on each channel level; on the coarsest it is 1.
 
     Parameters
     ----------
     widths : tuple of int
         From :func:`halvings`.
-    s_g : int
-        Channels in a group. Levels of fewer channels are one group.
+    group_size : int
+        Channels in a group, :math:`s_g`. Levels of fewer channels are one group.
 
     Raises
     ------
     InvalidValue
-        If `s_g` does not divide a width above it, or is odd (half a group must be whole); if a
-        width is no positive whole number.
+        If `group_size` does not divide a width above it, or is odd (half a group must be whole);
+        if a width is no positive whole number.
 
     Examples
     --------
-    >>> group_numbers((64, 32, 16, 8), s_g=16)
+    >>> group_numbers((64, 32, 16, 8), group_size=16)
     (4, 2, 1, 1)
 
     Book: mgic, eq-mgic-widths
     """
-    if s_g < 1:
-        raise InvalidValue(f"group_size={s_g}: a group has at least one channel.")
+    if group_size < 1:
+        raise InvalidValue(f"group_size={group_size}: a group has at least one channel.")
     numbers = []
     for c, coarse in pairwise(widths):
-        size = min(s_g, whole("channels", c))
+        size = min(group_size, whole("channels", c))
         if c % size:
             raise InvalidValue(
-                f"group_size={s_g} does not divide the {c} channels of a level: "
+                f"group_size={group_size} does not divide the {c} channels of a level: "
                 f"give a divisor of {c}, or at least {c} for one group."
             )
         if coarse % (c // size):
             raise InvalidValue(
-                f"group_size={s_g}: R halves each group of channels, so give an even group size."
+                f"group_size={group_size}: R halves each group of channels, so give an even group "
+                "size."
             )
         numbers.append(c // size)
     return (*numbers, 1)
@@ -214,8 +215,8 @@ class MGIC(nn.Module):
 
     >>> from mgtutorial.models import count_weights
     >>> dense = lambda c, groups: blocks.conv(c, c, groups=groups)
-    >>> widths = halvings(64, s_c=16)
-    >>> net = MGIC(dense, widths, group_numbers(widths, s_g=16))
+    >>> widths = halvings(64, coarsest=16)
+    >>> net = MGIC(dense, widths, group_numbers(widths, group_size=16))
     >>> net(torch.zeros(2, 64, 8, 8)).shape
     torch.Size([2, 64, 8, 8])
     >>> count_weights(net), count_weights(dense(64, 1))  # with 192 weights of batch norms
@@ -258,7 +259,7 @@ class TransferChain(nn.Module):
     The paper's four chains have 3.3, 1.8, 0.9 and 0.4 thousand weights:
 
     >>> from mgtutorial.models import count_weights
-    >>> widths = halvings(64, s_c=8)
+    >>> widths = halvings(64, coarsest=8)
     >>> [count_weights(TransferChain(widths, group_numbers(widths, s))) for s in (32, 16, 8, 4)]
     [3328, 1792, 896, 448]
 

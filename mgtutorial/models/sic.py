@@ -17,8 +17,9 @@ _ARGUMENTS = ("eta_pre", "eta_post", "gamma", "correction", "norm", "activation"
 class SiC(nn.Module):
     r"""Smoothing in channels, as a layer: a cycle over channel levels for :math:`A u = f`.
 
-    It couples `c` channels at about :math:`g_s c` weights a pixel of the stencil, where a
-    convolution takes :math:`c^2`.
+    With a `coarsest` well below `c` it couples `c` channels at about :math:`g_s c` weights a pixel
+    of the stencil, where a convolution takes :math:`c^2`. The channels are halved as long as
+    `coarsest` of them are left: if it is above ``c / 2``, there is one level, which is dense.
 
     Parameters
     ----------
@@ -26,7 +27,8 @@ class SiC(nn.Module):
         Channels of ``f`` and of ``u``.
     coarsest, group_size, eta_pre, eta_post, gamma, correction, norm, activation
         As in :class:`~mgtutorial.models.MGiaDConfig`; but `correction` is ``"fas"`` unless
-        something else is asked for, and `coarsest` at most 64.
+        something else is asked for, and `coarsest` is by default 64, or `c` where that is less: so
+        a layer of less than 128 channels saves nothing unless it is given one. `widths` tells.
     transfer_norms : bool
         Whether norm and activation follow the restrictions in channels, too.
 
@@ -42,8 +44,8 @@ class SiC(nn.Module):
     >>> f = torch.zeros(2, 64, 14, 14)
     >>> layer(f).shape, layer(f, u=torch.ones_like(f)).shape
     (torch.Size([2, 64, 14, 14]), torch.Size([2, 64, 14, 14]))
-    >>> layer.widths
-    (64, 32, 16)
+    >>> layer.widths, SiC(64).widths, SiC(128).widths
+    ((64, 32, 16), (64,), (128, 64))
 
     Book: use, use-layer
     """

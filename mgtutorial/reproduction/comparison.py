@@ -95,7 +95,12 @@ class Line:
         parts += ["compiled"] * c.compile + ["lean"] * (c.memory == "lean") + [device]
         if self.comparable:
             return "; ".join([*parts, "the protocol"])
-        others = [name for name in self.deviations if name not in ("budget", "images")]
+
+        def told(name):  # with its number, where that has not been said
+            value = None if name in ("epochs", "n_train") else getattr(c, name, None)
+            return f"{name} ({value:g})" if isinstance(value, int | float) else name
+
+        others = [told(name) for name in self.deviations if name not in ("budget", "images")]
         return "; ".join([*parts, f"`{first.budget}`, not the protocol's {', '.join(others)}"])
 
 

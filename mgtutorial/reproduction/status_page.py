@@ -92,8 +92,8 @@ def _summary(made, runs):
     )
     return (
         f"**{begin}** Of {len(rows)} rows in {len(made)} tables and figures, {len(held)} have runs "
-        f"under the paper's protocol, {len(other)} have runs under another one (shorter, most of "
-        f"them), and {len(rows) - len(held) - len(other)} have none. *Std* is the standard "
+        f"under the paper's protocol, {len(other)} have runs under another one, and "
+        f"{len(rows) - len(held) - len(other)} have none. *Std* is the standard "
         "deviation over runs that differ in their seeds alone, printed and measured alike; an "
         "interval is a 95 % t-interval. A protocol is seldom printed whole: of the fields of all "
         f"protocols {fields['printed']} are printed, {fields['code']} are from public code, "
@@ -111,20 +111,23 @@ def _cost(made, runs):
     ]
     if not speeds:
         return ""
-    left = {}  # a network counts once, in however many tables it stands
+    missing, left = set(), {}  # a network counts once, in however many tables it stands
     for name, lines in made.items():
         table = TABLES[name]
         info = catalogue.info(table.data)
         epochs = protocols.settings("paper", table.data, table.protocol)["epochs"]
         for line in lines:
             if not line.comparable:
+                missing.add((name, line.row))
                 key = table.data, table.protocol, table.entry(line.row).network
                 left[key] = 3 * line.macs * epochs * info.n_train
     seconds = sum(left.values()) / median(speeds)
     return (
-        f" Three seeds of each of the {len(left)} networks that are missing would take about "
+        f" These {len(missing)} rows without a run under the protocol are {len(left)} networks, as "
+        "some stand in several tables. Three seeds of each would take some "
         f"{_text.duration(seconds)} on one thread, at the median speed of the recorded runs "
-        f"({median(speeds) / 1e9:.1f} billion multiplications forward a second)."
+        f"({median(speeds) / 1e9:.1f} billion multiplications forward a second): a rough guess, as "
+        "these runs had company, and wide dense networks get more done in a second."
     )
 
 

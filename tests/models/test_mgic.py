@@ -130,8 +130,8 @@ def test_the_forward_pass_is_the_multigrid_cycle_and_restricts_no_residual(monke
 
 def test_the_chain_of_transfers_is_the_product_of_its_matrices():
     torch.manual_seed(0)
-    widths = halvings(16, s_c=4)
-    chain = TransferChain(widths, group_numbers(widths, s_g=8)).double()
+    widths = halvings(16, coarsest=4)
+    chain = TransferChain(widths, group_numbers(widths, group_size=8)).double()
     for p in chain.parameters():
         nn.init.normal_(p)
     matrix = torch.eye(16, dtype=F64)

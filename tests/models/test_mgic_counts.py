@@ -59,7 +59,7 @@ def test_both_halving_rules_of_resnet56(s_c, until, weights):
 
 @pytest.mark.parametrize(("s_g", "weights"), [(32, 3328), (16, 1792), (8, 896), (4, 448)])
 def test_transfers_alone_have_the_weights_of_table_1(s_g, weights):
-    widths = halvings(64, s_c=8)
+    widths = halvings(64, coarsest=8)
     assert count_weights(TransferChain(widths, group_numbers(widths, s_g))) == weights
 
 

@@ -89,7 +89,7 @@ def test_claims_what_came_out():
     assert {r["verdict"] for r in decided.values()} == {claims.NOT_SUPPORTED}
     says("claims", "All seventeen claims have five seeds, and two are decided.")
     poly, bound = (f"{-decided[name]['effect']:.1f}" for name in ("polynomial", "constraint"))
-    says("claims", f"has cost MGiaD {poly} points", f"has cost MgNet {bound}, and both whole")
+    says("claims", f"ends {poly} points below MGiaD", f"{bound} below MgNet, and both whole")
     says("mgiad", f"it ends {poly} points below MGiaD")
     says("transposes", f"the bounded network ends {bound} points below MgNet-20")
 
@@ -104,7 +104,8 @@ def test_claims_what_is_undecided():
     assert len(rows) == 15
     says("claims", "Ten of the fifteen means are within half a point of zero")
     says(
-        "claims", "$+0.6$ and $+0.8$, of MGiaD against MGIC with as many weights, $+1.3$, of MGIC's"
+        "claims",
+        "$+0.6$ and $+0.8$, of MGiaD against an MGIC with a fifth more weights, $+1.3$, of MGIC",
     )
     says("claims", "coarsest level, $-0.7$, and of the [W-cycle in channels](mgiad-cycles), $-1.5$")
     deviations = [np.std(r["values"], ddof=1) for r in rows.values()]
@@ -129,6 +130,13 @@ def test_claims_what_is_undecided():
         assert abs(row["effect"]) < row["half_width"]
 
 
+def test_claims_groups_alone():
+    rows = {r["network"]: r for r in of_demo("frontier")}
+    one, groups = (rows[n]["accuracy"] for n in ("mgnet-20", "mgnet-20 group_size=16"))
+    says("claims", f"MgNet-20 has {one:.2f} per cent in the mean of five seeds")
+    says("claims", f"and {groups:.2f} in groups of 16")
+
+
 def test_claims_how_far_three_epochs_lead():
     means = [m for r in of_demo("claims") for m in r["means"]]
     assert round(max(means)) == 84
@@ -137,9 +145,7 @@ def test_claims_how_far_three_epochs_lead():
     says("claims", "84 per cent and not 93")
     (longer,) = (r for r in table("claims")["effects"] if (r["budget"], r["seeds"]) == ("short", 3))
     assert (longer["claim"], longer["verdict"]) == ("sharing", claims.UNDECIDED)
-    says(
-        "claims", "(Three epochs and five seeds; of sharing, the longest training that has three.)"
-    )
+    says("claims", "(FashionMNIST, three epochs, five seeds.)")
     low, high = (longer["effect"] + s * longer["half_width"] for s in (-1, 1))
     says("claims", f"ends {-longer['effect']:.1f} points below ResNet20, with an interval")
     says("claims", f"an interval from ${low:.1f}$ to ${high:+.1f}$: undecided, too")
@@ -236,6 +242,7 @@ def test_frontier_what_to_take():
     assert narrow["step"] / small["step"] == pytest.approx(1.4, abs=0.05)
     few = rows["mgic-resnet56-c16-g8 blocks=(1,1,1)"]
     assert few["macs"] / small["macs"] == pytest.approx(0.5, abs=0.01)
+    assert few["weights"] / small["weights"] == pytest.approx(1.2, abs=0.01)
     assert f"{small['accuracy'] - few['accuracy']:.1f}" == "1.3"
     assert few["step"] / quick["step"] == pytest.approx(1, abs=0.02)
     says("frontier", "half of MGiaD-20's, and is [1.3 points](claims.md) below it in the mean")
@@ -268,4 +275,8 @@ def test_frontier_what_to_take():
     }  # fmt: skip
     gain = fast["mgnet-20"]["accuracy"] - fast["mgiad-20-g4"]["accuracy"]
     assert {fast[n]["seeds"] for n in ("mgnet-20", "mgiad-20-g4")} == {3}
-    says("frontier", f"{gain:.1f} points in favour of MgNet-20, three runs each")
+    times = {row["network"]: row["accuracies"] for row in table("recipe_times")}
+    says("frontier", f"MgNet-20 ends {gain:.1f} points above it in the mean")
+    pairs = zip(*(times[n] for n in ("mgnet-20", "mgiad-20-g4")), strict=True)
+    assert all(a > b for a, b in pairs)
+    says("frontier", "and above it with each of three seeds")

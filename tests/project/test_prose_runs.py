@@ -56,8 +56,8 @@ def test_the_three_level_rows_have_three_seeds_and_what_the_first_page_says_of_t
     apart = verdicts.interval([b - a for a, b in zip(ours, plain, strict=True)])
     says(
         "index",
-        f"cost {apart.mean:.2f} points here; the 95 per cent interval of that difference, paired "
-        f"by seeds, goes from {apart.low:.2f} to {apart.high:.2f}",
+        f"cost {apart.mean:.2f} points here (before rounding); the 95 per cent interval of that "
+        f"difference, paired by seeds, goes from {apart.low:.2f} to {apart.high:.2f}",
     )
     assert apart.low > 0
 

@@ -22,7 +22,7 @@ from . import mgic_readings
 
 
 def test_mgic_loop_restricts_once_too_often():
-    widths = halvings(64, s_c=8)
+    widths = halvings(64, coarsest=8)
     assert widths == (64, 32, 16, 8)  # n = 3 coarser levels
     for line in read_table("mgic_table1_coarse_channels.csv"):
         s_g = int(line["s_g"])
