@@ -283,4 +283,4 @@ def test_the_chapters_table_of_cycles():
     assert list(macs.values()) == [11_040_928, 11_040_928, 6_648_568, 11_064_448, 6_209_920]
     assert list(weights.values()) == [27_642, 27_642, 20_514, 22_706, 20_946]
     assert macs["W, one step"] / macs["V, deep"] == pytest.approx(0.93, abs=0.005)
-    says("mgiad", "costs 93 per cent of it")
+    says("mgiad", "takes 93 per cent of the V-cycle's multiplications")

@@ -125,7 +125,7 @@ def test_claims_what_is_undecided():
     says("mgiad", "the V-cycle ends 0.2 points below the backslash cycle")
     says("mgiad", "the W-cycle 1.5 points below the V-cycle, in the mean over five seeds")
     tied = rows["tied operator"]["effect"]
-    says("transposes", f"{-tied:.1f} points below MgNet-20 in the mean, with an interval on both")
+    says("transposes", f"{-tied:.1f} points below MgNet-20 in the mean, with an interval that")
     for row in rows.values():
         assert abs(row["effect"]) < row["half_width"]
 
