@@ -94,7 +94,9 @@ def test_training_reaches_the_bound_with_the_weights_of_a_cubic_spline():
         says("two_grid_theory", f"| {words} | {value:.3f} |")
     printed = np.array([0.1266, 0.5, 0.7468, 0.5, 0.1266])
     assert np.abs(five.kernel - printed).max() < 2e-4
-    assert factor(printed) == pytest.approx(factor(five.kernel), abs=5e-4)  # constants stay constant
+    assert factor(printed) == pytest.approx(
+        factor(five.kernel), abs=5e-4
+    )  # constants stay constant
     assert len(found.theta) == 32 and abs(many.bound - 0.36) < 1e-5
     on_few = f"Training looks at 32 frequencies, on which it is ${found.bound:.3f}$."
     says("two_grid_theory", on_few)
