@@ -1,9 +1,10 @@
 """The notebooks of the chapters with other parameters than they ship: no assertion was luck.
 
 Code cells run in one namespace, in order, with the values of the cell tagged ``parameters``
-replaced. Figures are made but not drawn, and sliders draw the first of their frames only: what is
-tested are the assertions. The code of the folded solutions runs after its notebook, with the
-first of the other parameters, since a reader pastes it there.
+replaced. Figures are made but not drawn, and sliders draw two of their frames only: the first at
+once, the last at the end, as a reader may who moves it after all cells have run. What is tested are
+the assertions. The code of the folded solutions runs after its notebook, with the first of the
+other parameters, since a reader pastes it there.
 """
 
 import contextlib
@@ -79,15 +80,18 @@ def run(source, label, names):
     plt.close("all")
 
 
-def first_frame(draw, start=None, labels=None, alt=None, **values):
-    """In place of a slider: its function, once, with the first of all choices."""
-    draw(**{name: next(iter(choices)) for name, choices in values.items()})
-
-
 @pytest.fixture
-def quick(monkeypatch):
+def sliders(monkeypatch):
+    """Those that were made, each as a call that draws its last frame; the first has been drawn."""
+    made = []
+
+    def slider(draw, start=None, labels=None, alt=None, **values):
+        draw(**{name: next(iter(choices)) for name, choices in values.items()})
+        made.append(lambda: draw(**{name: list(choices)[-1] for name, choices in values.items()}))
+
     monkeypatch.setattr(mgtutorial.figures.images, "show", lambda fig, **_: None)
-    monkeypatch.setattr(mgtutorial.figures.sliders, "slider", first_frame)
+    monkeypatch.setattr(mgtutorial.figures.sliders, "slider", slider)
+    return made
 
 
 # torch's own, the second where matplotlib draws a tensor
@@ -96,7 +100,7 @@ def quick(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "number"), [(name, i) for name, cases in CASES.items() for i in range(len(cases))]
 )
-def test_assertions_hold_for_other_sizes_and_seeds(name, number, quick):
+def test_assertions_hold_for_other_sizes_and_seeds(name, number, sliders):
     chosen, names = CASES[name][number], {"__name__": name}
     for i, cell in enumerate(cells(name)):
         if cell.cell_type != "code":
@@ -110,6 +114,9 @@ def test_assertions_hold_for_other_sizes_and_seeds(name, number, quick):
         for i, solution in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
             if "_build" not in solution:  # one that reads what a longer training has written
                 run(solution, f"{name}, solution {i}", names)
+    for draw_last in sliders:
+        draw_last()
+        plt.close("all")
 
 
 def test_no_notebook_with_parameters_is_left_out():
