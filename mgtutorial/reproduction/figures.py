@@ -33,10 +33,13 @@ def kind(row):
 def accuracy_over(lines, cost="weights", published=True):
     """Return a figure of accuracy over cost: filled where measured, hollow where printed.
 
+    What was measured under another protocol is pale, and its legend names the budget.
+
     Parameters
     ----------
     lines : list of Line
-        Measured points have their t-interval as an error bar, from two seeds on.
+        Measured points have their t-interval as an error bar, from two seeds on; printed ones the
+        printed standard deviation.
     cost : {"weights", "macs"}
         Over ``"macs"`` measured lines only are drawn.
     published : bool
@@ -49,9 +52,11 @@ def accuracy_over(lines, cost="weights", published=True):
 
     def point(line, x, y, error, filled):
         label, colour, marker = kind(line.row)
-        name = f"{label}, {'measured' if filled else 'printed'}"
+        pale = filled and not line.comparable
+        budget = f", {line.runs[0].budget}" if pale else ""
+        name = f"{label}, {f'measured{budget}' if filled else 'printed'}"
         ax.errorbar(
-            x, y, yerr=error, fmt=marker, color=colour, capsize=3,
+            x, y, yerr=error, fmt=marker, color=colour, capsize=3, alpha=0.5 if pale else 1,
             markerfacecolor=colour if filled else "none", label=None if name in labels else name,
         )  # fmt: skip
         labels.add(name)
@@ -65,7 +70,10 @@ def accuracy_over(lines, cost="weights", published=True):
             point(line, getattr(line, cost), line.interval.mean, line.interval.half_width, True)
     ax.set(xscale="log", xlabel=_COSTS[cost], ylabel="test accuracy in percent")
     if labels:
-        ax.legend(loc="lower right", fontsize=9)
+        ax.legend(
+            loc="lower right", fontsize=9, title_fontsize=9,
+            title="bars: printed deviation; 95 % interval of ours",
+        )  # fmt: skip
     else:
         ax.text(0.5, 0.5, "nothing printed, nothing run", ha="center", transform=ax.transAxes)
     return fig
