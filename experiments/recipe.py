@@ -20,6 +20,7 @@ from mgtutorial.errors import choose, program
 from mgtutorial.models import count_macs, name_of
 from mgtutorial.reproduction.verdicts import interval
 from mgtutorial.sweeps import runs
+from mgtutorial.sweeps.plan import read_plan
 from mgtutorial.training import Workspace, all_runs, configure
 from mgtutorial.training.recipe import Recipe
 
@@ -153,12 +154,14 @@ def times(records, data="fashion-mnist"):
         whole = r.config.split == "train" and not r.partial
         if r.budget == "fast" and r.config.data == data and whole:
             found[replace(r.config, seed=0)].append(r)
+    plan = read_plan(Path(__file__).with_name("plan.csv"), root="nowhere")
+    planned = [(p.name, p.config.model) for p in plan]  # a data set may change a field of a network
     rows = []
     for config, runs_ in found.items():
         accuracies = [100 * r.metric.value for r in sorted(runs_, key=lambda r: r.config.seed)]
         quickest = min(epoch.seconds for r in runs_ for epoch in r.curve)
         rows.append({
-            "network": name_of(config.model),
+            "network": name_of(config.model, also=planned),
             "weights": runs_[0].weights,
             "seeds": len(runs_),
             "epochs": config.epochs,

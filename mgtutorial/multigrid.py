@@ -46,7 +46,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import InvalidValue, whole
+from .errors import InvalidValue
 
 
 class State(NamedTuple):
@@ -375,8 +375,6 @@ def cycle(levels, s, gamma=1):
 
     Examples
     --------
-    Two levels that solve ``2 u = 6`` at once, since the coarse one is exact:
-
     >>> two, same = lambda u: 2 * u, lambda v: v
     >>> exact = correct(two, lambda r: r / 2)
     >>> cycle([Level(two, R=same, Pi=same, P=same), Level(two, pre=[exact])], State(1.0, 6.0)).u
@@ -387,11 +385,13 @@ def cycle(levels, s, gamma=1):
     fine, *coarser = levels
     s = relax(fine.pre, s)
     if coarser:
+        if gamma != "F" and not (isinstance(gamma, int | np.integer) and gamma > 0):
+            raise InvalidValue(f'gamma={gamma!r}: give a whole number from 1 on, or "F".')
         if fine.P is None:
             raise InvalidValue("the fine level has no prolongation: give its Level a P.")
         s, c = coarsen(fine, coarser[0], s)
         w = c
-        turns = ("F", 1) if gamma == "F" else (gamma,) * whole("gamma", gamma)
+        turns = ("F", 1) if gamma == "F" else (gamma,) * gamma
         for turn in turns if len(coarser) > 1 else turns[:1]:
             w = cycle(coarser, w, turn)
         # Without Pi the coarse level started from zero: w.u is the correction itself.

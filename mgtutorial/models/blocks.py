@@ -9,7 +9,6 @@ from torch import fx, nn
 
 from ..errors import InvalidValue, choose
 from .other_norms import exchange
-from .recorded import is_recorded
 from .strided import FEW, NarrowStrided
 
 #: The norms: over a channel of all images, and over groups of channels or all of one image.
@@ -284,7 +283,8 @@ class BatchNorm2d(nn.BatchNorm2d):
             and x.shape[2] * x.shape[3] > 1  # else there is one pixel, and the sums are torch's
             and x.numel() > 0
             and x.is_contiguous(memory_format=torch.channels_last)
-            and not is_recorded()
+            and not torch.jit.is_tracing()
+            and not torch.compiler.is_compiling()
             and fwd._current_level < 0  # forward mode differentiates torch's
         )
 

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from .neighbours import Graph
-from .recorded import is_recorded
+from .neighbours import Graph, is_recorded
 
 #: Of diffGCN, and how many features of a point each makes of one.
 OPERATORS = {"all": 7, "gradient": 3}

@@ -26,7 +26,6 @@ from .config import NetworkConfig, formerly
 from .ghostnet import GhostBottleneck
 from .mobile_blocks import InvertedBottleneck, group_number
 from .network import check_type
-from .recorded import is_recorded
 
 #: The blocks of the paper's section 4.2.
 PRINTED_BLOCKS = ("mobilenetv3", "ghostnet", "mgic-bneck")
@@ -173,7 +172,8 @@ class ImplicitNetwork(nn.Module):
 
     def forward(self, points):
         points = check_type(points, next(self.parameters()).dtype, "points")
-        if isinstance(points, torch.Tensor) and not is_recorded():  # there, sizes may be no numbers
+        recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
+        if isinstance(points, torch.Tensor) and not recorded:  # there, sizes may be no numbers
             if points.ndim != 2 or points.shape[1] != 2 or not len(points):
                 raise InvalidValue(
                     f"the network takes points of shape (n, 2), at least one, but was given "

@@ -26,7 +26,6 @@ from .mgic_mobilenetv3 import LARGE as LARGE_15
 from .mgic_mobilenetv3 import Bneck, MGICMobileNetV3Config
 from .mobile_blocks import InvertedBottleneck, SqueezeExcite, by_resolution, round_width
 from .network import Network
-from .recorded import is_recorded
 
 # MobileNetV3-Large and -Small with the last block halved: channels and hidden channels. With these
 # the counts of MobileNetV3's own two rows are the printed ones.
@@ -275,7 +274,7 @@ def check_sides(x, stride):
 
     Book: mgic_worlds, worlds-segmentation
     """
-    if is_recorded():  # sizes may be no numbers
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # sizes may be no numbers
         return x
     if any(side % stride for side in x.shape[-2:]):
         h, w = x.shape[-2:]

@@ -17,7 +17,6 @@ import scipy
 import torch
 
 from ..errors import InvalidValue
-from .recorded import is_recorded
 
 
 class Graph(NamedTuple):
@@ -227,3 +226,16 @@ def _winners(x, near, size):
         edges = marked.index_select(0, own.flatten()).view(*own.shape, -1)
         winner[start : start + size] = edges.amax(0).view(torch.int64)
     return winner.bitwise_and_(2**29 - 1)
+
+
+def is_recorded():
+    """Whether the program is being recorded: then it runs later, on clouds of other numbers.
+
+    Examples
+    --------
+    >>> is_recorded()
+    False
+
+    Book: point_clouds, clouds-time
+    """
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()

@@ -15,7 +15,6 @@ from .. import multigrid
 from ..errors import InvalidValue
 from . import blocks
 from .counting import activations_held
-from .recorded import is_recorded
 
 #: Fields of configs that change neither what a network's weights are nor what it does with them.
 STARTS = ("initial_weights", "roots", "train_roots", "transfer_start")
@@ -110,8 +109,8 @@ class Network(nn.Module):
         return x
 
     def _warn_of_stem(self, x):
-        looks = isinstance(x, torch.Tensor) and not x.is_meta and not is_recorded()
-        if self._warned or not looks:
+        looks = isinstance(x, torch.Tensor) and not x.is_meta and not torch.jit.is_tracing()
+        if self._warned or not looks or torch.compiler.is_compiling():
             return
         if getattr(self.config, "stem", None) != "3x3" or min(x.shape[-2:]) < LARGE:
             return
@@ -294,7 +293,8 @@ def check_type(x, own, what):
 
     Book: use, use-features
     """
-    if isinstance(x, fx.Proxy) or is_recorded():
+    traced = isinstance(x, fx.Proxy) or torch.jit.is_tracing()
+    if traced or torch.compiler.is_compiling():
         return x
     if not isinstance(x, torch.Tensor):
         raise InvalidValue(
@@ -375,7 +375,7 @@ def check_size(f, levels):
 
     Book: from_multigrid_to_networks, networks-points
     """
-    if is_recorded():  # sizes may be no numbers
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # sizes may be no numbers
         return f
     size = tuple(f.shape[-2:])
     most = 1 + (max(size) - 1).bit_length()  # a side of s pixels halves ceil(log2 s) times

@@ -222,7 +222,7 @@ def _recorded(runs):
             same = (name, run.config.data, kind, run.budget, run.epochs, run.config.lr)
             groups[same].append(run.metric.value)
     for (name, data, kind, *_), values in groups.items():
-        parts = re.fullmatch(r"(mgiad-20|mgiad|[\w-]+?)((?:-(?:lam|c|g)\d+)*)", name)
+        parts = re.fullmatch(r"(mgiad-20|mgiad|[\w.-]+?)((?:-(?:lam|c|g)\d+)*)", name)
         found = re.findall(r"-(lam|c|g)(\d+)", parts[2])
         parameters = tuple(({"lam": "lam", "c": "c_K", "g": "g_s"}[k], v) for k, v in found)
         for value in {*values, sum(values) / len(values)}:

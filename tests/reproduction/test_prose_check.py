@@ -5,8 +5,11 @@ import shutil
 import pytest
 
 from mgtutorial import _paths, cli
+from mgtutorial.models import registry
 from mgtutorial.reproduction import prose_check, prose_facts
 from mgtutorial.training import records
+
+from .test_claims import run
 
 ROOT = _paths.checkout()
 RUNS = records.read(_paths.packaged_results() / "runs")
@@ -151,3 +154,10 @@ def test_a_network_that_a_record_has_is_one_that_a_sentence_can_name():
     recorded = {f.family for f in prose_facts.facts(RUNS) if f.source == "recorded"}
     assert {"mgnet-20", "mgiad-20", "resnet20"} <= recorded
     assert {f.family for f in prose_facts.facts([])} <= set(prose_facts._FAMILIES)
+
+
+def test_runs_of_every_network_with_a_name_can_be_spoken_of():
+    """Names have dots, as that of GhostNet at half its width."""
+    made = prose_facts.facts([run(name, 12.34) for name in registry.CONFIGS])
+    recorded = {fact.family for fact in made if fact.source == "recorded"}
+    assert {"ghostnet-0.5x", "mgic-mobilenetv3-0.6", "mgiad-20", "mgnet-20"} <= recorded
