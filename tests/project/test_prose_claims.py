@@ -280,6 +280,15 @@ def test_frontier_what_to_take():
     says("frontier", f"a forward pass takes {passes:.2f} of MgNet-20's time, though a training")
     says("frontier", f"though a training step takes {steps:.2f}.")
     says("frontier", f"GhostNet holds the least, {ghost['memory']:.0f} MB")
+    measured = json.loads((ROOT / "results/benchmarks.json").read_text(encoding="utf-8"))
+    wide = {
+        (r["case"].split(",")[0], r["side"]): 100 * np.ptp(r["quartiles"]) / r["median"]
+        for r in measured["subjects"]["frontier"]["rows"]
+    }
+    step = max(v for (work, _), v in wide.items() if work == "training step")
+    own = wide["forward", f"mgtutorial {frontier.PHONES[0]}"]
+    says("frontier", f"of a step lie up to {step:.0f} per cent of its median apart")
+    says("frontier", f"and those of GhostNet's pass {own:.0f}.")
     spread = {k: [r[k] for r in rows.values()] for k in ("weights", "step", "memory")}
     ratios = [max(v) / min(v) for v in spread.values()]
     assert [f"{x:.1f}" for x in ratios] == ["16.7", "3.1", "2.7"]
