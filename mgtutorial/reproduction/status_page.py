@@ -28,7 +28,7 @@ _START = """(status)=
 _MADE = """This page is made by `mgtutorial tables --write` from `results/published`,
 `results/runs` and `results/implicit_function_paper`; nobody types into it.
 [The page on reproduction](reproduction.md) says how the
-comparison is made, and [the inventory](inventory.md) lists all that the papers print. Runs of the
+comparison is made, and [the inventory](inventory.md) lists what we found in print. Runs of the
 budget `fast` are not among them: their recipe was looked for on two of these rows, so they have
 [a page of their own](recipe.md). What runs of one budget say about each other is on the pages on
 [claims](claims.md) and on [costs](frontier.md).

@@ -75,6 +75,15 @@ def test_code_rate_of_poly_mgnet():
     assert rates == [0.1, 0.05]
 
 
+def test_code_mgic_crops_on_imagenet():
+    for protocol in ("mgic-imagenet", "mgic-first-imagenet"):
+        line = line_of(protocol, "augmentation")
+        assert (line["value"], line["source"]) == ("resized-crop", "code")
+        assert "flipping and crops" in line["remark"]
+    assert protocols.settings("paper", "imagenet", "mgic")["augmentation"] == "resized-crop"
+    assert line_of("mgic-cifar10", "augmentation")["source"] == "printed"
+
+
 def test_code_start_of_mgics_transfers():
     line = line_of("mgic-cifar10", "initial weights of the transfers")
     assert line["source"] == "printed" and "row sums 1" in line["value"]

@@ -55,7 +55,7 @@ def test_mgic_cost_of_transfers_and_of_the_coarsest_level():
 
 
 def test_mgic_equation_2_2_has_a_parenthesis_too_few():
-    printed = "x + K3 s(N(K2(s(N(K1 s(N(x))))))"  # the same in both versions
+    printed = "x + K3 s(N(K2(s(N(K1 s(N(x))))))"  # in the journal's version
     assert (printed.count("("), printed.count(")")) == (7, 6)
 
     def own(order):  # the weights of a bottleneck do not depend on where its norms stand
