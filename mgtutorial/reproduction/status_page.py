@@ -29,8 +29,8 @@ _MADE = """This page is made by `mgtutorial tables --write` from `results/publis
 `results/runs` and `results/implicit_function_paper`; nobody types into it.
 [The page on reproduction](reproduction.md) says how the
 comparison is made, and [the inventory](inventory.md) lists what we found in print. Runs of the
-budget `fast` are not among them: their recipe was looked for on two of these rows, so they have
-[a page of their own](recipe.md). What runs of one budget say about each other is on the pages on
+budget `fast` are counted here and shown on [a page of their own](recipe.md), since their recipe
+was looked for on two of these rows. What runs of one budget say about each other is on the pages on
 [claims](claims.md) and on [costs](frontier.md).
 
 """
@@ -52,13 +52,16 @@ def page(runs=None):
     runs = records.read(_paths.packaged_results() / "runs") if runs is None else runs
     shown = [run for run in runs if run.budget != "fast"]  # as _MADE says
     made = {name: comparison.compare(name, shown) for name in TABLES}
-    parts = [_START, _summary(made, runs), _MADE, _overview(made), "\n\n## Runs by table\n\n"]
+    fast = {name: _fast_alone(name, lines, runs) for name, lines in made.items()}
+    parts = [_START, _summary(made, fast, runs), _MADE, _overview(made, fast)]
+    parts.append("\n\n## Runs by table\n\n")
     waiting = []
     for name, lines in made.items():
         if any(line.runs for line in lines):
             parts.append(f"### {TABLES[name].title}\n\n{_runs(lines)}")
         else:
-            waiting.append(f"* {TABLES[name].title}\n")
+            but = f" (but {len(fast[name])} of its rows by the budget `fast`)" * bool(fast[name])
+            waiting.append(f"* {TABLES[name].title}{but}\n")
     if waiting:
         parts.append(f"### No run is recorded\n\n{''.join(waiting)}\n")
     parts.append(
@@ -74,12 +77,20 @@ def page(runs=None):
     return "".join(parts)
 
 
-def _summary(made, runs):
+def _fast_alone(name, lines, runs):
+    """The rows of a table that have runs by the recipe of the budget ``fast``, and no others."""
+    return {line.row for line in comparison.compare(name, runs) if line.runs} - {
+        line.row for line in lines if line.runs
+    }
+
+
+def _summary(made, fast, runs):
     """Say what there is in a few sentences, before any table."""
     rows = [(name, line.row) for name, lines in made.items() for line in lines]
     rows = list(dict.fromkeys(rows))
     held = {(n, x.row) for n, lines in made.items() for x in lines if x.comparable}
     other = {(n, x.row) for n, lines in made.items() for x in lines if x.runs} - held
+    recipe = sum(map(len, fast.values()))
     tally = Counter(x.verdict for lines in made.values() for x in lines if x.comparable)
     said = ", ".join(f"{tally[v]} {v}" for v in verdicts.ACCURACY if tally[v])
     fields = Counter(
@@ -92,8 +103,9 @@ def _summary(made, runs):
     )
     return (
         f"**{begin}** Of {len(rows)} rows in {len(made)} tables and figures, {len(held)} have runs "
-        f"under the paper's protocol, {len(other)} have runs under another one, and "
-        f"{len(rows) - len(held) - len(other)} have none. *Std* is the standard "
+        f"under the paper's protocol, {len(other)} have runs under another one, {recipe} by the "
+        f"recipe of the budget `fast` alone, and {len(rows) - len(held) - len(other) - recipe} "
+        "have none. *Std* is the standard "
         "deviation over runs that differ in their seeds alone, printed and measured alike; an "
         "interval is a 95 % t-interval. A protocol is seldom printed whole: of the fields of all "
         f"protocols {fields['printed']} are printed, {fields['code']} are from public code, "
@@ -162,8 +174,9 @@ def _functions():
     )
 
 
-def _overview(made):
-    told = [("table", "rows", "weights matched", "compared", "other runs", "not run")]
+def _overview(made, fast):
+    head = ("table", "rows", "weights matched", "compared", "other runs", "only `fast`", "not run")
+    told = [head]
     for name, lines in made.items():
         rows = list(dict.fromkeys(line.row for line in lines))
         held = {line.row for line in lines if line.comparable}
@@ -172,7 +185,8 @@ def _overview(made):
         counted = [r for r in counted if r.network is not None]
         matched = sum(r.verdict == verdicts.MATCHED for r in counted)
         of = f"{matched} of {len(counted)}" if counted else ""
-        numbers = len(held), len(other), len(rows) - len(held) - len(other)
+        left = len(rows) - len(held) - len(other) - len(fast[name])
+        numbers = len(held), len(other), len(fast[name]), left
         told.append((TABLES[name].title, len(rows), of, *numbers))
     return _text.in_markdown(told, left=(0,))
 

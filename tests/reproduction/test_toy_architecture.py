@@ -171,7 +171,7 @@ print(json.dumps({
     "unknown": unknown,
     "counts": rendering.counts("toy-table1", counted),
     "table": rendering.markdown(comparison.compare("toy-table1", [])),
-    "page": "| Toy, Table 1: CIFAR-10 | 2 | 1 of 2 | 0 | 0 | 2 |" in status_page.page([]),
+    "page": "| Toy, Table 1: CIFAR-10 | 2 | 1 of 2 | 0 | 0 | 0 | 2 |" in status_page.page([]),
 }))
 """
 
