@@ -371,7 +371,7 @@ def cycle(levels, s, gamma=1):
     Raises
     ------
     InvalidValue
-        If a level above the coarsest lacks `R` or `P`, or `gamma` is another.
+        If a level above the coarsest lacks `R` or `P`, or has another `gamma` to go on by.
 
     Examples
     --------

@@ -103,7 +103,14 @@ def jacobi(diagonal, omega=1.0):
     """
     _finite(omega)
     _nonzero(diagonal)
-    return lambda r: (omega / diagonal) * r
+    scale = omega / diagonal
+
+    def B(r):
+        if isinstance(scale, np.ndarray) and hasattr(r, "new_tensor"):
+            return r.new_tensor(scale) * r
+        return scale * r
+
+    return B
 
 
 def gauss_seidel(A, shape):

@@ -1,5 +1,6 @@
 r"""How often an algorithm, as it is written, applies each :math:`A`, and what that costs."""
 
+import math
 from collections import Counter
 from itertools import pairwise
 
@@ -54,13 +55,16 @@ def literal_macs(network, size, in_channels=None):
     executed, handles = Counter(), []
     for level, A in operators.items():
         handles.append(A.register_forward_hook(lambda *_, at=level: executed.update([at])))
+    grid = []  # of the finest level
+    handles.append(module.stem.register_forward_hook(lambda *a: grid.extend(a[-1].shape[-2:])))
     try:
         macs = macs_by_module(module, size, in_channels)
     finally:
         for handle in handles:
             handle.remove()
-    by_module = {module.get_submodule(name): n for name, n in macs.items()}  # of several names, one
-    cost = {level: by_module[A] // executed[level] for level, A in operators.items()}
+    cost = {}
+    for (level, k), A in operators.items():  # A keeps the size of its level
+        cost[level, k] = A.weight.numel() * math.prod(-(-side // 2 ** (level - 1)) for side in grid)
     return sum(macs.values()) + sum((n - executed[at]) * cost[at] for at, n in written.items())
 
 

@@ -6,6 +6,7 @@ import torch
 import torch.autograd.forward_ad as fwd
 import torch.nn.functional as F
 from torch import fx, nn
+from torch._C._functorch import maybe_current_level
 
 from ..errors import InvalidValue, choose
 from .other_norms import exchange
@@ -272,10 +273,10 @@ class BatchNorm2d(nn.BatchNorm2d):
     def _serves(self, x):
         """Whether `x` has the case, and is a tensor with values that nobody only looks at."""
         return (
-            self.training
-            and self.affine
-            and self.running_mean is not None
+            (self.training and self.affine and self.running_mean is not None)
             and type(x) is torch.Tensor
+            and not (torch.jit.is_tracing() or torch.compiler.is_compiling())
+            and maybe_current_level() is None  # torch.func differentiates torch's
             and x.device.type == "cpu"
             and x.dtype == self.weight.dtype == torch.float32
             and x.ndim == 4
@@ -283,9 +284,7 @@ class BatchNorm2d(nn.BatchNorm2d):
             and x.shape[2] * x.shape[3] > 1  # else there is one pixel, and the sums are torch's
             and x.numel() > 0
             and x.is_contiguous(memory_format=torch.channels_last)
-            and not torch.jit.is_tracing()
-            and not torch.compiler.is_compiling()
-            and fwd._current_level < 0  # forward mode differentiates torch's
+            and fwd._current_level < 0  # and so does forward mode
         )
 
     def _take_note(self, mean, variance, n):

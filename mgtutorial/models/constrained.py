@@ -31,7 +31,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from .. import multigrid
-from ..errors import choose
 from ..linalg.transposes import projected
 from . import blocks, mgnet
 from .config import NetworkConfig
@@ -66,9 +65,9 @@ class ConstrainedConfig(NetworkConfig):
     Raises
     ------
     InvalidValue
-        If a number is out of its range.
+        If a number is out of its range, or `bounded` is neither True nor False.
     UnknownName
-        If `bounded` is neither True nor False, or for another stem, norm or activation.
+        For another stem, norm or activation.
 
     Examples
     --------
@@ -97,7 +96,6 @@ class ConstrainedConfig(NetworkConfig):
         object.__setattr__(self, "channels", mgnet.check_widths("channels", self.channels))
         self.check_whole(1, "steps")
         self.check_images("stem", "norm", "activation")
-        choose("bounded", self.bounded, (False, True))
 
     @property
     def widths(self):

@@ -69,7 +69,7 @@ def built(network):
             f"{network!r} is no network: give a torch.nn.Module, or a config, as "
             "mgtutorial.models.named(name) returns it."
         )
-    with torch.device("meta"):
+    with torch.device("meta"), torch.inference_mode(False):
         return network.build()
 
 
@@ -217,8 +217,8 @@ def activations_held(network, batch_size, size, in_channels=None):
 
     Book: mgic, mgic-memory
     """
-    module, batch_size = built(network), whole("batch_size", batch_size, 2)
-    images = _images(module, batch_size, size, in_channels)
+    module = built(network)
+    images = _images(module, whole("batch_size", batch_size, 2), size, in_channels)
     own = {_storage(t) for t in (*module.parameters(), *module.buffers())}
     held = {}
 
@@ -229,8 +229,7 @@ def activations_held(network, batch_size, size, in_channels=None):
 
     hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t)
     with _left_alone(module, images.device, training=True), torch.enable_grad(), hooks:
-        out = module(images)
-    del out
+        module(images)
     sizes = [(t.untyped_storage().nbytes(), t.element_size()) for t in held.values()]
     return Activations(sum(n // e for n, e in sizes), sum(n for n, _ in sizes))
 
@@ -301,7 +300,8 @@ def macs_by_module(module, size, in_channels=None):
     hooks = [m.register_forward_pre_hook(products.enter) for m in names]
     hooks += [m.register_forward_hook(products.leave) for m in names]
     try:  # one image has no batch statistics
-        with _left_alone(module, images.device, training=False), torch.no_grad(), products:
+        left_alone = _left_alone(module, images.device, training=False)
+        with left_alone, torch.no_grad(), torch.autocast("cpu", enabled=False), products:
             module(_zeros(images))
     finally:
         for hook in hooks:
@@ -356,11 +356,12 @@ def _shape(x):
 def _left_alone(module, device, training):
     """Put all of a module in a mode, and leave modes, statistics and random numbers as they were.
 
-    For counting is no training step.
+    For counting is no training step, and no inference, wherever it is asked for.
     """
     modes = {m: m.training for m in module.modules()}
     buffers = [(b, b.clone()) for b in module.buffers()] if training else ()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(cuda), torch.inference_mode(False):
         try:
             module.train(training)
             yield
@@ -381,7 +382,8 @@ def _images(module, n, size, in_channels):
         raise InvalidValue(f"{type(module).__name__} has no channels of images: give in_channels.")
     c = whole("in_channels", own if in_channels is None else in_channels)
     p = next(module.parameters(), torch.zeros(()))  # without weights, what torch's default is
-    return torch.zeros(n, c, height, width, device=p.device, dtype=p.dtype)
+    with torch.inference_mode(False):  # or no graph could keep them
+        return p.new_zeros(n, c, height, width)
 
 
 def _storage(t):

@@ -16,6 +16,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ..errors import InvalidValue
 from .blocks import BatchNorm2d
@@ -132,6 +133,11 @@ def _fold(module, conv, norm, name):
     setattr(module, norm, nn.Identity())
 
 
+def _state(weight):
+    """What changes when a weight is another one, or is changed in place."""
+    return id(weight), None if weight is None or weight.is_inference() else weight._version
+
+
 class Packed(nn.Module):
     """A convolution on a CPU whose weights have the order in which oneDNN reads them.
 
@@ -179,7 +185,9 @@ class Packed(nn.Module):
     def forward(self, x):
         if torch.compiler.is_compiling():  # torch's compiler puts weights in order itself
             return self.conv(x)
-        kind = x.shape, x.dtype, x.device
+        if _get_current_dispatch_mode() is not None:  # who counts has no formula for the other
+            return self.conv(x)
+        kind = x.shape, x.dtype, x.device, *map(_state, (self.conv.weight, self.conv.bias))
         if kind not in self.packed:
             if not self._takes(x):
                 return self.conv(x)

@@ -137,5 +137,11 @@ class GalerkinMgNet(MgNet):
         for fine, coarse in zip(self.levels, self.levels[1:], strict=False):
             coarse.A = GalerkinOperator(fine.A, fine.R)
 
+    def _replicate_for_data_parallel(self):  # the copies' operators would be made of ours
+        raise InvalidValue(
+            "nn.DataParallel cannot copy operators that are made of others: use "
+            "torch.nn.parallel.DistributedDataParallel."
+        )
+
 
 NAMED = {"galerkin-20": GalerkinConfig((16, 32, 64), steps=3, unused_transfers=True)}

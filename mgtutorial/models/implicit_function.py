@@ -25,7 +25,7 @@ from . import blocks, mgic
 from .config import NetworkConfig, formerly
 from .ghostnet import GhostBottleneck
 from .mobile_blocks import InvertedBottleneck, group_number
-from .network import check_type
+from .network import _type_of_weights, check_type
 
 #: The blocks of the paper's section 4.2.
 PRINTED_BLOCKS = ("mobilenetv3", "ghostnet", "mgic-bneck")
@@ -171,7 +171,7 @@ class ImplicitNetwork(nn.Module):
         return sum(m.weight.numel() for m in layers)
 
     def forward(self, points):
-        points = check_type(points, next(self.parameters()).dtype, "points")
+        points = check_type(points, _type_of_weights(self), "points")
         recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
         if isinstance(points, torch.Tensor) and not recorded:  # there, sizes may be no numbers
             if points.ndim != 2 or points.shape[1] != 2 or not len(points):

@@ -188,6 +188,14 @@ def _transfer(c_in, c_out, groups, norm):
     return nn.Sequential(conv, blocks.norm("batch", c_out)) if norm else conv
 
 
+def _check_levels(channels, groups):
+    if len(channels) < 2 or len(groups) != len(channels):
+        raise InvalidValue(
+            f"channels={tuple(channels)}, groups={tuple(groups)}: give one number of each "
+            "for every channel level, and at least two levels."
+        )
+
+
 class MGIC(nn.Module):
     """The MGIC block around any block of a convolutional network.
 
@@ -227,11 +235,7 @@ class MGIC(nn.Module):
 
     def __init__(self, block, channels, groups, norm_R=False):
         super().__init__()
-        if len(channels) < 2 or len(groups) != len(channels):
-            raise InvalidValue(
-                f"channels={tuple(channels)}, groups={tuple(groups)}: give one number of each "
-                "for every channel level, and at least two levels."
-            )
+        _check_levels(channels, groups)
         self.channel_levels = nn.ModuleList(
             ChannelLevel(block(c, g), c, coarse, g, norm_R)
             for c, coarse, g in zip(channels, (*channels[1:], 0), groups, strict=True)
@@ -268,6 +272,7 @@ class TransferChain(nn.Module):
 
     def __init__(self, channels, groups):
         super().__init__()
+        _check_levels(channels, groups)
         self.channel_levels = nn.ModuleList(
             ChannelLevel(None, c, coarse, g, norm_P=False)
             for c, coarse, g in zip(channels, (*channels[1:], 0), groups, strict=True)
@@ -283,7 +288,7 @@ class TransferChain(nn.Module):
     def matrix(self):
         """The map at a pixel, in float64: ``(c, c)``."""
         first = self.channel_levels[0].R
-        unit = torch.eye(first.in_channels, dtype=first.weight.dtype)
+        unit = torch.eye(first.in_channels).to(first.weight)
         with torch.no_grad():
             return self(unit[:, :, None, None])[:, :, 0, 0].T.double()
 

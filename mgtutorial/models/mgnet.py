@@ -27,7 +27,8 @@ class MgNetConfig(NetworkConfig):
     channels : tuple of int
         Channels on each level; each level halves the resolution.
     steps : int or tuple of int
-        Smoothing steps :math:`\nu`, at least 1: one number for all levels, or one for each.
+        Smoothing steps :math:`\nu`, at least 1: one number for all levels, or one for each. With
+        1 the last level never applies its `A`, whose weights then have no gradient.
     in_channels, num_classes : int
     share_B : bool
         True: one ``B`` a level (MgNet^{A,B}); False: one a step (MgNet^A).

@@ -10,6 +10,8 @@ from functools import partial
 
 import torch
 from torch import fx, nn
+from torch._C._functorch import maybe_current_level
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from .. import multigrid
 from ..errors import InvalidValue
@@ -92,8 +94,8 @@ class Network(nn.Module):
         InvalidValue
         """
         self.config = replace(self.config, num_classes=num_classes)
-        device = next(self.parameters())
-        self.head.linear = blocks.classifier(self.head.width, num_classes).to(device)
+        linear = blocks.classifier(self.head.width, num_classes)
+        self.head.linear = linear.to(next(self.parameters()))
         return self
 
     def _check(self, x):
@@ -101,7 +103,7 @@ class Network(nn.Module):
 
         That is: no tensor, no pixels, complex numbers, another precision.
         """
-        x = check_type(x, next(self.parameters()).dtype, "images")
+        x = check_type(x, _type_of_weights(self), "images")
         if isinstance(x, torch.Tensor) and not torch.jit.is_tracing() and 0 in x.shape[2:]:
             raise InvalidValue(
                 f"images of shape {tuple(x.shape)} have no pixels: give larger ones."
@@ -110,24 +112,21 @@ class Network(nn.Module):
 
     def _warn_of_stem(self, x):
         looks = isinstance(x, torch.Tensor) and not x.is_meta and not torch.jit.is_tracing()
-        if self._warned or not looks or torch.compiler.is_compiling():
+        if self._warned or not looks or torch.compiler.is_compiling() or _transformed():
             return
-        if getattr(self.config, "stem", None) != "3x3" or min(x.shape[-2:]) < LARGE:
+        watched = _get_current_dispatch_mode() is not None  # it would count what is run below
+        if watched or getattr(self.config, "stem", None) != "3x3" or min(x.shape[-2:]) < LARGE:
             return
         self._warned = True
         size = tuple(x.shape[-2:])
-        now, then = (_held(replace(self.config, stem=stem), size) for stem in ("3x3", "7x7"))
+        configs = (replace(self.config, stem=stem) for stem in ("3x3", "7x7"))
+        now, then = (activations_held(c, 2, size).bytes / 2 / 2**20 for c in configs)
         warnings.warn(
             f"images of {size[0]} x {size[1]} with stem='3x3', which keeps their size: training "
             f"holds {now:.0f} MiB of activations an image, and {then:.0f} MiB with stem='7x7', "
             "which quarters it; named(name, data=...) chooses the stem for a data set.",
             stacklevel=3,
         )
-
-
-def _held(config, size):
-    """MiB of activations an image, in training, counted without computing."""
-    return activations_held(config, 2, size).bytes / 2 / 2**20
 
 
 def _write_config(module, state_dict, prefix, local_metadata):
@@ -147,17 +146,12 @@ def _check_config(module, state_dict, prefix, local_metadata, *_):
     both = ours.keys() | theirs.keys()
     differ = sorted(k for k in both - {*STARTS} if ours.get(k) != theirs.get(k))
     if differ:
-        said = ", ".join(
-            f"{k}={_field(theirs, k)!r} where this one has {_field(ours, k)!r}" for k in differ
-        )
+        fields = ((k, *(d.get(k, "the default") for d in (theirs, ours))) for k in differ)
+        said = ", ".join(f"{k}={a!r} where this one has {b!r}" for k, a, b in fields)
         raise InvalidValue(
             f"the weights belong to a network with {said}, so it would compute something else: "
             "build the network of that config; dict(state_dict) forgets it, if you mean it."
         )
-
-
-def _field(d, name):
-    return d.get(name, "the default")
 
 
 def _aliases(module):
@@ -180,16 +174,13 @@ def _read_once(module, state_dict, prefix, *_):
             continue
         one = state_dict[prefix + first]
         other = state_dict.setdefault(prefix + name, one)
-        if other is not one and other.shape == one.shape and not _same(other, one):
+        if other is one or other.shape != one.shape:
+            continue
+        if not ((other == one) | (other.isnan() & one.isnan())).all():
             raise InvalidValue(
                 f"{prefix}{first} and {prefix}{name} are one weight here, and two in what is to be "
                 "loaded: build the network that it was saved from, whose steps share nothing."
             )
-
-
-def _same(a, b):
-    """Whether two tensors hold the same numbers; what is none, in the same places."""
-    return bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 class LevelModule(nn.Module):
@@ -271,6 +262,13 @@ class StateNetwork(Network):
         return [s.u for s in self.states(x)]
 
 
+def _type_of_weights(module):
+    """Of a replica by nn.DataParallel, too, which has its weights as plain attributes."""
+    weights = (getattr(m, "weight", None) for m in module.modules())
+    first = next(module.parameters(), None)
+    return (next(w for w in weights if w is not None) if first is None else first).dtype
+
+
 def check_type(x, own, what):
     """Return a tensor as weights of the type `own` can read it; of whole numbers it may be, too.
 
@@ -350,8 +348,15 @@ def check_images(x, c_in):
             f"but was given {tuple(x.shape)}: change in_channels or the images."
         )
     x = x if torch.is_floating_point(x) else x.float()
+    if x.device.type != "cpu" or _transformed():
+        return x
     # Not contiguous(): it leaves images of one channel as they are, whose order has two names.
-    return x.to(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+    return x.to(memory_format=torch.channels_last)
+
+
+def _transformed():
+    """Whether torch.func transforms the pass: under vmap memory has no such order."""
+    return not torch.compiler.is_compiling() and maybe_current_level() is not None
 
 
 def check_size(f, levels):

@@ -66,7 +66,7 @@ from .config import NetworkConfig
 from .differences import OPERATORS, differences_on
 from .graph_convolutions import DiffConv, EdgeConv, GraphConv, Rowwise
 from .neighbours import graph_of
-from .network import check_type
+from .network import _type_of_weights, check_type
 
 LAYERS = ("edge-conv", "diff-gcn", "mgic-diff-gcn")
 
@@ -218,7 +218,7 @@ class PointCloudNetwork(nn.Module):
 
     def features(self, points):
         """The features of the points before the maximum: (n, points, width)."""
-        points = check_type(points, next(self.parameters()).dtype, "points")
+        points = check_type(points, _type_of_weights(self), "points")
         graph = graph_of(points, self.config.k)
         clouds = graph.points
         if self.config.layer != "edge-conv":

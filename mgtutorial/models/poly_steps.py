@@ -113,10 +113,21 @@ class PolyStep(nn.Module):
     Parameters
     ----------
     kind, placement, residual, parametrisation : str
+        Placement and residual may be ``"public"``.
     c : int
         Channels.
     norm, activation : str
         As in :mod:`mgtutorial.models.blocks`.
+
+    Attributes
+    ----------
+    numbers : torch.nn.Parameter
+        One until somebody sets them, as a network does from its roots.
+
+    Raises
+    ------
+    UnknownName, InvalidValue
+        As :func:`resolve`, and for a parametrisation that there is not.
 
     Examples
     --------
@@ -132,8 +143,10 @@ class PolyStep(nn.Module):
         self, kind, c, placement, residual, parametrisation, norm="batch", activation="relu"
     ):
         super().__init__()
+        placement, residual = resolve(kind, placement, residual)
+        choose("parametrisation", parametrisation, PARAMETRISATIONS)
         self.kind, self.parametrisation = kind, parametrisation
-        self.numbers = nn.Parameter(torch.empty(KINDS[kind]))
+        self.numbers = nn.Parameter(torch.ones(KINDS[kind]))
 
         def stage(what):
             parts = []
@@ -225,6 +238,11 @@ def factor(kind, parametrisation, numbers):
     -------
     mgtutorial.linalg.polynomials.Factor
 
+    Raises
+    ------
+    UnknownName
+        For a kind that trains no factor, or a parametrisation that there is not.
+
     Examples
     --------
     >>> factor("linear", "root", torch.tensor([4.0]))
@@ -234,6 +252,8 @@ def factor(kind, parametrisation, numbers):
 
     Book: poly_mgnet, poly-mgnet-numbers
     """
+    choose("kind of step", kind, KINDS.keys() - DEGREES.keys())
+    choose("parametrisation", parametrisation, PARAMETRISATIONS)
     x = numbers[0]
     if kind == "linear":
         return Factor(1 / x if parametrisation == "root" else x)

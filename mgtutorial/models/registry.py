@@ -115,6 +115,8 @@ def changed(config, text):
         if not equals:
             raise InvalidValue(f"changes {pair!r}: give field=value, without blanks in the value.")
         choose("field of the network", name, [f.name for f in fields(config)])
+        if name in found:
+            raise InvalidValue(f"changes {text!r} has {name} twice.")
         try:
             found[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):

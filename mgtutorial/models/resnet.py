@@ -83,6 +83,13 @@ class Shortcut(nn.Module):
     kind : {"projection", "padding"}
         A 1x1 convolution with norm, or every `stride`-th pixel and channels of zeros around.
 
+    Raises
+    ------
+    UnknownName
+        For another kind.
+    InvalidValue
+        If channels would have to be taken away where they are padded.
+
     Examples
     --------
     >>> import torch
@@ -94,6 +101,9 @@ class Shortcut(nn.Module):
 
     def __init__(self, c_in, c_out, stride, kind):
         super().__init__()
+        choose("shortcut", kind, ("projection", "padding"))
+        if kind == "padding" and c_out < c_in:
+            raise InvalidValue(f"a shortcut that pads channels cannot make {c_out} of {c_in}.")
         self.stride, self.extra = stride, c_out - c_in
         self.projection = None
         if kind == "projection" and (stride != 1 or c_in != c_out):

@@ -17,9 +17,9 @@ _ARGUMENTS = ("eta_pre", "eta_post", "gamma", "correction", "norm", "activation"
 class SiC(nn.Module):
     r"""Smoothing in channels, as a layer: a cycle over channel levels for :math:`A u = f`.
 
-    With a `coarsest` well below `c` it couples `c` channels at about :math:`g_s c` weights a pixel
-    of the stencil, where a convolution takes :math:`c^2`. The channels are halved as long as
-    `coarsest` of them are left: if it is above ``c / 2``, there is one level, which is dense.
+    With a `coarsest` well below `c` it couples `c` channels at about :math:`4 g_s c` weights a
+    pixel of the stencil, where a dense A and B take :math:`2 c^2`. The channels are halved as long
+    as `coarsest` of them are left: if it is above ``c / 2``, there is one level, which is dense.
 
     Parameters
     ----------
@@ -70,11 +70,14 @@ class SiC(nn.Module):
         c = self.widths[0]
         for name, v in (("f", f), ("u", u)):
             looks = isinstance(v, torch.Tensor) and not torch.jit.is_tracing()
-            if looks and v.ndim < 3:
+            if looks and v.ndim != 4:
                 raise InvalidValue(
                     f"{name} of shape {tuple(v.shape)}: SiC takes features (n, {c}, height, width)."
                 )
             if looks and v.shape[1] != c:
                 other = f"make it SiC({v.shape[1]})" if v is f else f"give one of {c}, as f has"
                 raise InvalidValue(f"SiC for {c} channels was given {v.shape[1]}: {other}.")
+            if looks and isinstance(f, torch.Tensor) and v.shape != f.shape:
+                shapes = f"u is {tuple(v.shape)} and f {tuple(f.shape)}"
+                raise InvalidValue(f"{shapes}: give both the same shape.")
         return self.level(multigrid.start(f, u, linear=True)).u

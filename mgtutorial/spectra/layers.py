@@ -255,7 +255,7 @@ def fold_norm(layer, norm, before=False):
     Parameters
     ----------
     layer
-        As for :func:`of`.
+        As for :func:`as_convolution`.
     norm : torch.nn.BatchNorm1d, BatchNorm2d or BatchNorm3d
     before : bool
         Whether the norm comes before the convolution, as in pre-activation networks.

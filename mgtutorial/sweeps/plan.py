@@ -78,6 +78,11 @@ def read_plan(path, root=None):
             lines = csv.DictReader(file, strict=True)
             if missing := [c for c in COLUMNS if c not in (lines.fieldnames or ())]:
                 raise InvalidValue(f"{path} is no plan: it has no column {missing[0]!r}.")
+            for column in lines.fieldnames:
+                if column not in COLUMNS:
+                    raise InvalidValue(f"{path}: nobody reads the column {column!r} of a plan.")
+            if len(lines.fieldnames) > len(COLUMNS):
+                raise InvalidValue(f"{path} is no plan: it has a column twice.")
             read = lines.line_num
             for line in lines:
                 read = lines.line_num
@@ -98,15 +103,22 @@ def read_plan(path, root=None):
 
 
 def _planned(line, place, root):
+    if None in line:
+        raise InvalidValue(f"{place}: it has more values than there are columns.")
     line = {column: line[column] or "" for column in COLUMNS}  # a short line lacks the last ones
     try:
         choose("data set", line["data"], catalogue.NAMES)
         choose("network", line["network"], registry.CONFIGS)
+        info = catalogue.info(line["data"]).at(root)
+        network = registry.CONFIGS[line["network"]].for_data_set(info)
+        network = registry.changed(network, line["changes"])  # before a budget looks at it
+        if network != network.with_ends(info):
+            raise InvalidValue("changes: in_channels and num_classes are those of the data set.")
         config = protocols.configure(
-            line["network"], line["data"], line["budget"], root=root,
+            network, line["data"], line["budget"], root=root,
             seed=_number(line, "seed", int), protocol=line["protocol"] or "mgiad",
         )  # fmt: skip
-        config = replace(config, model=registry.changed(config.model, line["changes"]))
+        config = replace(config, model=registry.changed(config.model, line["changes"]))  # and after
         name = " ".join([line["network"], *line["changes"].split()])
         minutes = _number(line, "gpu_minutes", float) if line["gpu_minutes"] else None
         return Planned(
@@ -119,6 +131,8 @@ def _planned(line, place, root):
 
 def _number(line, column, kind):
     try:
+        if kind is int and not line[column].isdecimal():  # int() takes 1_0 as well
+            raise ValueError
         value = kind(line[column])
         if 0 <= value < float("inf"):
             return value

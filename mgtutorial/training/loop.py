@@ -216,11 +216,17 @@ def evaluate(network, task, samples):
 @torch.no_grad()
 def _tally(network, task, samples):
     network.eval()
-    tally = 0
+    tally, numbers = 0, torch.tensor(True, device=task.device)
     for x, y in task.batches(samples):
         with autocast(task.config, task.device):
             z = network(x)
         tally += task.tally(z, y)
+        numbers = numbers & ~z.isnan().any()  # read once, after the last batch
+    if not numbers:  # the losses are those before each step: the last steps may have diverged
+        raise InvalidValue(
+            "some outputs of the network are no numbers: the training diverged; a smaller rate "
+            "may hold."
+        )
     return tally
 
 

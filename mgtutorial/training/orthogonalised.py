@@ -36,6 +36,9 @@ def orthogonalised(M, steps=5):
     """
     wide = M.shape[-2] <= M.shape[-1]
     X = M if wide else M.mT
+    # Squares of small numbers vanish. A power of two takes them away from there, and no bit of X.
+    exponent = torch.frexp(X.abs().amax((-2, -1), keepdim=True)).exponent
+    X = torch.ldexp(X, -exponent.clamp(-126, 126))
     X = X / X.flatten(-2).norm(dim=-1)[..., None, None].clamp(min=torch.finfo(M.dtype).tiny)
     for _ in range(steps):
         G = X @ X.mT

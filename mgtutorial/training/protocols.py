@@ -125,7 +125,7 @@ class TrainConfig:
     epochs, batch_size : int
     lr : float
         The initial rate; for ``"one-cycle"`` its peak.
-    schedule : {"cosine", "step", "one-cycle", "constant"}
+    schedule : {"cosine", "step", "one-cycle", "constant", "poly"}
     step_epochs : int
         ``"step"`` divides the rate by 10 after each of so many epochs.
     momentum, weight_decay : float

@@ -2,8 +2,8 @@
 
 The recipe was looked for on FashionMNIST, one change at a time, judged on validation images:
 ``experiments/recipe.py`` has the rungs of the search, ``results/recipe.json`` what they reached.
-CIFAR-10 has the same recipe with crops and flips for every kind of network, so that its rows can be
-laid side by side; nothing was tuned there.
+CIFAR-10 has the same recipe with crops and flips for every kind of network but those for phones, so
+that its rows can be laid side by side; nothing was tuned there.
 """
 
 from ..errors import InvalidValue

@@ -217,6 +217,17 @@ def _content(file):
         ) from error
 
 
+def _check_name(record):
+    """Raise if a classifier's choices are not those that its digest names: edited, or mixed up."""
+    if "model" in record.choices and record.data.digest is not None:
+        name = digest({"config": record.choices, "data": record.data.digest})
+        if name != record.digest:
+            raise InvalidValue(
+                f"its choices and its images are those of run {name}, and it says that it is "
+                f"{record.digest}: restore the line, or delete it."
+            )
+
+
 def _parsed(written, file):
     """Return the records among the bytes of a file."""
     found, others = [], []
@@ -232,6 +243,7 @@ def _parsed(written, file):
             continue
         try:
             found.append(Record.from_json(plain))
+            _check_name(found[-1])
         except InvalidValue as error:
             raise InvalidValue(f"{file}, line {number}: {error}") from error
     if others:

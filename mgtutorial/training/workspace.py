@@ -7,6 +7,7 @@ import contextlib
 import glob
 import hashlib
 import os
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -143,8 +144,9 @@ class Kept:
         try:
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             open(f"{self.checkpoint}.lock", "ab").close()
-            _temporary(self.checkpoint).open("xb").close()  # a longer name, which has to fit, too
-            _temporary(self.checkpoint).unlink()
+            tried = _temporary(self.checkpoint)  # a longer name, which has to fit, too
+            tried.open("xb").close()
+            tried.unlink()
         except (OSError, ValueError) as error:
             raise RecordsUnwritable(
                 f"cannot write the checkpoint {self.checkpoint} "
@@ -233,7 +235,8 @@ def save_checkpoint(path, state):
 
 
 def _temporary(path):
-    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    # No process number: containers that share a folder have the same ones.
+    return path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
 
 
 _DIGEST = "digest"  # its key in a checkpoint

@@ -146,6 +146,7 @@ def test_smoothers_on_tensors_and_in_single_precision():
     np.testing.assert_allclose(B(complex_r), B(r[0]) + 1j * B(r[1]), rtol=0, atol=1e-15)
     diagonal = torch.full(problem.shape, 2.0, dtype=torch.float64)
     assert torch.equal(jacobi(diagonal)(torch.from_numpy(r)), torch.from_numpy(r) / 2)
+    assert torch.equal(jacobi(diagonal.numpy())(torch.from_numpy(r)), torch.from_numpy(r) / 2)
 
 
 # Smoothing factors that the literature derives

@@ -119,6 +119,8 @@ def test_multiplications_as_written_and_as_executed(name):
         models.MgNetConfig((4, 8, 16), 2),
         models.MgNetConfig((4, 8, 16), (3, 1, 2), group_size=2),
         models.MgNetConfig((4, 8, 8), 2, fas=False),
+        models.MgNetConfig((8,), 1),  # its A is written and never executed
+        models.MGiaDConfig((8, 16), coarsest=4, group_size=4, eta_post=0),
         models.MGiaDConfig((4, 8, 16), coarsest=4, group_size=2),
         models.MGiaDConfig((4, 8), coarsest=2, group_size=2, eta_pre=2, eta_post=0),
         models.MGiaDConfig((8, 16), coarsest=2, group_size=2, gamma=2),
@@ -133,10 +135,10 @@ def test_the_literal_count_is_what_a_literal_program_executes(config):
             mgiad(x, state, config, False)
         else:
             mgnet(x, state, config.channels, config.steps, False, config.fas, config.group_size)
-            # this transcription leaves out the last level's residual (3 x 3 pixels), which is
-            # written in the algorithm
-            c = config.channels[-1]
-            unread = 9 * c * (config.group_size or c) * 3 * 3
+            # this transcription leaves out the last level's residual, which is written in the
+            # algorithm
+            c, halved = config.channels[-1], 2 ** (len(config.channels) - 1)
+            unread = 9 * c * (config.group_size or c) * -(-12 // halved) * -(-10 // halved)
     assert counter.get_total_flops() // 2 + unread == literal_macs(config, (12, 10))
 
 

@@ -79,8 +79,12 @@ def test_sic_starts_where_it_is_told_and_says_what_it_takes():
         layer(torch.zeros(1, 4, 6, 6).double())
     with pytest.raises(InvalidValue, match="was given 4: give one of 8, as f has"):
         layer(f, u[:, :4])
-    with pytest.raises(InvalidValue, match=r"f of shape \(8,\): SiC takes features"):
-        layer(f[0, :, 0, 0])
+    for other in (f[0, :, 0, 0], f[0]):
+        with pytest.raises(InvalidValue, match=r"f of shape \(8,.*\): SiC takes features"):
+            layer(other)
+    for broadcasts in (u[:, :, :1, :1], u[:1]):
+        with pytest.raises(InvalidValue, match="give both the same shape"):
+            layer(f, broadcasts)
     for name in ("channels", "lam", "etapre"):
         with pytest.raises(UnknownName, match=f"unknown argument of SiC '{name}'"):
             SiC(8, **{name: 2})

@@ -133,6 +133,22 @@ def test_weights_that_are_loaded_are_those_that_count():
     torch.testing.assert_close(fused(x), other(x), rtol=1e-5, atol=1e-5)
 
 
+def test_weights_that_are_changed_in_place_or_exchanged_are_those_that_count():
+    (one, _), x = two(), torch.rand(2, 3, 8, 8)
+    fused = fuse(one)
+    fused(x)
+    with torch.no_grad():
+        for p in fused.parameters():
+            p.mul_(1.5)
+    expected = copy.deepcopy(fused)(x)
+    assert torch.equal(fused(x), expected)
+    for m in fused.modules():
+        if isinstance(m, Packed):
+            m.conv.weight = nn.Parameter(0.5 * m.conv.weight, requires_grad=False)
+    assert torch.equal(fused(x), copy.deepcopy(fused)(x))
+    assert not torch.equal(fused(x), expected)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
 def test_a_copy_is_the_same_and_has_nothing_packed(copied):
     net, x = two()[0], torch.rand(2, 3, 8, 8)

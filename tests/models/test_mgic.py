@@ -143,6 +143,11 @@ def test_the_chain_of_transfers_is_the_product_of_its_matrices():
     x = torch.randn(3, 16, 5, 4, dtype=F64)
     torch.testing.assert_close(chain(x), torch.einsum("oi,nihw->nohw", matrix, x))
     assert [v.shape[1] for v in chain.restrict(x)] == [16, 8, 4]
+    torch.testing.assert_close(chain.matrix(), matrix)
+    assert TransferChain(widths, group_numbers(widths, 8)).to("meta").matrix().is_meta
+    for wrong in (((64,), (1,)), ((64, 32), (8,))):
+        with pytest.raises(InvalidValue, match="at least two levels"):
+            TransferChain(*wrong)
 
 
 # --------------------------------------------------------------------------- weights and cost

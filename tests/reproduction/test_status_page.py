@@ -1,6 +1,7 @@
 """The status page follows the records, and a page cannot say what they do not."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,8 +22,21 @@ def test_every_table_has_a_line_in_the_overview_and_its_runs_or_their_absence():
         text = status_page.page(runs)
         for table in TABLES.values():
             assert f"| {table.title} |" in text
-            assert (f"### {table.title}\n" in text) != (f"* {table.title}\n" in text)
+            assert (f"### {table.title}\n" in text) != (
+                re.search(rf"^\* {re.escape(table.title)}( \(but|$)", text, re.M) is not None
+            )
     assert "### " in status_page.page(RUNS).split("### No run is recorded")[0]
+
+
+def test_rows_with_runs_by_the_recipe_alone_are_counted_and_no_others():
+    text = status_page.page(RUNS)
+    (told,) = re.findall(
+        r"(\d+) by the recipe of the budget `fast` alone, and (\d+) have none", text
+    )
+    rows = [line.split("|")[5:8] for line in text.splitlines() if line.startswith("| M")][:11]
+    assert sum(int(fast) for _, fast, _ in rows) == int(told[0]) > 0
+    without = status_page.page([r for r in RUNS if r.budget != "fast"])
+    assert " 0 by the recipe of the budget `fast` alone" in without and "(but" not in without
 
 
 def test_the_page_shows_each_recorded_run_of_a_published_row():

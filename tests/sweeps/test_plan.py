@@ -60,6 +60,10 @@ def test_fields_of_the_network_are_changed(tmp_path):
         (line(changes="group_size"), "line 2: changes 'group_size': give field=value"),
         (line(changes="group_size=3"), "line 2: group_size=3 does not divide"),
         (line(seed="x"), "line 2: seed='x': give a number"),
+        (line(seed="1_0"), "line 2: seed='1_0': give a number"),
+        (line(changes="steps=2 steps=5"), "line 2: changes 'steps=2 steps=5' has steps twice"),
+        (line(changes="num_classes=100"), "line 2: changes: in_channels and num_classes are"),
+        (line() + ",x,y", "line 2: it has more values than there are columns"),
         (line("nan"), "line 2: priority='nan': give a number"),
         (line(budget="fast"), "line 2: budget fast has no recipe"),
         (line(data="digitz"), "line 2: unknown data set"),
@@ -71,6 +75,27 @@ def test_a_wrong_line_is_one_sentence_with_its_number(tmp_path, wrong, said):
         read_plan(written(tmp_path, wrong))
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "more, said", [("epochs", "nobody reads the column 'epochs'"), ("seed", "a column twice")]
+)
+def test_a_column_that_nobody_would_read_is_refused(tmp_path, more, said):
+    path = tmp_path / "plan.csv"
+    path.write_text(f"{HEAD},{more}\n{line()},1\n")
+    with pytest.raises(InvalidValue, match=said):
+        read_plan(path)
+
+
+def test_a_budget_sees_the_network_that_is_trained(tmp_path):
+    lines = [
+        "1,mgiad-lam1-c64-g8,lam=3,imagenet,paper,,0,0.1,,because",
+        "1,mgiad-lam3-c64-g8,,imagenet,paper,,0,0.1,,because",
+    ]
+    with pytest.raises(InvalidValue, match="line 3: this run is on line 2 as well"):
+        read_plan(written(tmp_path, *lines), root="nowhere")
+    (p,) = read_plan(written(tmp_path, lines[0]), root="nowhere")
+    assert p.config.batch_size == 256  # what the paper prints for lambda = 3
 
 
 def test_a_plan_that_cannot_be_read_is_one_sentence(tmp_path):

@@ -180,6 +180,23 @@ def test_zero_gradients_stay_zero():
     assert not orthogonalised(torch.zeros(2, 3, 4)).any()
 
 
+@pytest.mark.parametrize("scale", [1e-38, 1e-25, 1e25])
+def test_orthogonalised_steps_do_not_depend_on_the_size_of_the_gradient(scale):
+    torch.manual_seed(0)
+    M = torch.randn(2, 4, 6)
+    torch.testing.assert_close(orthogonalised(scale * M), orthogonalised(M), rtol=1e-4, atol=1e-4)
+
+
+def test_a_kernel_whose_gradient_stays_zero_keeps_its_numbers():
+    weight = torch.nn.Parameter(torch.randn(8, 8, 3, 3))
+    optimiser = OrthogonalisedSGD([{"params": [weight], "convolution_groups": 1}], lr=0.01)
+    weight.grad = torch.randn_like(weight)
+    for _ in range(1200):  # until the momentum is below all numbers of the type
+        optimiser.step()
+        weight.grad = torch.zeros_like(weight)
+    assert weight.isfinite().all()
+
+
 @pytest.mark.parametrize("decay_norms", [True, False])
 def test_steps_of_all_tensors_at_once_have_the_bits_of_torchs_own(decay_norms):
     """Records of earlier runs, made tensor by tensor, stay what the code of today makes."""
@@ -250,6 +267,25 @@ def test_dense_kernels_take_orthogonal_steps_of_their_own_rate_group_by_group():
     for m in convolutions:
         dense = m.in_channels > m.groups
         assert by_shape[m.weight] == ((m.groups, 0.25) if dense else (0, 1.0))
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_each_group_of_a_convolution_takes_an_orthogonalised_step_of_its_own(groups):
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(8, 12, 3, groups=groups, bias=False).double()
+    config = configure(None, lr=0.2, weight_decay=0.0)
+    optimiser = Recipe(orthogonal_lr=0.05).optimiser(conv, config)
+    (group,) = optimiser.param_groups
+    group["lr"] = 0.1 * group["factor"]  # as the loop does at half the peak
+    before = conv.weight.detach().clone()
+    # groups of very different size: one step for all of them would forget the small ones
+    size = 10.0 ** -torch.arange(12).div(12 // groups, rounding_mode="floor")
+    conv.weight.grad = torch.randn_like(before) * size[:, None, None, None]
+    parts = conv.weight.grad.clone().chunk(groups)
+    optimiser.step()
+    for old, new, g in zip(before.chunk(groups), conv.weight.chunk(groups), parts, strict=True):
+        wanted = 0.1 * 0.25 * orthogonalised(g.flatten(1)).view_as(g)
+        torch.testing.assert_close(old - new.detach(), wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(
