@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,36 @@ def test_a_seed_determines_an_epoch(policy):
         masks.batches(samples, 8, "rotate")
     with pytest.raises(InvalidValue, match=r"torch\.Generator"):
         masks.batches(samples, 8, "flip")
+
+
+def marked(n, h=6, w=8):
+    """Black images with one white pixel each, on the left, which alone has the label 1."""
+    images, labels = np.zeros((n, 3, h, w), np.uint8), np.zeros((n, h, w), np.uint8)
+    y, x = np.arange(n) % h, np.arange(n) % (w // 2)
+    images[np.arange(n), :, y, x], labels[np.arange(n), y, x] = 255, 1
+    return in_memory(SHAPES, "train", images, labels, "mine")
+
+
+def test_about_half_of_the_images_are_mirrored_and_their_labels_with_them():
+    n = 2000
+    drawn = masks.batches(marked(n), 64, "flip", generator=torch.Generator().manual_seed(0))
+    x, y = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+    white = x[:, 0] > 0
+    assert torch.equal(white, y == 1) and (white.sum(dim=(1, 2)) == 1).all()
+    mirrored = white[:, :, 4:].any(dim=(1, 2)).sum().item()
+    assert abs(mirrored - n / 2) < 5 * (n / 4) ** 0.5  # five deviations of a fair coin's count
+
+
+@pytest.mark.parametrize("policy", masks.POLICIES)
+def test_images_are_brought_to_the_mean_and_the_deviation_of_their_data_set(policy):
+    odd = replace(SHAPES, mean=(0.5, 0.25, 0.0), std=(0.5, 0.125, 2.0))
+    samples = replace(marked(4), info=odd)
+    x, _ = next(masks.batches(samples, 4, policy, (6, 8), torch.Generator().manual_seed(0)))
+    black = x.amin(dim=(0, 2, 3))
+    torch.testing.assert_close(black, torch.tensor([-1.0, -2.0, 0.0]))
+    if policy != "scale-crop-flip":  # which mixes colours
+        white = x.amax(dim=(0, 2, 3))
+        torch.testing.assert_close(white, torch.tensor([1.0, 6.0, 0.5]))
 
 
 @pytest.mark.parametrize(

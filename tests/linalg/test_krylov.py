@@ -1,5 +1,6 @@
 """Roots from GMRES against least squares, and K-cycles against the cycles that they contain."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -8,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtutorial.errors import InvalidValue
+from mgtutorial.linalg.aggregation import aggregates, algebraic_levels
 from mgtutorial.linalg.krylov import accelerated, arnoldi, harmonic_ritz, k_cycle
 from mgtutorial.linalg.polynomials import propagation
-from mgtutorial.linalg.problems import convection_diffusion
-from mgtutorial.linalg.solvers import poisson_levels
+from mgtutorial.linalg.problems import convection_diffusion, poisson
 from mgtutorial.multigrid import cycle, start
 
 
@@ -114,17 +115,60 @@ def test_accelerating_never_makes_the_energy_of_the_error_greater_whatever_the_p
         last = energy
 
 
+def pairs(depth, size=64):
+    """Levels over pairs of points, too rough for a V- or a W-cycle, and the matrix.
+
+    In 1D both would be exact with linear interpolation: then no cycle is better than another.
+    """
+    A = poisson(size + 1, d=1).sparse()
+    return algebraic_levels(A, [aggregates((size >> i,)) for i in range(depth - 1)]), A.toarray()
+
+
+def left_over(A, f, u):
+    """Part of the error's energy that a cycle from zero leaves."""
+    exact = np.linalg.solve(A, f)
+    return (exact - u) @ A @ (exact - u) / (exact @ A @ exact)
+
+
 def test_a_k_cycle_is_a_v_cycle_on_two_levels_and_better_than_a_w_cycle_on_many():
-    levels = poisson_levels(32, d=1)
-    f = np.random.default_rng(0).standard_normal(31)
-    two = poisson_levels(32, d=1, depth=2)
+    f = np.random.default_rng(0).standard_normal(64)
+    two, _ = pairs(2)
     np.testing.assert_array_equal(k_cycle(two, start(f)).u, cycle(two, start(f)).u)
+    for depth, least in ((3, 1.4), (5, 1.6)):
+        levels, A = pairs(depth)
+        W, K = (left_over(A, f, m(levels, start(f)).u) for m in (w_cycle, k_cycle))
+        assert least * K < W
 
-    def energy(u):
-        e = np.linalg.solve(levels[0].A.sparse((31,)).toarray(), f) - u
-        return float(e @ levels[0].A(e))
 
-    assert energy(k_cycle(levels, start(f)).u) < 1.05 * energy(cycle(levels, start(f), gamma=2).u)
+def w_cycle(levels, s):
+    return cycle(levels, s, gamma=2)
+
+
+def test_two_steps_a_level_are_two_nested_minimisations():
+    """Three levels, with the middle one's problem solved over the span of its two directions."""
+    levels, _ = pairs(3)
+    f = np.random.default_rng(1).standard_normal(64)
+    r = levels[0].R(f - levels[0].A(levels[0].pre[0](start(f)).u))
+    middle = (aggregates((64,)).T @ poisson(65, d=1).sparse() @ aggregates((64,))).toarray()
+    D, solved = [], 0 * r
+    for _ in range(2):
+        D.append(cycle(levels[1:], start(r - middle @ solved)).u)
+        Q = np.array(D).T
+        solved = Q @ np.linalg.solve(Q.T @ middle @ Q, Q.T @ r)
+    u = levels[0].pre[0](start(f)).u + levels[0].P(solved)
+    u = levels[0].post[0](start(f, u)).u
+    np.testing.assert_allclose(k_cycle(levels, start(f)).u, u, rtol=1e-10)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 5])
+@pytest.mark.parametrize("inner", [1, 2, 3])
+def test_every_level_between_the_ends_takes_so_many_steps(depth, inner):
+    """So the coarsest problem is solved ``inner`` times for each of those levels."""
+    levels, _ = pairs(depth)
+    solved, solve = [], levels[-1].pre[0]
+    levels[-1] = replace(levels[-1], pre=[lambda s: solved.append(1) or solve(s)])
+    k_cycle(levels, start(np.random.default_rng(0).standard_normal(64)), inner)
+    assert len(solved) == inner ** (depth - 2)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e170, 1e300, 1, 1j])
@@ -169,8 +213,9 @@ def test_conjugate_gradients_solve_at_every_scale(scale):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_a_k_cycle_solves_for_a_multiple_by_that_multiple(scale):
-    levels, f = poisson_levels(16, d=1), np.linspace(1, 2, 15)
+    (levels, A), f = pairs(4, size=16), np.linspace(1, 2, 16)
     expected = k_cycle(levels, start(f)).u
+    assert 1e-3 < left_over(A, f, expected) < left_over(A, f, w_cycle(levels, start(f)).u) / 1.3
     np.testing.assert_allclose(k_cycle(levels, start(scale * f)).u / scale, expected, rtol=1e-12)
 
 

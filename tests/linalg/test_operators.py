@@ -45,20 +45,20 @@ def test_spectral_radius_of_a_function_needs_the_grid():
 
 
 @pytest.mark.parametrize(
-    "E",
+    "E, said",
     [
-        np.ones((3, 4)),
-        np.array([[np.nan]]),
-        np.ones(3),
-        sp.csr_array((1500, 1400)),
-        sp.diags_array(np.full(1500, np.inf)).tocsr(),
-        np.array([["a"]]),
-        [],
+        (np.ones((3, 4)), r"shape \(3, 4\) has no .*: give a square matrix"),
+        (np.array([[np.nan]]), "entries that are NaN or infinite"),
+        (np.ones(3), r"shape \(3,\) has no .*: give a square matrix"),
+        (sp.csr_array((1500, 1400)), r"shape \(1500, 1400\) has no .*: give a square matrix"),
+        (sp.diags_array(np.full(1500, np.inf)).tocsr(), "entries that are NaN or infinite"),
+        (np.array([["a"]]), "of type <U1: give an array of numbers"),
+        ([], r"shape \(0,\) has no .*: give a square matrix"),
     ],
     ids=["3 x 4", "nan", "vector", "large", "infinite", "words", "nothing"],
 )
-def test_what_has_no_spectral_radius_is_one_sentence(E):
-    with pytest.raises(InvalidValue):
+def test_what_has_no_spectral_radius_is_one_sentence(E, said):
+    with pytest.raises(InvalidValue, match=said):
         spectral_radius(E)
 
 

@@ -141,9 +141,16 @@ def test_the_adjoint_is_the_transpose():
     torch.testing.assert_close((level.A(u) * v).sum(), (u * level.adjoint(v)).sum())
 
 
-@pytest.mark.parametrize("changes", [{"steps": 0}, {"channels": (8, 12)}, {"channels": ()}])
-def test_bad_configs_are_sentences(changes):
-    with pytest.raises(InvalidValue):
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"steps": 0}, "steps=0: it must be a whole number"),
+        ({"channels": (8, 12)}, "12 is no multiple of 8"),
+        ({"channels": ()}, r"channels=\(\): give one positive width"),
+    ],
+)
+def test_bad_configs_are_sentences(changes, said):
+    with pytest.raises(InvalidValue, match=said):
         replace(ConstrainedConfig(), **changes)
 
 

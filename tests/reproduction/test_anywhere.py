@@ -189,8 +189,16 @@ def test_a_name_of_a_run_has_letters_and_digits_only(tmp_path, digest):
 # --- pages that are not there, or broken
 
 
-@pytest.mark.parametrize("spoil", ["no book", "broken notebook", "no README", "list"])
-def test_a_checkout_that_is_not_whole_is_a_sentence(tmp_path, spoil):
+@pytest.mark.parametrize(
+    "spoil, said",
+    [
+        ("no book", "the pages are not here"),
+        ("broken notebook", r"x\.ipynb cannot be read as a page \(JSONDecodeError"),
+        ("no README", r"README\.md cannot be read as a page \(FileNotFoundError"),
+        ("list", r"x\.ipynb cannot be read as a page \(TypeError"),
+    ],
+)
+def test_a_checkout_that_is_not_whole_is_a_sentence(tmp_path, spoil, said):
     (tmp_path / "_toc.yml").write_text("")
     (tmp_path / "notebooks").mkdir()
     if spoil != "no book":
@@ -199,10 +207,10 @@ def test_a_checkout_that_is_not_whole_is_a_sentence(tmp_path, spoil):
         (tmp_path / "README.md").write_text("")
     if spoil in ("broken notebook", "list"):
         (tmp_path / "notebooks" / "x.ipynb").write_text("[]" if spoil == "list" else "{")
-    with pytest.raises(InvalidValue):
+    with pytest.raises(InvalidValue, match=said):
         status_page.contradictions(tmp_path)
     if spoil == "no book":
-        with pytest.raises(InvalidValue):
+        with pytest.raises(InvalidValue, match=said):
             status_page.write(tmp_path)
 
 

@@ -86,9 +86,17 @@ def test_complex_kernels_keep_their_imaginary_part():
             assert found > 1.001 * float(operator_norm(w.real, (side, side), mode))
 
 
-@pytest.mark.parametrize("bad", ["word", [["a"]], None, torch.ones(2, 2, 3, 3, device="meta")])
-def test_what_is_no_kernel_is_one_sentence(bad):
-    with pytest.raises(InvalidValue):
+@pytest.mark.parametrize(
+    "bad, said",
+    [
+        ("word", "kernel is of type <U4: give an array of numbers"),
+        ([["a"]], "kernel is of type <U1: give an array of numbers"),
+        (None, r"a kernel of shape \(\): give"),
+        (torch.ones(2, 2, 3, 3, device="meta"), "device meta, which keeps no numbers"),
+    ],
+)
+def test_what_is_no_kernel_is_one_sentence(bad, said):
+    with pytest.raises(InvalidValue, match=said):
         operator_norm(bad, (4, 4))
 
 
