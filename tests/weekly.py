@@ -2,7 +2,7 @@
 
 A pattern is searched for in a test's identifier. ``make test ARGS=--weekly`` runs these as well;
 ``make check-book ARGS=--weekly`` visits the pages of the last pattern, and looks at notebooks as
-thoroughly as at chapters.
+thoroughly as at chapters. Families whose cases are computed mark them themselves.
 """
 
 import re

@@ -15,7 +15,7 @@ from mgtutorial.reproduction.papers.printed_table import read_table
 
 from .literal import hold_against
 from .literal_lraspp import lraspp as literal
-from .test_habits import WAYS
+from .test_habits import WAYS, cases
 
 ROWS = (
     (3, 1, 16, True, 1),
@@ -146,8 +146,7 @@ def _in_their_order(net):
         yield from part.state_dict().values()
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("block", SMALL)
+@pytest.mark.parametrize(("block", "way"), cases(SMALL, ["mobilenetv3"]))
 def test_every_network_goes_every_way(block, way):
     net = small(block)
     X = torch.randn(3, 3, 16, 24, generator=torch.Generator().manual_seed(1))

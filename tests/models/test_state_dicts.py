@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -14,12 +15,20 @@ from mgtutorial.models import count_weights
 from mgtutorial.models.blocks import exchange_norms
 from mgtutorial.models.saving import with_weights
 
-from .kinds import KINDS, X, small
+from . import kinds
+from .kinds import KINDS, X
+
+# each kind is built once and handed out in copies, which share nothing and cost far less
+_first = cache(kinds.small)
+
+
+def small(name, **changes):
+    return copy.deepcopy(_first(name, **changes))
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_state_dict_has_each_number_once(name):
-    net = small(name)
+    net = _first(name)  # no copy
     state = net.state_dict()
     places = [v.untyped_storage().data_ptr() for v in state.values()]
     assert len(places) == len(set(places))

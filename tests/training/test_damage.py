@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -31,13 +32,20 @@ def configure(**changes):
     return protocols.configure(SMALL, "digits", "smoke", **given)
 
 
-@pytest.fixture
-def stopped(tmp_path):
-    """The checkpoint of a run that was stopped after one of its epochs."""
-    limit = TimeLimit()
+@pytest.fixture(scope="module")
+def stopped_once(tmp_path_factory):
+    """The folder of a run that was stopped after one of its epochs: trained once for all."""
+    folder, limit = tmp_path_factory.mktemp("stopped"), TimeLimit()
     limit._asked = lambda: limit.epochs >= 1
     with pytest.raises(Unfinished):
-        loop.train(configure(), Workspace(tmp_path / "runs", device="cpu", time_limit=limit))
+        loop.train(configure(), Workspace(folder / "runs", device="cpu", time_limit=limit))
+    return folder
+
+
+@pytest.fixture
+def stopped(stopped_once, tmp_path):
+    """The checkpoint of that run, in a copy of its own."""
+    shutil.copytree(stopped_once, tmp_path, dirs_exist_ok=True)
     (path,) = tmp_path.rglob("*.pt")
     return path
 
