@@ -105,7 +105,8 @@ def test_claims_what_is_undecided():
     says("claims", "Ten of the fifteen means are within half a point of zero")
     says(
         "claims",
-        "$+0.6$ and $+0.8$, of MGiaD against an MGIC with a fifth more weights and half of the multiplications, $+1.3$, of MGIC",
+        "$+0.6$ and $+0.8$, of MGiaD against an MGIC with a fifth more weights and half of the",
+        "weights and half of the multiplications, $+1.3$, of MGIC",
     )
     says("claims", "coarsest level, $-0.7$, and of the [W-cycle in channels](mgiad-cycles), $-1.5$")
     deviations = [np.std(r["values"], ddof=1) for r in rows.values()]
@@ -119,7 +120,8 @@ def test_claims_what_is_undecided():
     assert [int(rows[k]["enough"]) for k in named] == enough[:5]
     says(
         "claims",
-        "7 for sharing, 8 for MGiaD against MGIC, 9 for the W-cycle, 16 for the two corrections, 20 for",
+        "7 for sharing, 8 for MGiaD against MGIC, 9 for the W-cycle, 16 for the two corrections",
+        "16 for the two corrections, 20 for quadratic",
     )
     assert max(int(r["enough"]) for r in rows.values()) > 200
     back, again = (rows[k]["effect"] for k in ("way back", "second visit"))
@@ -257,14 +259,18 @@ def test_frontier_what_to_take():
     assert few["macs"] / small["macs"] == pytest.approx(0.5, abs=0.01)
     assert few["weights"] / small["weights"] == pytest.approx(1.2, abs=0.01)
     assert f"{small['accuracy'] - few['accuracy']:.1f}" == "1.3"
-    says("frontier", f"with one block a stage takes {few['step'] / quick['step']:.2f} times as long")
+    says(
+        "frontier", f"with one block a stage takes {few['step'] / quick['step']:.2f} times as long"
+    )
     says("frontier", "half of MGiaD-20's, and is [1.3 points](claims.md) below it in the mean")
     assert min(rows.values(), key=lambda r: r["step"]) is quick
     assert quick["step"] / resnet["step"] == pytest.approx(0.5, abs=0.05)
     assert 1.5 < resnet["accuracy"] - quick["accuracy"] < 2
     assert min(rows.values(), key=lambda r: r["memory"]) is quick
     assert resnet["memory"] / quick["memory"] == pytest.approx(1.1, abs=0.02)
-    says("frontier", f"takes {small['forward'] / resnet['forward']:.1f} times as long as ResNet20's")
+    says(
+        "frontier", f"takes {small['forward'] / resnet['forward']:.1f} times as long as ResNet20's"
+    )
     ratios = [small["step"] / mgnet["step"]]
     for file in ("benchmarks", "benchmarks_second"):
         measured = json.loads((ROOT / f"results/{file}.json").read_text(encoding="utf-8"))

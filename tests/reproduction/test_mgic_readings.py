@@ -108,6 +108,7 @@ def test_each_cell_is_what_is_counted(found):
 
 def test_the_counts_by_the_word_are_of_all_networks_for_imagenet():
     assert BY_THE_WORD.keys() == {literal for *_, literal, _, size in FOUND if size == 224}
+    assert round(BY_THE_WORD["resnet50", 64][1] / 1e6) == 12_717  # the greatest, as the page has it
 
 
 def test_the_page_says_how_many_are_met():
