@@ -36,9 +36,9 @@ from . import blocks
 #: The kinds that train coefficients: the degree of their p.
 DEGREES = {f"p{d}": d for d in range(2, 9)}
 
-#: How many numbers each kind of step trains.
-KINDS = {"linear": 1, "double": 1, "repeated": 1, "pair": 2}
-KINDS |= {kind: d + 1 for kind, d in DEGREES.items()}
+#: How many numbers each kind of step trains: a factor's, and coefficients.
+FACTORS = {"linear": 1, "double": 1, "repeated": 1, "pair": 2}
+KINDS = FACTORS | {kind: d + 1 for kind, d in DEGREES.items()}
 
 #: What is trained: see :func:`factor`.
 PARAMETRISATIONS = ("public", "reciprocal", "root", "coefficients")
@@ -252,8 +252,9 @@ def factor(kind, parametrisation, numbers):
 
     Book: poly_mgnet, poly-mgnet-numbers
     """
-    choose("kind of step", kind, KINDS.keys() - DEGREES.keys())
-    choose("parametrisation", parametrisation, PARAMETRISATIONS)
+    if kind not in FACTORS or parametrisation not in PARAMETRISATIONS:
+        choose("kind of step", kind, FACTORS)
+        choose("parametrisation", parametrisation, PARAMETRISATIONS)
     x = numbers[0]
     if kind == "linear":
         return Factor(1 / x if parametrisation == "root" else x)

@@ -7,12 +7,11 @@ import pytest
 import torch
 
 from mgtutorial import models
-from mgtutorial.errors import InvalidValue, UnknownName
+from mgtutorial.errors import InvalidValue
 from mgtutorial.linalg import polynomials
 from mgtutorial.linalg.roots import extremes
 from mgtutorial.models import PolyMgNetConfig, poly_roots, poly_steps
 from mgtutorial.models.counting import count_weights
-from mgtutorial.models.poly_steps import KINDS, PolyStep, factor
 from mgtutorial.multigrid import State, coarsen, relax, start, with_right_hand_side
 
 from .literal_poly import FIXED, shaken
@@ -126,30 +125,6 @@ def test_coefficients_from_the_spectrum_have_the_four_extreme_roots():
     level.start_roots(config)
     expected = np.concatenate(by_roots.roots())
     np.testing.assert_allclose(np.sort(level.roots()[0]), np.sort(expected), rtol=1e-9)
-
-
-@pytest.mark.parametrize(
-    "choices",
-    [
-        ("pears", "plain", "plain", "root"),
-        ("pair", "plane", "plain", "root"),
-        ("pair", "plain", "Norm", "root"),
-        ("pair", "plain", "plain", "Root"),
-    ],
-)
-def test_a_step_takes_no_word_that_it_does_not_know(choices):
-    kind, *rest = choices
-    with pytest.raises(UnknownName):
-        PolyStep(kind, 4, *rest)
-    with pytest.raises(UnknownName):
-        factor("pair", "Reciprocal", torch.tensor([1.0, 2.0]))
-
-
-def test_a_step_of_its_own_begins_with_defined_numbers_and_the_public_places():
-    for kind, n in KINDS.items():
-        step = PolyStep(kind, 4, "public", "public", "root")
-        assert torch.equal(step.numbers.data, torch.ones(n))
-    assert len(PolyStep("linear", 4, "public", "public", "root").residual) == 1  # N r
 
 
 def test_roots_at_eigenvalues_annihilate_their_components():

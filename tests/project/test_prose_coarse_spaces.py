@@ -286,10 +286,10 @@ def test_a_coarse_level_that_linearises_at_zero_corrects_too_much(n):
     restricted = R(residual.reshape(shape.shape))
     correction = P(np.linalg.solve(wrong, restricted.ravel()).reshape(restricted.shape))
     ratio = correction / shape
-    assert (f"{ratio.max():.1f}", f"{ratio[0, 0]:.1f}") == ("5.5", "3.2")
+    assert ratio.max() == pytest.approx(5.5, abs=0.1) and f"{ratio[0, 0]:.1f}" == "3.2"
     assert ratio.max() == pytest.approx(ratio[half - 1, half - 1])
     assert ratio.min() == pytest.approx(ratio[0, 0])
-    says("fas", "by a factor of 5.5 at the top and of 3.2 in the corners")
+    says("fas", "by a factor of about 5.5 at the top and of 3.2 in the corners")
 
 
 def test_what_injection_of_residuals_does_to_damped_jacobi():
