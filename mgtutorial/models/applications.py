@@ -20,8 +20,8 @@ def literal_macs(network, size, in_channels=None):
     once more in :math:`f' = R(f - A u) + A' u'`. Ours carries the residual, which no level starts
     without, and applies :math:`A` to a correction only if somebody reads the next one
     (:mod:`mgtutorial.multigrid`): :func:`~mgtutorial.models.count_macs` is less. The difference is
-    the cost of one application of each :math:`A`, as measured, times those that are written and not
-    executed.
+    the cost of one application of each :math:`A`, on the grid of its level, times those that are
+    written and not executed.
 
     Parameters
     ----------

@@ -356,7 +356,7 @@ def _shape(x):
 def _left_alone(module, device, training):
     """Put all of a module in a mode, and leave modes, statistics and random numbers as they were.
 
-    For counting is no training step, and no inference, wherever it is asked for.
+    For counting is no training step; and it counts the same in a caller's inference mode.
     """
     modes = {m: m.training for m in module.modules()}
     buffers = [(b, b.clone()) for b in module.buffers()] if training else ()

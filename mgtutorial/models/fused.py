@@ -133,9 +133,9 @@ def _fold(module, conv, norm, name):
     setattr(module, norm, nn.Identity())
 
 
-def _state(weight):
-    """What changes when a weight is another one, or is changed in place."""
-    return id(weight), None if weight is None or weight.is_inference() else weight._version
+def _version(weight):
+    """What changes when a weight is changed in place (through ``.data`` nobody can see it)."""
+    return None if weight is None or weight.is_inference() else weight._version
 
 
 class Packed(nn.Module):
@@ -187,7 +187,8 @@ class Packed(nn.Module):
             return self.conv(x)
         if _get_current_dispatch_mode() is not None:  # who counts has no formula for the other
             return self.conv(x)
-        kind = x.shape, x.dtype, x.device, *map(_state, (self.conv.weight, self.conv.bias))
+        own = self.conv.weight, self.conv.bias
+        kind = x.shape, x.dtype, x.device, *map(id, own), *map(_version, own)
         if kind not in self.packed:
             if not self._takes(x):
                 return self.conv(x)
@@ -195,10 +196,9 @@ class Packed(nn.Module):
                 self.packed.clear()
             weight = self.conv.weight.to_mkldnn()  # the best order depends on the size
             order = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *self.how, tuple(x.shape))
-            self.packed[kind] = order, self.conv.bias
-        return torch.ops.mkldnn._convolution_pointwise(
-            x, *self.packed[kind], *self.how, "none", [], ""
-        )
+            self.packed[kind] = order, own  # which keeps the ids from being used again
+        order, (_, bias) = self.packed[kind]
+        return torch.ops.mkldnn._convolution_pointwise(x, order, bias, *self.how, "none", [], "")
 
     def _takes(self, x):
         """Whether these are images of the precision and on the device that can be packed for."""

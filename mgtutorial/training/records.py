@@ -186,7 +186,7 @@ def read(path):
     ------
     InvalidValue
         If a record was written by a newer version of the project, a line that names a run is no
-        record of one, or the file cannot be read.
+        record of one or has the choices of another, or the file cannot be read.
 
     Warns
     -----

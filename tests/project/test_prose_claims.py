@@ -240,6 +240,17 @@ def test_frontier_what_the_figure_shows():
     assert set(far) == {"poly-mgiad-20-g4", "constrained-20 bounded=True"} and others > 81
     longer = visited["step"] / rows["mgiad-20-g4 coarsest=4"]["step"]
     says("mgiad", f"a training step of it takes {longer:.2f} times as long as the V-cycle's")
+    measured = json.loads((ROOT / "results/benchmarks.json").read_text(encoding="utf-8"))
+    rows_of = measured["subjects"]["frontier"]["rows"]
+    steps = [r for r in rows_of if r["case"].startswith("training step")]
+    times = {r["side"].removeprefix("mgtutorial "): r["quartiles"] for r in steps}
+    v_cycle = times["mgiad-20-g4 coarsest=4"]
+    assert times[visited["network"]][0] < v_cycle[1]  # the quartiles overlap
+    second = json.loads((ROOT / "results/benchmarks_second.json").read_text(encoding="utf-8"))
+    (quick,) = (r["median"] for r in second["subjects"]["step"]["rows"]
+                if r["side"] == "mgtutorial" and r["case"].startswith("mgnet-20,"))  # fmt: skip
+    assert sum(times["mgnet-20"]) / 2 / quick == pytest.approx(2, abs=0.3)
+    says("frontier", "about half as quick as [the second](performance-second)")
 
 
 def test_frontier_what_to_take():
