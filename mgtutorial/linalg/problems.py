@@ -1,9 +1,9 @@
 r"""Model problems: a stencil, a grid, and the operator as a function and as a matrix.
 
-**Grids.** The mesh width is :math:`h = 1/n`. With ``"dirichlet"`` boundary (zero
+**Grids.** The mesh width is :math:`h = 1/n`. With a ``"dirichlet"`` boundary (zero
 values) the unknowns are the interior points :math:`x_j = j h`,
 :math:`j = 1, \dots, n-1`: an array of shape ``(n - 1,) * d``, and what the
-literature calls a :math:`33^2` grid (boundary counted) is ``n = 32``. With
+literature calls a :math:`33^2` grid (boundary counted) is ``n = 32``. With a
 ``"periodic"`` boundary they are :math:`j = 0, \dots, n-1`: shape ``(n,) * d``.
 Array axis 0 is :math:`x`, axis 1 is :math:`y`.
 
@@ -18,6 +18,7 @@ References
 
 import math
 import numbers
+import sys
 from dataclasses import dataclass
 from itertools import product
 
@@ -42,7 +43,7 @@ class Problem:
     Raises
     ------
     InvalidValue
-        If `n` is no whole number, 2 or more.
+        If `n` is not a whole number, 2 or more.
 
     Examples
     --------
@@ -73,11 +74,11 @@ class Problem:
 
     @property
     def shape(self):
-        """Shape of the unknowns: ``n - 1`` points an axis (Dirichlet) or ``n`` (periodic)."""
+        """Shape of the unknowns: ``n - 1`` points per axis (Dirichlet) or ``n`` (periodic)."""
         return (self.n - (self.A.boundary == "dirichlet"),) * self.A.d
 
     def sparse(self, dtype=None):
-        """Return the matrix as a ``scipy.sparse.csr_array``, of doubles unless told otherwise."""
+        """Return the matrix as a ``scipy.sparse.csr_array``, of doubles by default."""
         return self.A.sparse(self.shape, dtype)
 
     def grid(self):
@@ -90,8 +91,8 @@ class Problem:
 
         They are :math:`\pi k / n`, :math:`k = 1, \dots, n-1`, for the sine modes of a
         Dirichlet boundary, and :math:`2 \pi k / n` in the order of ``numpy.fft`` for a
-        periodic one. ``A.symbol(*problem.frequencies())`` are then the eigenvalues
-        (Dirichlet: of stencils that are even along every axis).
+        periodic one. The values of ``A.symbol(*problem.frequencies())`` are then the eigenvalues
+        (Dirichlet: for stencils that are even along every axis).
 
         Examples
         --------
@@ -106,10 +107,10 @@ class Problem:
         return np.ix_(*[theta] * self.A.d)
 
     def mode(self, *k):
-        r"""Return the mode of wave numbers `k` on the grid.
+        r"""Return the mode with wave numbers `k` on the grid.
 
-        :math:`\prod_i \sin(k_i \pi x_i)` with Dirichlet, :math:`e^{2 \pi i\, k \cdot x}`
-        with periodic boundary.
+        :math:`\prod_i \sin(k_i \pi x_i)` with a Dirichlet boundary,
+        :math:`e^{2 \pi i\, k \cdot x}` with a periodic one.
 
         Raises
         ------
@@ -131,14 +132,14 @@ class Problem:
         ----------
         f : array or tensor, shape (..., *shape)
         like : array or tensor, optional
-            The same numbers in the type that shall be returned.
+            The same numbers in the type to be returned.
 
         Raises
         ------
         InvalidValue
-            If the shape is another one, or if the problem is singular (periodic) and
-            `f` has a mean: constants are in the kernel, so only right-hand sides
-            without a mean have a solution.
+            If the shape is not that of the grid, or if the problem is singular (periodic)
+            and `f` has a nonzero mean: constants are in the kernel, so only right-hand
+            sides with zero mean have a solution.
         """
         values, d = floating(f) if like is None else like, self.A.d
         if tuple(values.shape[max(values.ndim - d, 0) :]) != self.shape:
@@ -152,7 +153,7 @@ class Problem:
             size = size.max(-1).values if hasattr(size, "detach") else size.max(-1)
             size = size.reshape(*size.shape, *[1] * d)
             mean = abs((values / (size + (size == 0))).mean(axes))
-            # Rounding leaves a mean of some eps times the largest entry.
+            # Rounding leaves a mean of a few eps times the largest entry.
             if bool((mean > min(1e3 * rounding(f), 0.01)).any()):
                 raise InvalidValue(
                     "the periodic problem is singular and the right-hand side has a mean of "
@@ -185,7 +186,7 @@ def poisson(n, d=2, boundary="dirichlet"):
     Raises
     ------
     InvalidValue
-        For `n` below 2 or another `d`.
+        For `n` below 2 or any other `d`.
 
     Examples
     --------
@@ -214,8 +215,8 @@ def anisotropic_diffusion(n, epsilon, angle=0.0, boundary="dirichlet"):
     epsilon : float
         Positive; 1 gives Poisson's equation.
     angle : float
-        Of the strong direction against the x axis, in radians. With an angle the
-        mixed derivative adds the four diagonal neighbours.
+        Between the strong direction and the x axis, in radians. With a nonzero
+        angle, the mixed derivative adds the four diagonal neighbours.
     boundary : {"dirichlet", "periodic"}
 
     Returns
@@ -239,10 +240,10 @@ def anisotropic_diffusion(n, epsilon, angle=0.0, boundary="dirichlet"):
     _positive("epsilon", epsilon)
     if not _finite(angle):
         raise InvalidValue(f"angle = {angle!r}: give a finite number of radians.")
-    # cos and sin with the exact values on the axes, where no mixed term may be left over
     c, s = math.cos(angle), math.sin(angle)
-    if angle == 0:
-        c, s = 1.0, 0.0
+    # an angle within rounding of an axis is that axis, so that no mixed term is left over
+    if min(abs(c), abs(s)) <= sys.float_info.epsilon * max(1.0, abs(angle)):
+        c, s = float(round(c)), float(round(s))
     Q = np.array([[c, -s], [s, c]])
     return _assemble(n, Q @ np.diag([1.0, epsilon]) @ Q.T, np.zeros(2), boundary=boundary)
 
@@ -250,10 +251,10 @@ def anisotropic_diffusion(n, epsilon, angle=0.0, boundary="dirichlet"):
 def convection_diffusion(n, velocity, epsilon=1.0, scheme="upwind", boundary="dirichlet"):
     r"""Convection and diffusion :math:`-\varepsilon \Delta u + v \cdot \nabla u = f`.
 
-    The matrix is not symmetric. Central differences are of second order. With Dirichlet
+    The matrix is not symmetric. Central differences are of second order. With a Dirichlet
     boundary they give complex eigenvalues once :math:`h |v_i| > 2 \varepsilon` for some `i`, with
-    periodic boundary for every :math:`v \ne 0`. Upwind differences are of first order and
-    keep an M-matrix for every `epsilon`.
+    a periodic one for every :math:`v \ne 0`. Upwind differences are of first order and
+    give an M-matrix for every `epsilon`.
 
     Parameters
     ----------
@@ -272,9 +273,9 @@ def convection_diffusion(n, velocity, epsilon=1.0, scheme="upwind", boundary="di
     Raises
     ------
     InvalidValue
-        For an `epsilon` that is not positive, a velocity of another length or not finite.
+        For an `epsilon` that is not positive, or a velocity not finite or of any other length.
     UnknownName
-        For another scheme.
+        For any other scheme.
 
     Examples
     --------

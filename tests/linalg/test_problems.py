@@ -100,6 +100,15 @@ def test_anisotropic_diffusion_is_symmetric_positive_definite():
         assert np.linalg.eigvalsh(matrix).min() > 0
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3, -1, 8, 101])
+def test_a_quarter_turn_of_anisotropic_diffusion_has_five_points(quarters):
+    turned = anisotropic_diffusion(8, 0.01, quarters * np.pi / 2).sparse().toarray()
+    straight = anisotropic_diffusion(8, 0.01).sparse().toarray().reshape([7] * 4)
+    if quarters % 2:  # the axes change places
+        straight = straight.transpose(1, 0, 3, 2)
+    assert np.array_equal(turned, straight.reshape(turned.shape))
+
+
 @pytest.mark.parametrize("scheme, expected", [("central", 2), ("upwind", 1)])
 @pytest.mark.parametrize("velocity", [(1.0, 0.5), (-2.0, 1.0)])
 def test_convection_diffusion_order(scheme, expected, velocity):
