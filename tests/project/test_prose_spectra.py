@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from mgtutorial.spectra.symbols import symbol
 from mgtutorial.training import records, snapshots
 
 from .prose import ROOT, says
@@ -147,3 +149,25 @@ def test_spectra_min_max_roots_against_outermost(measured):
     says("spectra", "even the best four roots now leave 0.56 to 0.77")
     assert ends(end, "trained", 1) == ("1.5", "18.9")
     says("spectra", "their greatest $|q|$ is 1.5 to 18.9")
+
+
+def test_spectra_outliers_are_near_eigenvalues_of_the_update():
+    skeleton = snapshots.load("poly-mgnet-skeleton")
+    start, end = (
+        np.asarray(list(skeleton.operators(epoch).values())[2], dtype=float)
+        for epoch in (0, skeleton.epochs[-1])
+    )
+    update, trained = (
+        np.linalg.eigvals(symbol(kernel, (12, 12))[0, 0, 0]) for kernel in (end - start, end)
+    )
+    outliers = trained[abs(trained) > 2]
+    nearest = np.array([update[abs(update - z).argmin()] for z in outliers])
+    ratios = abs(outliers / nearest)
+    assert len(outliers) == 15 and abs(outliers - nearest).max() < 0.9
+    says(
+        "spectra",
+        f"of the {len(outliers)} eigenvalues of $\\tilde A_0 + \\Delta$ beyond 2 in absolute "
+        "value, each has an eigenvalue of $\\Delta$ within 0.9, and is "
+        f"{ratios.min():.1f} to {ratios.max():.1f} times as far from zero as that one",
+    )
+    says("notebooks/spectra.ipynb", f"The trained $A$ has {len(outliers)} (")
