@@ -1,8 +1,8 @@
-"""Mends what the theme's pages lack for readers with a keyboard or a screen reader.
+"""Mends the faults of the theme's pages for readers with a keyboard or a screen reader.
 
 axe-core finds these faults in sphinx-book-theme 1.2 (tests/book/test_in_browser.py runs it on every
-page). They are in HTML that no template of ours writes, so they are mended in the text. So
-is a line that would begin with the comma after a formula.
+page). They are in HTML that no template of ours writes, so they are mended in the text. The
+same goes for a line that would begin with the comma after a formula.
 """
 
 import re

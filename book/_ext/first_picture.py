@@ -1,7 +1,7 @@
 """The notebook of a chapter opens with a picture of what it makes, before its first line of code.
 
-It is the first of its figures that can be moved, as it stands at the start, or the first of all; a
-link leads to where it is made.
+It is the first of the notebook's figures that can be moved, in its initial state, or else the first
+of all; a link leads to the place where it is made.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""The words of the glossary are links where a chapter first uses them, with what they mean.
+"""The words of the glossary become links, with their meaning, where a chapter first uses them.
 
 Only plain words of paragraphs and lists count: not headings, captions, links, code or formulas. The
-entry's first sentence shows when a pointer rests on the word.
+entry's first sentence is shown when a pointer rests on the word.
 """
 
 import re

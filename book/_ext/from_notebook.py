@@ -1,4 +1,4 @@
-r"""The directive ``{from-notebook}``: a figure of the chapter's notebook, where one reads.
+r"""The directive ``{from-notebook}``: a figure from the chapter's notebook, where one reads.
 
     ```{from-notebook} the-smoothing-factor
     :name: fig-smoothing-omega
@@ -6,11 +6,12 @@ r"""The directive ``{from-notebook}``: a figure of the chapter's notebook, where
     The caption.
     ```
 
-It names the section of the notebook by its anchor, and takes the first figure there, or the one of
-a second argument: ``the-smoothing-factor 2``. Sliders come along and can be moved. Number and
-caption are the chapter's: in the notebook the same figure shows them, too, with a link to the
-chapter, and the chapter's caption has one to the section of the notebook. A figure that no
-chapter takes has a number of its own, and the first sentence of its text alternative as caption.
+It names the section of the notebook by its anchor, and takes the first figure there, or the one
+given by a second argument: ``the-smoothing-factor 2``. Sliders come along and can be moved. Number
+and caption are the chapter's: in the notebook the same figure shows them as well, with a link to
+the chapter, and the chapter's caption has one to the section of the notebook. A figure that no
+chapter takes has a number of its own, and as its caption the first sentence of its text
+alternative.
 """
 
 import re

@@ -5,8 +5,8 @@ The last line of a public docstring says where the book states what the function
     Book: fas, eq-fas
 
 by the name of a page and a label on it. A chapter ends with the list of those that name it, one
-line each and sorted by file: the way from an equation to the code. It is read from the source,
-nothing of which is imported, so that the list needs no torch and cannot be forgotten.
+line each and sorted by file: the way from an equation to the code. The list is read from the
+source, without importing any of it, so it needs no torch and cannot be forgotten.
 """
 
 import ast

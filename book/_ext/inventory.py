@@ -1,8 +1,8 @@
 r"""The directive ``{inventory}``: all that the papers print, and where each piece is made here.
 
-The list is ``results/published/inventory.csv``; a test holds every entry to a place that exists.
-First comes a table of how many entries are made, partly made and not made; then, folded, a table
-for each paper. A place in a chapter shows as its number or title, a test as its words.
+The list is ``results/published/inventory.csv``; a test checks that every entry names a place that
+exists. First comes a table of how many entries are made, partly made and not made; then, folded, a
+table for each paper. A place in a chapter shows as its number or title, a test as its words.
 """
 
 import csv

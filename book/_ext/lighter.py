@@ -1,7 +1,7 @@
-"""What a page does not need is not sent: icons that no page shows, MathJax where no formula is.
+"""What a page does not need is not sent: icons that no page shows, MathJax if there is no formula.
 
-The theme brings 2,000 drawings of Font Awesome: in one script of 1.5 MB, in a rule of style for
-each, and in fonts of 300 kB, which stand before the formulas. The book shows some sixteen of them.
+The theme brings 2,000 icons of Font Awesome: in one script of 1.5 MB, in a style rule for each, and
+in fonts of 300 kB, which are loaded before the formulas. The book shows about sixteen of them.
 """
 
 import re

@@ -7,9 +7,9 @@ r"""The directive ``{live}``: a figure that the page computes while a reader mov
     The caption.
     ```
 
-It is a figure like others, whose picture ``book/figures/live_smoothing.svg`` stands in print and
-where no script runs. On the screen ``book/_static/live/smoothing.js`` takes its place; the scripts
-are loaded by the pages that need them. The text alternative is one for both.
+It is a figure like any other, whose picture ``book/figures/live_smoothing.svg`` is shown in print
+and where no script runs. On the screen ``book/_static/live/smoothing.js`` takes its place; the
+scripts are loaded by the pages that need them. Both have the same text alternative.
 """
 
 from html import escape

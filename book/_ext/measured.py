@@ -6,8 +6,8 @@ r"""The directive ``{measured}``: a table of numbers from a file of results, so 
     spectral radius, end | {end:.2f}
     ```
 
-The file holds a list of rows, or several under names, as JSON; or a row a line (``.jsonl``). Names
-inside names are joined by points, and a value with spaces stands in quotation marks. Each line of
+The file holds a list of rows, or several under names, as JSON; or one row per line (``.jsonl``).
+Nested names are joined by dots, and a value with spaces is put in quotation marks. Each line of
 the directive is a column: its heading, and how a row is written in it. A percentage gets its
 space, and a negative number its sign. The page is read again when the file has changed.
 """

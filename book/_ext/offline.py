@@ -1,9 +1,9 @@
-"""The book reads without a network, a server or a kernel.
+"""The book can be read without a network, a server or a kernel.
 
 - MathJax is served from the build, out of the PyPI package ``sphinx-mathjax-offline``.
 - Notebooks executed by the build draw static sliders (``MGTUTORIAL_STATIC``).
 - Search makes no request that a page opened from disk may not make.
-- The first page is found at ``index.html``, too.
+- The first page is also found at ``index.html``.
 """
 
 import os

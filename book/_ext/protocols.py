@@ -1,7 +1,7 @@
 r"""The directive ``{protocols}``: where each field of each paper's protocol comes from.
 
-It reads ``results/published/protocols.csv``, which tests hold equal to what a run of the budget
-``paper`` does: a fold for each protocol, in it a table of fields, values, sources and places.
+It reads ``results/published/protocols.csv``, which tests keep equal to what a run of the budget
+``paper`` does: a fold for each protocol, with a table of fields, values, sources and places in it.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""What others see of the book: a title, a sentence and a picture where somebody shares a page.
+"""What others see of the book: a title, a sentence and a picture when somebody shares a page.
 
 - The address of the pages follows from that of the repository (``_config.yml``).
 - Each page has Open Graph metadata; the picture is drawn by the book's own code.

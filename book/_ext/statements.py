@@ -1,10 +1,10 @@
 r"""Propositions and their proofs as boxes that have an address, and links wherever they are named.
 
-A chapter writes what a reader of the source would: a paragraph that begins with
+A chapter writes what a reader of the source would expect: a paragraph that begins with
 ``**Proposition 4 (smoothing property).**``, a proof from ``*Proof.*`` to ``$\square$``, and "by
 Proposition 4" or "Lemma 2 of Coarsening" elsewhere. The rest is made here. A proof is folded until
-a reader asks for it, follows a link into it, or prints. sphinx-proof 0.2 makes such boxes of
-directives, but counts each kind for itself; the book counts all of them in one row.
+a reader asks for it, follows a link into it, or prints. sphinx-proof 0.2 makes such boxes from
+directives, but numbers each kind separately; the book numbers all of them in one sequence.
 """
 
 import re

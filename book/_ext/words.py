@@ -2,9 +2,9 @@ r"""The role ``{set}``: words of a sentence that set the figure beside it.
 
     with {set}`ω = 2/3 <fig-live-smoothing: damping ω = 0.67; sweeps = 10>` the rough half ...
 
-They are a button. It moves the sliders of the figure with this name, each known by its label, to
-these values, or presses one of its buttons, ``The error at the start = noise``. In print, and
-without a script, they are words like others.
+The words are a button. It moves the sliders of the figure with this name, each known by its label,
+to these values, or presses one of the figure's buttons, ``The error at the start = noise``. In
+print, and without a script, they are words like any others.
 """
 
 import json

@@ -34,11 +34,11 @@ def test_claims_table_of_half_widths():
         row = " | ".join(f"{factor(n, together):.2f}" for n in seeds)
         says("claims", f"| {name} | {row} |")
     assert FAMILY == 17
-    says("claims", "$K = 17$ counts all claims of this page", "Whoever tries seventeen claims")
+    says("claims", "$K = 17$ counts all claims of this page", "Anyone who tests seventeen claims")
     assert 10 < factor(3, FAMILY) < 11 and factor(5, FAMILY) < 3
     # each of seventeen intervals of 95 per cent may fail by itself
     assert 1 - 0.95**FAMILY > 0.5
-    says("claims", 'is "shown" by luck more often than not')
+    says("claims", 'will more often than not find one that is "shown" by luck')
 
 
 def test_claims_exercises():
@@ -89,7 +89,7 @@ def test_claims_what_came_out():
     assert {r["verdict"] for r in decided.values()} == {claims.NOT_SUPPORTED}
     says("claims", "All seventeen claims have five seeds, and two are decided.")
     poly, bound = (f"{-decided[name]['effect']:.1f}" for name in ("polynomial", "constraint"))
-    says("claims", f"ends {poly} points below MGiaD", f"{bound} below MgNet, and both whole")
+    says("claims", f"ends {poly} points below MGiaD", f"ends {bound} points below MgNet. Both")
     says("mgiad", f"it ends {poly} points below MGiaD")
     says("transposes", f"the bounded network ends {bound} points below MgNet-20")
 
@@ -105,13 +105,13 @@ def test_claims_what_is_undecided():
     says("claims", "Ten of the fifteen means are within half a point of zero")
     says(
         "claims",
-        "$+0.6$ and $+0.8$, of MGiaD against an MGIC with a fifth more weights and half of the",
-        "weights and half of the multiplications, $+1.3$, of MGIC",
+        "$+0.6$ and $+0.8$, of MGiaD against an MGIC with a fifth more weights and half the",
+        "weights and half the multiplications, $+1.3$, of MGIC",
     )
     says("claims", "coarsest level, $-0.7$, and of the [W-cycle in channels](mgiad-cycles), $-1.5$")
     deviations = [np.std(r["values"], ddof=1) for r in rows.values()]
     assert (f"{min(deviations):.1f}", f"{max(deviations):.1f}") == ("0.3", "2.5")
-    says("claims", "deviate from seed to seed by 0.3 to 2.5 points")
+    says("claims", "deviations of the paired differences range from 0.3 to 2.5 points")
     by_size = sorted(rows, key=lambda k: np.std(rows[k]["values"]))
     assert all(k.startswith("saturation") for k in by_size[-2:])
     enough = sorted(int(r["enough"]) for r in rows.values())
@@ -137,7 +137,7 @@ def test_claims_what_is_undecided():
 def test_claims_groups_alone():
     rows = {r["network"]: r for r in of_demo("frontier")}
     one, groups = (rows[n]["accuracy"] for n in ("mgnet-20", "mgnet-20 group_size=16"))
-    says("claims", f"MgNet-20 has {one:.2f} per cent in the mean of five seeds")
+    says("claims", f"MgNet-20 has {one:.2f} per cent on average over five seeds")
     says("claims", f"and {groups:.2f} in groups of 16")
 
 
@@ -152,7 +152,7 @@ def test_claims_how_far_three_epochs_lead():
     says("claims", "(FashionMNIST, three epochs, five seeds.)")
     low, high = (longer["effect"] + s * longer["half_width"] for s in (-1, 1))
     says("claims", f"ends {-longer['effect']:.1f} points below ResNet20, with an interval")
-    says("claims", f"an interval from ${low:.1f}$ to ${high:+.1f}$: undecided, too")
+    says("claims", f"an interval from ${low:.1f}$ to ${high:+.1f}$: again undecided")
 
 
 def test_claims_on_cifar10():
@@ -162,7 +162,7 @@ def test_claims_on_cifar10():
     assert -0.5 < row["effect"] + row["half_width"] < 0
     says("claims", "the whole interval lies below zero", "A fourth seed would decide")
     says("claims", "a loss of 0.26 points for a larger pair", "and one of 1.86 for this pair")
-    says("claims", "where FashionMNIST shows no loss, its runs are shorter or longer ones")
+    says("claims", "on FashionMNIST, where no loss is shown, the runs are shorter or longer")
     says(
         "mgnet", f"leave [{-row['effect']:.1f} points](recipe-cifar) between MgNet-20 and ResNet20"
     )
@@ -189,7 +189,7 @@ def test_claims_that_were_run_again_fall_inside_their_intervals():
     for hand, end in (("same", "inside the intervals"), ("other", "inside as well")):
         both = f"{means['polynomial', hand]} and {means['constraint', hand]}, {end}"
         says("claims", both)
-    says("claims", f"in the first way, has {means['sharing', 'same']}, inside its own")
+    says("claims", f"in the first way, gave {means['sharing', 'same']}, inside its own")
 
 
 def test_claims_program_for_runs_of_ones_own(monkeypatch, tmp_path, capsys):
@@ -273,7 +273,7 @@ def test_frontier_what_to_take():
     says(
         "frontier", f"with one block a stage takes {few['step'] / quick['step']:.2f} times as long"
     )
-    says("frontier", "half of MGiaD-20's, and is [1.3 points](claims.md) below it in the mean")
+    says("frontier", "half of MGiaD-20's, and is [1.3 points](claims.md) below it on average")
     assert min(rows.values(), key=lambda r: r["step"]) is quick
     assert quick["step"] / resnet["step"] == pytest.approx(0.5, abs=0.05)
     assert 1.5 < resnet["accuracy"] - quick["accuracy"] < 2
@@ -289,7 +289,7 @@ def test_frontier_what_to_take():
         other = {r["case"].split(",")[0]: r["median"] for r in steps}
         ratios.append(other["mgiad-20-g4"] / other["mgnet-20"])
     own, first, second = (f"{x:.2f}" for x in ratios)
-    says("frontier", f"takes {own} as well ({first} and {second} on the")
+    says("frontier", f"also takes {own} ({first} and {second} on the")
     flat = [n for n, r in rows.items() if r["accuracy"] > small["accuracy"]]
     best = min(flat, key=lambda n: rows[n]["step"])
     assert best == "mgnet-20 group_size=16"
@@ -319,7 +319,7 @@ def test_frontier_what_to_take():
     gain = fast["mgnet-20"]["accuracy"] - fast["mgiad-20-g4"]["accuracy"]
     assert {fast[n]["seeds"] for n in ("mgnet-20", "mgiad-20-g4")} == {3}
     times = {row["network"]: row["accuracies"] for row in table("recipe_times")}
-    says("frontier", f"MgNet-20 ends {gain:.1f} points above it in the mean")
+    says("frontier", f"MgNet-20 ends {gain:.1f} points above it on average")
     pairs = zip(*(times[n] for n in ("mgnet-20", "mgiad-20-g4")), strict=True)
     assert all(a > b for a, b in pairs)
     says("frontier", "and above it with each of three seeds")

@@ -53,10 +53,10 @@ def test_neither_of_the_two_ratios_is_decided():
     said = "{:.2f} and {:.2f} here, so only a ratio below {:.2f}, or {:.2f},"
     says("mgic_worlds", said.format(*deviations, *shown))
     together = round(100 * claims.CONFIDENCE)
-    says("mgic_worlds", f"Their intervals hold together with {together} per cent")
+    says("mgic_worlds", f"Their intervals hold simultaneously with {together} per cent")
     says(
         "notebooks/reproduce/mgic_table2.ipynb",
-        f"six intervals, which hold together with {together} per cent",
+        f"six intervals, which hold simultaneously with {together} per cent",
     )
 
 

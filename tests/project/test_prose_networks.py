@@ -36,7 +36,7 @@ def test_singular_values_are_not_faster_for_want_of_a_loop(case):
     loop = found["NumPy, loop over frequencies"]
     assert found["mgtutorial, one thread"] < loop / 2
     assert found["NumPy, fast transform, no loop"] > 0.9 * loop
-    says("performance", "but not for want of the loop: without it NumPy takes as long")
+    says("performance", "but not because it avoids the loop: without it NumPy takes as long")
 
 
 def test_what_the_first_page_says_of_saved_weights():

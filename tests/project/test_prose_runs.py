@@ -50,14 +50,18 @@ def test_the_three_level_rows_have_three_seeds_and_what_the_first_page_says_of_t
         "resnet20", "mgnet-20", "mgiad-20-g4", "mgiad-20-g8", "mgiad-20-g16"
     }  # fmt: skip
     says("reproduction", "the MGiaDs with three levels and $g_s = 8$ or $g_s = 16$")
-    says("reproduction", "(Since then all five three-level rows have three.)")
+    says("reproduction", "(By now all five three-level rows have three.)")
     ours, plain = three["mgiad-20-g4"], three["resnet20"]
-    says("index", f"is right on {mean(ours):.2f} % of", f"with 269,434 on {mean(plain):.2f} %")
+    says(
+        "index",
+        f"classifies {mean(ours):.2f} per cent of",
+        f"with 269,434 weights {mean(plain):.2f} per cent",
+    )
     apart = verdicts.interval([b - a for a, b in zip(ours, plain, strict=True)])
     says(
         "index",
-        f"cost {apart.mean:.2f} points here (before rounding); the 95 per cent interval of that "
-        f"difference, paired by seeds, goes from {apart.low:.2f} to {apart.high:.2f}",
+        f"costs {apart.mean:.2f} points here (before rounding); the 95 per cent interval of that "
+        f"difference, paired by seeds, is {apart.low:.2f} to {apart.high:.2f}",
     )
     assert apart.low > 0
 

@@ -64,20 +64,20 @@ def test_the_recipe_on_cifar10(program):
     says("recipe", f"with each of them, by {one}, {two} and {three} points")
     most = max(max(of[name]) - min(of[name]) for name in ("resnet20", "mgnet-20"))
     says("recipe", f"the seeds of either network lie within {most:.1f} points of each other")
-    says("recipe", f"MgNet-20 ends {mean(gaps):.1f} points below ResNet20 in the mean of three")
+    says("recipe", f"MgNet-20 ends {mean(gaps):.1f} points below ResNet20 on average over three")
     grey = {r["network"]: r["accuracy"] for r in table_of_times()}
     below = [a - b for a, b in zip(of["mgnet-20"], of["mgiad-20-g4"], strict=True)]
     one, two, three = (f"{gap:.2f}" for gap in below)
-    says("recipe", f"with each of its three seeds as well, by {one}, {two} and {three} points")
+    says("recipe", f"with each of its three seeds, by {one}, {two} and {three} points")
     half = t.ppf(0.975, 2) * stdev(below) / 3**0.5
     ends_at = f"{mean(below) - half:.1f} to {mean(below) + half:.1f}"
-    says("recipe", f"the interval of this pair, looked at alone, is {ends_at}.")
-    says("frontier", f"its three runs end {mean(below):.1f} points below MgNet-20's in the mean")
+    says("recipe", f"the interval of this pair, taken alone, is {ends_at}.")
+    says("frontier", f"its three runs end {mean(below):.1f} points below MgNet-20's on average")
     (alone,) = of["mgiad-20-g16"]
     further = mean(of["mgnet-20"]) - alone
     says("recipe", f"With $g_s = 16$ a single run ends {further:.0f} points below MgNet-20.")
     small, large = (grey["mgnet-20"] - grey[n] for n in ("mgiad-20-g4", "mgiad-20-g16"))
-    says("recipe", f"On FashionMNIST both end {small:.1f} and {large:.1f} below it")
+    says("recipe", f"On FashionMNIST the two end {small:.1f} and {large:.1f} below it")
     lines = {r["model"]: r["value"] for r in read_table("mgiad_text_claims.csv")
              if (r["dataset"], r["quantity"]) == ("cifar10", "test_acc")}  # fmt: skip
     plain, shared = lines["resnet20"], lines["mgnet_ab_20"]
@@ -121,13 +121,14 @@ def test_which_runs_reached_the_mark():
         "recipe",
         f"{marks['mgnet_ab_20']} for MgNet-20, and for the MGiaDs with three levels {marks['4']} "
         f"with $g_s = 4$, {marks['8']} with 8 and {marks['16']} with 16.",
-        "one run of MgNet-20 is level with it to two decimals, and the other two and all three",
+        "one run of MgNet-20 is level with its mark to two decimals, and the other two and all "
+        "three of $g_s = 4$ are past theirs.",
         "three seeds each",
         f"the mean falls short by {-mean(eight):.2f} and {-mean(sixteen):.2f} points",
     )
     fast = {r["network"]: r["undisturbed"] for r in kept}
     whole, four = (round(fast[name]) for name in NETWORKS)
-    says("recipe", f"their quickest epochs allow for {whole} and {four} minutes on one thread")
+    says("recipe", f"their quickest epochs it would be {whole} and {four} minutes on one thread")
     hours = [r["minutes"] / 60 for r in kept if r["network"] in NETWORKS]
     assert hours == pytest.approx([1, 1], abs=0.15)
 
@@ -174,7 +175,7 @@ def ends(row):
 
 
 def test_intervals_are_those_of_the_differences_seed_by_seed(rungs):
-    says("recipe", "it has a 95 per cent interval, by Student's distribution of the differences")
+    says("recipe", "it has a 95 per cent interval, Student's for the differences seed by seed")
     for (_, rung), row in rungs.items():
         if row["seeds"] < 3 or rung == "base":
             assert row["interval"] == ""
@@ -188,15 +189,17 @@ def test_how_sure_the_best_rung_is(rungs):
     best = own.pop("orthogonal 0.03")
     low, high = ends(best)
     later = best["gains"][1:]
-    says("recipe", f"gains {best['gain']:.2f} points as a whole")
+    says("recipe", f"the rung as a whole gains {best['gain']:.2f} points")
     says(
-        "recipe", f"its interval goes from {low:.2f} to {high:.2f}.", "for what it did with seed 0"
+        "recipe",
+        f"with an interval from {low:.2f} to {high:.2f}. It was",
+        "for what it did with seed 0",
     )
     says("recipe", f"they gain {later[0]:.2f} and {later[1]:.2f}.")
     says("recipe", f"MgNet-20 gains {rungs['mgnet-20', 'orthogonal 0.03']['gain']:.2f}, with one")
     faster = own["orthogonal 0.1"]
     low, high = ends(faster)
-    says("recipe", f"gains {faster['gain']:.2f}, from {low:.2f} to {high:.2f}.")
+    says("recipe", f"gains {faster['gain']:.2f}, with an interval from {low:.2f} to {high:.2f}.")
     for row in (best, faster):
         several = t.ppf(1 - 0.05 / 2 / len(own), 2) * stdev(row["gains"]) / np.sqrt(3)
         assert len(own) == 12 and several > row["gain"]
@@ -224,7 +227,7 @@ def test_no_other_idea_is_told_by_three_seeds(rungs):
         f"a lucky baseline run, with {one} per cent where the other two have {two} and {three}.",
     )
     deviations = [stdev(r["gains"]) for r in own.values() if r["gains"] and any(r["gains"])]
-    said = f"differences of two runs deviate by {min(deviations):.2f} to {max(deviations):.2f}."
+    said = f"differences of two runs range from {min(deviations):.2f} to {max(deviations):.2f}."
     says("recipe", said)
 
 
@@ -236,7 +239,7 @@ def test_what_the_page_says_of_coarse_grids_and_of_bfloat16(program, rungs):
         [f"{abs(rungs[n, rung]['gain']):.2f}" for n in ("mgiad-20-g4", "mgnet-20")]
         for rung in ("coarse", "coarse at equal work")
     )
-    says("recipe", f"they lose {lost} points in the mean, and {alone} on MgNet-20 with one seed.")
+    says("recipe", f"they lose {lost} points on average, and {alone} on MgNet-20 with one seed.")
     more = [f"{100 * (rungs[n, 'coarse at equal work']['work'] / 8 - 1):.0f}"
             for n in ("mgiad-20-g4", "mgnet-20")]  # fmt: skip
     says(
@@ -248,7 +251,7 @@ def test_what_the_page_says_of_coarse_grids_and_of_bfloat16(program, rungs):
     says("recipe", f"It ends {half['gain']:.2f} points above the baseline")
     says("recipe", f"with an interval from −{-low:.2f} to +{high:.2f}: no cost is shown")
     says("recipe", f"the interval excludes one above {-low:.2f} points.")
-    says("performance", f"show no cost, and exclude none below {-low:.1f} points")
+    says("performance", f"show no cost, but do not exclude one below {-low:.1f} points")
     minutes = [r.seconds / 60 for r in all_runs() if r.budget == "fast" and r.metric.split == "val"]
     says("recipe", f"The rungs below took {min(minutes):.0f} to {max(minutes):.0f} minutes each")
 
@@ -262,8 +265,8 @@ def test_deviations_between_seeds():
     found = {m.group_size: v for m, v in of.items() if isinstance(m, MGiaDConfig)}
     plain, shared = (of[named(n, in_channels=1)] for n in ("resnet20", "mgnet-20"))
     four, eight, sixteen = (f"{found[g]:.2f}" for g in (4, 8, 16))
-    says("recipe", f"deviate by {four}, {eight} and {sixteen} points ($g_s = 4$, 8 and 16)")
-    says("recipe", f"of ResNet20 and MgNet-20 by {plain:.2f} and {shared:.2f}.")
+    says("recipe", f"deviations of {four}, {eight} and {sixteen} points ($g_s = 4$, 8 and 16)")
+    says("recipe", f"for ResNet20 and MgNet-20 they are {plain:.2f} and {shared:.2f}.")
     assert np.sqrt(2) * np.mean(list(found.values())) == pytest.approx(0.3, abs=0.05)
 
 
@@ -323,8 +326,8 @@ def test_the_seeds_of_exercise_3():
     says(
         "recipe",
         "Let the standard deviation over seeds be 0.3 points",
-        "How many seeds does a difference of 0.2 points need for its 95 per cent interval",
-        "and below 0.2 from $n = 20$ on",
+        "how many seeds does a difference of 0.2 points need for its 95 per cent interval",
+        "its half-width is below 0.2 from $n = 20$ on",
     )
 
 
