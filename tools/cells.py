@@ -3,10 +3,10 @@
     python tools/cells.py             write them into every notebook; say which changed
     python tools/cells.py TABLE ...   and first begin the notebooks of these tables
 
-Every notebook begins with the set-up cell, made from _config.yml. A notebook of
-notebooks/reproduce about a table that training fills has the cells called "table-..." as well,
-in the template's order; what it says for itself stands in cells of its own, between them.
-It needs nothing but Python.
+Every notebook begins with the set-up cell, made from _config.yml. A notebook in
+notebooks/reproduce about a table that training fills also has the cells called "table-...", in
+the template's order; what it says for itself is in cells of its own, between them. This program
+needs nothing but Python.
 """
 
 import json

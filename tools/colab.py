@@ -1,6 +1,6 @@
-"""An environment like Colab's: what the package asks for, Colab's ipywidgets, and no more.
+"""An environment like Colab's: what the package requires, Colab's ipywidgets, and no more.
 
-`make colab` makes it before it runs tests/project/test_colab.py, in the process of the Python
+`make colab` makes it before running tests/project/test_colab.py, in the process of the Python
 that .venv was made with.
 """
 

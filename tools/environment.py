@@ -1,6 +1,6 @@
 """The environment in .venv: exactly what constraints.txt says, by the first installer that can.
 
-Nothing but the standard library: it runs before there is an environment.
+It uses nothing but the standard library: it runs before there is an environment.
 """
 
 import ast

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tools.execute COMMON [--workers N]
 
-COMMON stands for what the outputs of all notebooks depend on; what else those of one depend on is
-known to tools/freshness.py. Sphinx then finds all outputs in the cache and executes nothing.
+COMMON stands for what the outputs of all notebooks depend on; tools/freshness.py knows what else
+those of one notebook depend on. Sphinx then finds all outputs in the cache and executes nothing.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""What the outputs of a notebook depend on: its code, what of the package it imports, and results.
+"""What the outputs of a notebook depend on: its code, what it imports of the package, and results.
 
-Imports are read, not run, those inside functions as well: what a notebook could load counts.
-Nothing but the standard library, so that it is known before anything starts.
+Imports are read, not run, including those inside functions: what a notebook could load counts.
+Only the standard library is used, so that this is known before anything starts.
 """
 
 import ast

@@ -1,6 +1,6 @@
 """What every task does: say what happens, run a program, keep files, wait for another window.
 
-Nothing but the standard library: it runs before there is an environment.
+It uses nothing but the standard library: it runs before there is an environment.
 """
 
 import hashlib
