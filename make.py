@@ -2,8 +2,8 @@
 """The whole build as one program; `make TASK` only calls `python3 make.py TASK`.
 
 It needs nothing but Python 3.11. Every task first brings .venv to the exact
-environment of constraints.txt (tools/environment.py), so each one goes from a
-fresh clone to its result, and does only what is left to do when it is repeated.
+environment of constraints.txt (tools/environment.py), so each one leads from a
+fresh clone to its result and, when repeated, does only what is left to do.
 """
 
 import json
@@ -31,12 +31,12 @@ BUILD = ROOT / "_build"
 INDEX = BUILD / "html/index.html"
 BUILT = BUILD / "book.json"  # what the pages were built from
 CACHE = BUILD / ".jupyter_cache"  # the outputs of executed notebooks
-# Each worker has one thread, or they fight over the cores.
+# Each worker has one thread, or they would fight over the cores.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 def setup(args=()):
-    """bring .venv to constraints.txt (every task below does this first)"""
+    """bring .venv up to date with constraints.txt (every task below does this first)"""
     environment.setup()
 
 
@@ -44,7 +44,7 @@ def book(args=()):
     """execute the notebooks, build the pages (--fresh: keep no outputs)"""
     environment.setup()
     with one_at_a_time("book"):
-        # What all notebooks depend on; what each depends on besides, tools/freshness.py says.
+        # What all notebooks depend on; tools/freshness.py says what each depends on besides.
         common = digest(surroundings(), environment.wanted())
         parts = ("mgtutorial", "book", "notebooks", "_config.yml", "_toc.yml")
         want = {"of": digest(common, *freshness.results(ROOT), *(ROOT / x for x in parts))}
@@ -56,7 +56,7 @@ def book(args=()):
         for stale in (BUILT, INDEX.parent, BUILD / ".doctrees"):  # no page outlives its source
             remove(stale)
         workers = min(os.cpu_count() or 1, 4)
-        with step(f"Executing what is new of the notebooks with {workers} workers", "0 to 3 min"):
+        with step(f"Executing what is new in the notebooks with {workers} workers", "0 to 3 min"):
             command = ("-m", "tools.execute", common, "--workers", workers)
             failed = run(PYTHON, *command, **ONE_THREAD, MGTUTORIAL_STATIC="1")
         if failed:
@@ -81,12 +81,12 @@ def surroundings():
 
 
 def test(args=()):
-    """run the tests and the docstrings' examples (--weekly: the long ones too; more for pytest)"""
+    """run the tests and docstring examples (--weekly: long ones too; the rest goes to pytest)"""
     environment.setup()
     workers = min(os.cpu_count() or 1, 4)
     which = "not book" if "--weekly" in args else "not book and not weekly"
     rest = [arg for arg in args if arg != "--weekly"]
-    # Neighbours share their fixtures, and whoever is done takes from the others.
+    # Neighbouring tests share fixtures, and a worker that is done takes tests from the others.
     options = ("-n", workers, "--dist", "worksteal", "-m", which, "--durations", "10")
     with step(f"Testing with {workers} workers", "5 to 15 min"):
         failed = run(PYTHON, "-m", "pytest", *options, *rest, **ONE_THREAD)
@@ -95,12 +95,12 @@ def test(args=()):
 
 
 def reproduce(args=()):
-    """take every published table from networks to notebook, in small (--sample: some rows)"""
+    """take every published table from networks to notebook, at small scale (--sample: some rows)"""
     environment.setup()
     rest = [arg for arg in args if arg != "--sample"]
     calls = [("all",)] if len(rest) == len(args) else sample()
     with one_at_a_time("reproduction"):
-        # Runs are found by their configuration: those of other code must not be there.
+        # Runs are found by their configuration: those made by other code must not be there.
         parts = ("mgtutorial", "notebooks/reproduce", "results/published")
         parts += ("results/expected_counts.csv",)
         behind = digest(*(ROOT / part for part in parts), environment.wanted())
@@ -110,7 +110,7 @@ def reproduce(args=()):
             write(smoke / "behind.json", behind)
         options = ("--budget", "smoke", "--device", "cpu", "--runs", smoke / "runs", "--quiet")
         options += ("--workers", min(os.cpu_count() or 1, 4))
-        with step("Reproducing the tables in small", "2 to 8 min"):
+        with step("Reproducing the tables at small scale", "2 to 8 min"):
             program = (PYTHON, "-m", "mgtutorial", "reproduce")
             codes = [run(*program, *call, *options, *rest) for call in calls]
     failed = next(filter(None, codes), 0)  # the code of the first that failed
@@ -119,9 +119,9 @@ def reproduce(args=()):
 
 
 def sample():
-    """Return what to reproduce in place of all: few tables, a row of each kind of network in them.
+    """Return what to reproduce instead of everything: a few tables, a row for each kind of network.
 
-    Together they have every kind of network that a table has; and what a notebook makes alone.
+    Together they have every kind of network that any table has; what only notebooks make is added.
     """
     listing = (
         "from mgtutorial.reproduction.tables import TABLES; "
@@ -143,7 +143,7 @@ def sample():
 
 
 def check_book(args=()):
-    """hold the pages to their tests in a browser (--weekly: all pages; --screenshots: of each)"""
+    """run the tests of the pages in a browser (--weekly: all pages; --screenshots: of each)"""
     book()
     given = {"MGTUTORIAL_REQUIRE_BROWSER": "1"} if os.environ.get("CI") else {}  # never skipped
     rest = [arg for arg in args if arg not in ("--screenshots", "--weekly")]
@@ -163,7 +163,7 @@ def check_book(args=()):
 
 
 def pdf(args=()):
-    """print the whole book to one file, _build/*.pdf, built first if need be"""
+    """print the whole book to one file, _build/*.pdf (built first if need be)"""
     book()
     needed = ("pypdf", "selenium")
     if not have(*needed):
@@ -175,7 +175,7 @@ def pdf(args=()):
 
 
 def colab(args=()):
-    """run notebooks as Colab would (--all; else what changed, and two more)"""
+    """run notebooks as Colab would (--all of them; else those that changed, and two more)"""
     environment.setup()
     from tools import colab
 
@@ -217,18 +217,18 @@ def cells(args=()):
 
 
 def lint(args=()):
-    """check the code's style with ruff (--fix: mend it)"""
+    """check the code's style with ruff (--fix: correct it)"""
     environment.setup()
     if not have("ruff"):
         environment.install("ruff", "5 s", ("ruff",))
     mend, check = (["--fix"], []) if "--fix" in args else ([], ["--check"])
     faults = run(PYTHON, "-m", "ruff", "check", *mend), run(PYTHON, "-m", "ruff", "format", *check)
     if any(faults):
-        raise Stop("Most of what is listed above is mended by: python make.py lint --fix")
+        raise Stop("Most of what is listed above can be fixed with: python make.py lint --fix")
 
 
 def clean(args=()):
-    """remove what builds and tests left (--all: .venv too)"""
+    """remove what builds and tests left behind (--all: .venv too)"""
     names = ["_build", "build", ".pytest_cache", ".ruff_cache", ".hypothesis"]
     names += [".venv", "mgtutorial.egg-info"] if "--all" in args else []
     for name in names:

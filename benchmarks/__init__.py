@@ -1,1 +1,1 @@
-"""Speed and memory of the package, beside what else one would use: README.md says how."""
+"""Speed and memory of the package, compared with what one would use instead: README.md says how."""

@@ -1,6 +1,6 @@
-"""What the notebooks of the book take, each in a kernel of its own, and their slowest cells.
+"""How long the notebooks of the book take, each in a kernel of its own, and their slowest cells.
 
-The cache of outputs is not asked: each notebook is executed.
+The cache of outputs is not used: each notebook is executed.
 """
 
 import os

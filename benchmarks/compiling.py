@@ -1,6 +1,7 @@
 """The first step of a compiled network, from an empty cache of the compiler and from a full one.
 
-Each is a new process; wall time of the step in which everything is compiled, on all cores, once.
+Each is measured once, in a new process: the wall time, on all cores, of the step in which
+everything is compiled.
 """
 
 import os

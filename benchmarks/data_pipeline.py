@@ -1,8 +1,8 @@
 """Images per second: batches of this package beside torchvision's transforms.
 
 Both sides start from the same uint8 images in memory and deliver shuffled, augmented, normalised
-float32 batches on the CPU. torchvision's side is its usual one: a data set that makes a PIL image
-of each sample, ``transforms.Compose``, a DataLoader with no and with two worker processes, which
+float32 batches on the CPU. torchvision's side is the usual one: a data set that makes a PIL image
+of each sample, ``transforms.Compose``, and a DataLoader with no worker processes or with two, which
 are running when the clock starts.
 """
 

@@ -1,7 +1,7 @@
 """What the networks with runs of equal budget cost: processor time of a step, memory, a pass.
 
-On made images of FashionMNIST's size, 128 at a time, on one thread. Memory is what is alive at the
-worst moment of a training step, counted tensor by tensor, without an allocator and an optimiser.
+On random images of FashionMNIST's size, 128 at a time, on one thread. Memory is what is alive at
+the worst moment of a training step, counted tensor by tensor, without allocator or optimiser.
 """
 
 import torch

@@ -1,8 +1,8 @@
 """Inference against the literal transcription in evaluation mode, fused and compiled.
 
-Processor time of one thread for a pass without gradients. ``difference`` is the largest of the
-outputs, in units of the largest output; ``first`` the wall time of the first pass, in which a side
-is compiled or its weights are put in order.
+Processor time of one thread for a pass without gradients. ``difference`` is the largest one between
+the outputs and the transcription's, in units of the largest of the latter; ``first`` is the wall
+time of the first pass, in which a side is compiled or its weights are put in order.
 """
 
 import copy

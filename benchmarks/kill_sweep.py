@@ -1,9 +1,9 @@
-"""Kill a sweep at random, again and again: is every run recorded once, and rightly?
+"""Kill a sweep at random, again and again: is every run recorded once, and correctly?
 
-A sweep of small runs on the digits goes on while this program kills workers that are in
-the midst of a run, and the driver, with SIGKILL, and starts the driver again. Then every
-run must have one record, and its accuracy and its loss in every epoch must be those of a
-single process that nobody disturbed.
+A sweep of small runs on the digits goes on while this program kills workers in the middle of a
+run, and the driver, with SIGKILL, and starts the driver again. Afterwards every run must have
+one record, and its accuracy and its loss in every epoch must be those of a single undisturbed
+process.
 
     python benchmarks/kill_sweep.py --runs 12 --kills 20
 """

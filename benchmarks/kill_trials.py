@@ -1,11 +1,11 @@
-"""Kill the commands at random, again and again: are their records those of calm runs?
+"""Kill the commands at random, again and again: are their records those of undisturbed runs?
 
 `mgtutorial train` in every way in which a run keeps a state (single precision, the split for
 choices, 16 bits with a scaler, augmentation) and `mgtutorial reproduce` are killed with SIGKILL at
 random times and started again, until they end by themselves. Then each record must equal that of
-a run that nobody killed, but for its times.
+a run that was not killed, except for its times.
 
-    python benchmarks/kill_trials.py             # some minutes
+    python benchmarks/kill_trials.py             # several minutes
     python benchmarks/kill_trials.py --only fit  # one of them
 """
 
@@ -136,7 +136,7 @@ def main():
                 faults.append(f"{name}: {hits} of {kills} kills, equal: {good}")
     if faults:
         sys.exit("FAILED: " + "; ".join(faults))
-    print("every run is recorded once, and as nobody had disturbed it")
+    print("every run is recorded once, and as if nobody had disturbed it")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The memory of a training step against the literal transcription, counted tensor by tensor.
 
-Forward and backward pass on torch's device without values: what is alive at the worst moment,
-images, activations and gradients, and beside it the weights. No allocator, no optimiser; momentum
-adds the weights once more. "batch in 24 GB" is the largest that fits by this count, momentum in it.
+A forward and a backward pass on torch's device without values: what is alive at the worst moment
+(images, activations and gradients), and separately the weights. No allocator, no optimiser;
+momentum adds the weights once more. "batch in 24 GB" is the largest batch that fits by this count,
+momentum included.
 """
 
 from dataclasses import replace

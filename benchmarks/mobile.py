@@ -1,9 +1,9 @@
 """Light networks as in MGIC's Table 8: one image on one thread, and a batch of 128.
 
-The networks take turns, so that what else the machine does meets all alike; the column of ratios is
-to MobileNetV2. Each way of execution computes what the eager network does: ``difference`` is the
-largest one of the outputs, in units of the largest output, and more than 1e-4 is an error.
-``first`` is the wall time of the first pass, in which a network is compiled.
+The networks take turns, so that whatever else the machine does affects all alike; the column of
+ratios is relative to MobileNetV2. Each way of execution computes what the eager network does:
+``difference`` is the largest one in the outputs, in units of the largest output, and more than 1e-4
+is an error. ``first`` is the wall time of the first pass, in which a network is compiled.
 """
 
 import copy

@@ -1,9 +1,9 @@
 """Networks with a recorded accuracy: a forward pass and a training step, and what bounds them.
 
-On made images of FashionMNIST's size, beside the networks one would take from torchvision, at the
+On random images of FashionMNIST's size, beside the networks one would take from torchvision, at the
 same size. `macs` are the multiplications of one image's forward pass; `bytes` are what the
-operations of the pass, as torch executes them one by one, read and write for one image: each
-tensor once an operation, so what one could fuse is in it. Both are counted, not timed.
+operations of the pass, as torch executes them one by one, read and write for one image: each tensor
+counts once per operation, so what could be fused is included. Both are counted, not timed.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """What a reader with a phone on a slow line waits for: the first paint, and a page that answers.
 
-Chromium loads a page of the built book as if its line had 1.6 Mbit/s and 150 ms to the server, and
-as if its processor were four times slower; nothing is in its cache, and the server compresses, as
+Chromium loads a page of the built book as if over a line with 1.6 Mbit/s and 150 ms to the server,
+and as if on a processor four times slower; nothing is in its cache, and the server compresses, as
 that of the public pages does. A page is usable when the formulas in view are typeset and, from
 then on, no task keeps it from answering for more than a fifth of a second.
 """

@@ -1,7 +1,7 @@
 """The machine's peaks: products of matrices in single precision, and copies of memory.
 
 They are the two sides of the roofline: no program multiplies faster than the one or moves bytes
-faster than the other, on so many threads.
+faster than the other, on that number of threads.
 """
 
 import torch

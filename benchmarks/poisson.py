@@ -1,10 +1,10 @@
 """Poisson's equation on the square: multigrid of this package beside PyAMG.
 
 The task is -Laplace u = f with 1025 x 1025 points (boundary counted), a random right-hand side, and
-a relative residual of 1e-10 in the 2-norm. All take the same right-hand side, stop at the same
-tolerance, and are asked for the true residual afterwards. PyAMG's two solvers have their
-defaults, alone and as preconditioners of conjugate gradients. The matrix is assembled before the
-clock starts.
+a relative residual of 1e-10 in the 2-norm. All methods take the same right-hand side, the
+iterative ones stop at the same tolerance, and the true residuals are computed afterwards. PyAMG's
+two solvers have their defaults, alone and as preconditioners for conjugate gradients. The matrix is
+assembled before the clock starts.
 """
 
 from functools import partial

@@ -1,7 +1,7 @@
 """Rows of measurements: what a subject yields, what becomes of it in JSON, and the bars.
 
 A subject is a module with ``measure()``, which yields a dict for each side of each case. The
-harness adds to it the number of repetitions, the median and the quartiles.
+harness adds the number of repetitions, the median and the quartiles.
 """
 
 import contextlib

@@ -1,6 +1,4 @@
-"""The clock: sides of a comparison take turns in one process, so that what else the machine does
-disturbs all alike.
-"""
+"""The clock: sides take turns in one process, so the machine's other work affects all alike."""
 
 import gc
 import time

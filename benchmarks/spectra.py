@@ -1,8 +1,8 @@
 """All singular values of a periodic convolution: this package beside NumPy; and sliders.
 
-3 x 3 with random weights on 32 x 32 points, in double precision. The dense matrix is decomposed
-where it fits. A slider's redraw is what a kernel does from the new value to the picture: the
-function, the drawing, and the SVG for the browser.
+The weights are 3 x 3 and random, on 32 x 32 points, in double precision. The dense matrix is
+decomposed where it fits. The redraw of a slider is all that a Jupyter kernel does from the new
+value to the picture: the function, the drawing, and the SVG for the browser.
 """
 
 import gc

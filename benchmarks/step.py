@@ -1,12 +1,12 @@
 """A training step against the literal transcription: processor time of one thread.
 
-A step is zeroed gradients, forward pass, cross entropy and backward pass; the optimiser's is the
-same for all sides. ``difference`` is that of the gradient to the literal's in double precision, in
-units of its largest entry. An argument within rounding of ReLU's kink may fall on the other side of
-it, which shows here as some thousandths, for the literal as well. ``alike`` is the difference with
-each activation of the exact run deciding as that of the side did, and ``other`` how many would have
-decided otherwise. ``first`` is the wall time of the first step, in which a compiled side is
-compiled.
+A step is: gradients zeroed, forward pass, cross entropy and backward pass; the optimiser's part is
+the same for all sides. ``difference`` is that between the gradient and the literal's in double
+precision, in units of the largest entry of the latter. An argument within rounding of ReLU's kink
+may fall on the other side of it, which shows here as a few thousandths, for the literal as well.
+``alike`` is the difference when each activation of the exact run decides as that of the side did,
+and ``other`` is how many would have decided otherwise. ``first`` is the wall time of the first
+step, in which a compiled side is compiled.
 """
 
 import copy

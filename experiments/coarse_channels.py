@@ -5,7 +5,7 @@
     python experiments/coarse_channels.py table1        # 4 group sizes, 3 seeds, and equal rows
 
 The convolution is that of a small residual network with the stem of ResNet-50, 7x7 with stride 2
-from 3 to 64 channels. What is recorded is not repeated, and a run that was stopped goes on.
+from 3 to 64 channels. What is recorded is not repeated, and an interrupted run is continued.
 """
 
 import argparse

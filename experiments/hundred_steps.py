@@ -3,9 +3,9 @@
     python experiments/hundred_steps.py [--only NAME ...]
 
 Full widths, the published rate, momentum and weight decay, batches of 8 images: the question is
-whether the loss stays finite and falls, not what accuracy comes out. Poly-MgNet is run with every
-placement of norms and activations, too; that one of them diverges is a result. Each network is one
-line of ``results/hundred_steps.jsonl``; what has a line there is not run again.
+whether the loss stays finite and falls, not what accuracy comes out. Poly-MgNet is also run with
+every placement of norms and activations; that one of them diverges is a result. Each network has
+one line in ``results/hundred_steps.jsonl``; what has a line there is not run again.
 """
 
 import argparse

@@ -2,14 +2,14 @@
 
     python experiments/implicit_functions.py figure4    # 27 runs: 3 blocks, 3 widths, 3 seeds
     python experiments/implicit_functions.py rates      # on held-out points, to choose a rate
-    python experiments/implicit_functions.py ends       # the printed last row, at the least width
-    python experiments/implicit_functions.py others     # the other functions, at the least width
+    python experiments/implicit_functions.py ends       # the printed last row, smallest width
+    python experiments/implicit_functions.py others     # the other functions, smallest width
     python experiments/implicit_functions.py figure4 --budget paper     # as printed: 1,000 epochs
     python experiments/implicit_functions.py figure4 --budget paper --alphas 0.6 --blocks ghostnet
     python experiments/implicit_functions.py surfaces   # what the networks at hand have learned
 
-One after the other, on one thread. What is recorded is not repeated, and a run that was stopped
-goes on where it was, so the same command goes on with the list.
+Runs are made one after the other, on one thread. What is recorded is not repeated, and an
+interrupted run continues where it stopped, so the same command continues the list.
 """
 
 import argparse

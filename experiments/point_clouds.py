@@ -4,10 +4,11 @@
     python experiments/point_clouds.py rates       # on validation clouds, to choose a rate
     python experiments/point_clouds.py readings    # the gradient alone, as diffGCN's code runs it
     python experiments/point_clouds.py pictures    # clouds and predictions of the networks at hand
-    python experiments/point_clouds.py time        # seconds an epoch, from a few steps
+    python experiments/point_clouds.py time        # seconds per epoch, from a few steps
 
-One after the other, on one thread. What is recorded is not repeated, and a run that was stopped
-goes on where it was, so the same command goes on with the list; --time-limit says when to stop.
+Runs are made one after the other, on one thread. What is recorded is not repeated, and an
+interrupted run continues where it stopped, so the same command continues the list; --time-limit
+says when to stop.
 """
 
 import argparse

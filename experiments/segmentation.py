@@ -1,14 +1,14 @@
 """Make what MGIC's section 4.4 has on CamVid: results/segmentation.jsonl.
 
-    python experiments/segmentation.py cost        # minutes a run, from a few measured steps
+    python experiments/segmentation.py cost        # minutes per run, from a few measured steps
     python experiments/segmentation.py trial       # one short run of MGIC-Small
     python experiments/segmentation.py table9      # 2 networks, 2 seeds, at one budget
     python experiments/segmentation.py rates       # on validation images, to choose a rate
-    python experiments/segmentation.py pictures    # what the networks at hand say of four images
+    python experiments/segmentation.py pictures    # what the networks at hand say about four images
 
-CamVid is looked for in MGTUTORIAL_DATA. One run after the other, on one thread. What is recorded is
-not repeated, and a run that was stopped goes on where it was: so the same command goes on with the
-list, and --minutes stops it after an epoch.
+CamVid is looked for in MGTUTORIAL_DATA. Runs are made one after the other, on one thread. What is
+recorded is not repeated, and an interrupted run continues where it stopped: so the same command
+continues the list, and --minutes stops it after an epoch.
 """
 
 import argparse

@@ -1,12 +1,13 @@
 """Make the trained weights of the chapter on spectra: results/spectra/*.npz.
 
-    python experiments/train_spectra.py             # all, about ten minutes a network on one core
+    python experiments/train_spectra.py             # all, about ten minutes per network on one core
     python experiments/train_spectra.py mgnet-20    # some
     python experiments/train_spectra.py --data digits --to _build/mine   # other images, elsewhere
 
-Each network is trained by mgtutorial.training with the budget "demo" but for a few epochs more
-and smaller batches, so that there are more steps to look at. Its record goes to results/runs like
-every other. A run that was stopped goes on where it was; one that is done is only packed again.
+Each network is trained by mgtutorial.training with the budget "demo", except for a few more
+epochs and smaller batches, so that there are more steps to look at. Its record goes to results/runs
+like every other. An interrupted run continues where it stopped; a finished one is only packed
+again.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
     python experiments/trained_network.py NAME CHECKPOINT
 
-The checkpoint is one that `mgtutorial train` has left; its run must be recorded. The file holds
+The checkpoint is one left by `mgtutorial train`; its run must be recorded. The file holds
 the weights, the config, and the record.
 """
 

@@ -1,7 +1,7 @@
 """Multigrid and neural networks, one algorithm: the package behind the book.
 
 Importing the package is silent, offline and quick; a submodule (and torch
-behind it) is imported when it is first used.
+with it) is imported when it is first used.
 
 >>> import mgtutorial
 >>> mgtutorial.__version__
@@ -13,7 +13,7 @@ import pkgutil
 
 __version__ = "0.1.0"
 
-# Every public submodule is an attribute, imported at first use.
+# Every public submodule is an attribute, imported on first use.
 _SUBMODULES = frozenset(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
 
 

@@ -1,18 +1,18 @@
-"""A file that is there completely or not at all."""
+"""Write a file completely or not at all."""
 
 import os
 import uuid
 
 
 def replace(path, content):
-    """Write a file so that it is there completely or not at all, for whom the umask lets read it.
+    """Write a file completely or not at all, readable by those whom the umask allows.
 
     Parameters
     ----------
     path : pathlib.Path
-        Its folder is made.
+        Its folder is created if need be.
     content : str, bytes or callable
-        Text becomes UTF-8; a callable gets the file, open for bytes.
+        Text is encoded as UTF-8; a callable is passed the file, opened for writing bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # not tempfile's, which nobody but the owner could read: a cache may serve many

@@ -1,4 +1,4 @@
-"""What to type where something is not installed: never the name of a package that is nobody's."""
+"""What to type when something is not installed: never a package name that nobody owns."""
 
 import re
 from functools import cache
@@ -10,14 +10,14 @@ _ADDRESS = "git+https://github.com/mgtutorial/mgtutorial"
 
 
 def how_to_install(extra):
-    """Return what to type for an extra of this package.
+    """Return what to type to install an extra of this package.
 
-    The package is on no index, so that its bare name would fetch whatever somebody puts there.
+    The package is on no index, so its bare name would fetch whatever anyone puts there.
 
     Parameters
     ----------
     extra : str
-        Of ``pyproject.toml``.
+        As named in ``pyproject.toml``.
 
     Examples
     --------
@@ -30,15 +30,15 @@ def how_to_install(extra):
 
 
 def missing(module):
-    """Return what to say of a module that cannot be imported.
+    """Return what to say about a module that cannot be imported.
 
-    Only what this package itself asks for may be advised: any other name may be a slip of the pen,
-    and its package somebody's trap.
+    Only packages that this one itself requires may be suggested: any other name may be a slip of
+    the pen, and the package of that name somebody's trap.
 
     Parameters
     ----------
     module : str
-        As ``ModuleNotFoundError.name`` has it.
+        As in ``ModuleNotFoundError.name``.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def missing(module):
 
 @cache
 def _asked_for():
-    """Return the names of the packages that this one's metadata, or its pyproject, ask for."""
+    """Return the names of the packages that this one's metadata ask for."""
     try:
         lines = metadata.requires("mgtutorial") or []
     except metadata.PackageNotFoundError:

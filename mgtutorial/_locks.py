@@ -1,7 +1,8 @@
-"""A lock between programs that its holder's death frees, and a sentence where there is none.
+"""A lock between programs, freed when its holder dies; a readable error where there are no locks.
 
-The kernel keeps it, through filelock. Some file systems (Lustre without an option, some FUSE) have
-no such locks; filelock would wait there for itself, or without end, so that is found out first.
+The kernel keeps it, by way of filelock. Some file systems (Lustre without the option for it, some
+FUSE ones) have no such locks; there filelock would wait for itself, or for ever, so this is checked
+first.
 """
 
 import contextlib
@@ -15,16 +16,16 @@ _ASK_AGAIN = 1.0  # seconds
 
 @contextlib.contextmanager
 def hold(path, waiting=None, say=True):
-    """Hold the lock at `path`; whoever wants it meanwhile waits.
+    """Hold the lock at `path`; meanwhile anyone else who wants it waits.
 
     Parameters
     ----------
     path : str or path
-        Of the lock itself: an empty file, which stays.
+        Of the lock itself: an empty file, which is not removed.
     waiting : callable, optional
         Called each second of waiting; what it raises ends the wait.
     say : bool
-        Whether a line on the error stream says that one waits.
+        Whether a line on the error stream says that the program is waiting.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def _probe(path):
     """Raise unless the file system answers for `path`, if only that somebody holds the lock."""
     try:
         import fcntl
-    except ImportError:  # Windows, where filelock asks in another way
+    except ImportError:  # Windows, where filelock works differently
         return
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -68,7 +69,7 @@ def _probe(path):
         pass
     except OSError as error:
         raise LockUnavailable(
-            f"cannot lock {path} ({error.strerror}), so that two programs could spoil each other's "
+            f"cannot lock {path} ({error.strerror}), so two programs could spoil each other's "
             "work: give a folder that can be written, on a file system with locks, such as a local "
             "disk."
         ) from error

@@ -1,4 +1,4 @@
-"""Where things lie: the published numbers, the records of runs, and what a person typed."""
+"""Where things are: the published numbers, the records of runs, and paths that somebody typed."""
 
 import os
 import tomllib
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def given(path):
-    """Return a path that somebody typed: ``~`` is the home folder, as in a shell.
+    """Return a path that somebody typed, with ``~`` as the home folder, as in a shell.
 
-    A shell itself leaves it alone behind ``=`` and in quotes.
+    A shell itself leaves ``~`` alone after ``=`` and in quotes.
 
     Examples
     --------
@@ -43,13 +43,13 @@ def packaged_results():
 
 
 def checkout():
-    """Return the root of the checkout that this package is in, or None: installed from a wheel."""
+    """Return the root of the checkout that this package is in, or None if it came from a wheel."""
     return _checkout(Path(__file__).resolve().parent.parent)
 
 
 @cache
 def _checkout(root):
-    """Return `root` if this project is described there, and not another one."""
+    """Return `root` if it is this project that is described there, and not another one."""
     try:
         described = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -9,7 +9,7 @@ from .errors import MOST_SEED, InvalidValue, whole
 
 
 def aligned(lines, left):
-    """Cells as lines of equal columns, a rule under the first; the columns `left` to the left."""
+    """Return cells as aligned lines, a rule under the first; columns `left` are left-aligned."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
 
     def text(line):
@@ -23,7 +23,7 @@ def aligned(lines, left):
 
 
 def in_markdown(lines, left):
-    """Cells as a Markdown table, the first line its head; the columns `left` to the left.
+    """Return cells as a Markdown table headed by the first line; columns `left` are left-aligned.
 
     Examples
     --------
@@ -38,19 +38,19 @@ def in_markdown(lines, left):
 
 
 def listed(given, kind="list"):
-    """Return what somebody listed: with commas between, as one word or number, or as a list.
+    """Return what somebody listed: separated by commas, as one word or number, or as a list.
 
     Parameters
     ----------
     given : str, int or sequence, optional
         None stays None.
     kind : str
-        What is listed, for the sentence.
+        What is listed, for the error message.
 
     Raises
     ------
     InvalidValue
-        If the list is empty, or one of its entries.
+        If the list, or one of its entries, is empty.
 
     Examples
     --------
@@ -93,10 +93,10 @@ def seeds_of(given):
 
 
 def printable(text, most=100):
-    r"""Return a text as a terminal, a figure and a file can show it.
+    r"""Return a text in a form that a terminal, a figure and a file can show.
 
-    Control characters, half characters and what else does not print become escapes; of a long text
-    the middle is left out.
+    Control characters, lone surrogates and anything else that does not print become escapes; the
+    middle of a long text is left out.
 
     Examples
     --------
@@ -123,7 +123,7 @@ _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
 def seconds(text):
-    """Return the seconds of a time such as ``"9m"``, ``"1h30m"``, ``"45s"`` or ``"540"``.
+    """Return the seconds in a time such as ``"9m"``, ``"1h30m"``, ``"45s"`` or ``"540"``.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def duration(seconds):
 
 
 def exactly(seconds):
-    """Return a time that somebody gave, so that below a second it is still that one.
+    """Return a time that somebody gave, still recognisable if it is below a second.
 
     Examples
     --------

@@ -1,10 +1,10 @@
 """The one place that imports torchvision.
 
 Where torch is a CPU build and torchvision is not, torchvision's compiled part
-cannot load, and its import stops at ``operator torchvision::nms does not
+cannot load, and its import stops with ``operator torchvision::nms does not
 exist``. Data sets, transforms and models need none of that part: it is enough
 that the schemas of two operators are known, so they are declared and the
-import is tried again. On a healthy installation nothing of this happens.
+import is tried again. On a healthy installation none of this happens.
 """
 
 import functools
@@ -23,7 +23,7 @@ def torchvision():
     """Import torchvision and return it.
 
     ``torchvision.ops`` and ``torchvision.io.read_image`` may be unusable (see
-    the module's text); ``datasets``, ``transforms`` and ``models`` always work.
+    the module's docstring); ``datasets``, ``transforms`` and ``models`` always work.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def torchvision():
     Raises
     ------
     RuntimeError
-        Whatever torchvision raises for another reason than the missing operators.
+        Whatever torchvision raises for a reason other than the missing operators.
 
     Examples
     --------

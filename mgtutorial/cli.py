@@ -1,7 +1,7 @@
 """The command ``mgtutorial``: data, count, spectrum, train, reproduce, sweep, tables.
 
-A mistake that the user can mend ends in one sentence and exit code 2; Ctrl-C in 130; a run
-that stopped before its end, as it was told to, in 75.
+A mistake that the user can put right ends in one sentence and exit code 2, Ctrl-C in code 130, and
+a run that stopped before its end, as it was told to, in code 75.
 """
 
 import argparse
@@ -65,13 +65,13 @@ def main(argv=None):
 
 
 def _flush():
-    """Write what is printed here, where a full disk is still a sentence."""
+    """Write out what was printed, here where a full disk can still be reported in a sentence."""
     if sys.stdout is not None:  # as `>&-` leaves it: nobody wants to read
         sys.stdout.flush()
 
 
 def _forget_output():
-    """Have Python, when it ends, write nothing more to where nothing can be written."""
+    """Keep Python, when it ends, from writing any more to where nothing can be written."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -84,8 +84,11 @@ def _told(message, category, filename, lineno, file=None, line=None):
 
 @contextlib.contextmanager
 def _nothing_collected():
-    """Leave out what takes a third of a short command's time: looking for garbage, again and again
-    and at the end of the process, through what was imported and parsed and lives until then."""
+    """Collect no garbage: the search for it takes a third of a short command's time.
+
+    It would go, again and again and at the end of the process, through all that was imported and
+    parsed, which lives until then.
+    """
     was_on = gc.isenabled()
     gc.disable()
     atexit.register(gc.freeze)
@@ -102,7 +105,7 @@ def _said(error):
         return 0  # the first process says it, and ends with its code
     from ._text import printable
 
-    # names from anybody's files stand in it: no control character reaches the terminal
+    # it may hold names from anybody's files: no control character reaches the terminal
     lines = [printable(line, 5000) for line in str(error).splitlines()]
     print("mgtutorial: " + "\n".join(lines), file=sys.stderr)
     return error.code
@@ -121,21 +124,21 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     data = commands.add_parser("data", help="list the data sets and how to get them")
-    data.add_argument("--download", metavar="NAME", help="fetch one, its digest checked")
+    data.add_argument("--download", metavar="NAME", help="fetch one and check its digest")
     data.set_defaults(run=_data)
 
-    count = commands.add_parser("count", help="weights and multiplications, exactly")
-    count.add_argument("network", nargs="?", help="a named network, by level and role")
+    count = commands.add_parser("count", help="count weights and multiplications exactly")
+    count.add_argument("network", nargs="?", help="a named network, counted by level and role")
     count.add_argument("--table", help="one published table (default: all)")
     count.add_argument("--rows", help="comma-separated rows of the table (default: all)")
     count.add_argument("--data", help="with a network: for this data set's images and classes")
-    count.add_argument("--size", type=int, help="with a network: pixels of a side")
+    count.add_argument("--size", type=int, help="with a network: pixels along a side")
     count.add_argument(
-        "--batch-size", type=int, help="with a network: for the memory held (default: 128)"
+        "--batch-size", type=int, help="with a network: for counting the memory held (default: 128)"
     )
     count.add_argument("--format", default="table", help="table, json or csv")
     count.add_argument(
-        "--write", action="store_true", help="record what every table's networks have now"
+        "--write", action="store_true", help="record the present counts of every table's networks"
     )
     count.set_defaults(run=_count)
 
@@ -158,44 +161,44 @@ def _parser():
     spectrum.add_argument(
         "--size",
         type=int,
-        help="points of a side of the periodic grid (default: 16; 8 and 4 for wide layers)",
+        help="points along a side of the periodic grid (default: 16; 8 and 4 for wide layers)",
     )
     spectrum.add_argument(
         "--singular", action="store_true", help="singular values only: quicker for wide layers"
     )
-    spectrum.add_argument("--output", default=".", help="folder of figure and CSV (default: here)")
-    spectrum.add_argument("--format", default="svg", help="of the figure: svg or png")
+    spectrum.add_argument("--output", default=".", help="folder for figure and CSV (default: here)")
+    spectrum.add_argument("--format", default="svg", help="format of the figure: svg or png")
     spectrum.set_defaults(run=_spectrum)
 
     train = commands.add_parser("train", help="train one network and append its record")
     train.add_argument("--model", required=True, help="a named network, such as mgnet-20")
-    train.add_argument("--epochs", type=int, help="if fewer than the budget's, it is partial")
+    train.add_argument("--epochs", type=int, help="if fewer than the budget's, the run is partial")
     train.add_argument("--batch-size", type=int)
-    train.add_argument("--lr", type=float, help="initial rate, or the peak of one cycle")
+    train.add_argument("--lr", type=float, help="initial rate, or the peak of a one-cycle schedule")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument(
         "--split",
         default="train",
-        help="train (all images, test set at the end) or fit (validation split, for choices)",
+        help="train (all images, test set at the end) or fit (validation split, to make choices)",
     )
     train.add_argument(
         "--precision", default="float32", help="float32, bfloat16, float16 or float64"
     )
     train.add_argument(
         "--protocol",
-        help="whose protocol budget paper follows: mgiad, mgic, mgic-first, poly-mgnet",
+        help="whose protocol the budget paper follows: mgiad, mgic, mgic-first, poly-mgnet",
     )
     train.add_argument("--compile", action="store_true", help="use torch.compile")
     train.add_argument(
         "--memory",
         choices=("fast", "lean"),
-        help="lean keeps less for the backward pass and computes it again",
+        help="lean keeps less for the backward pass and recomputes the rest",
     )
-    train.add_argument("--checkpoint", help="its path (default: named by the run)")
+    train.add_argument("--checkpoint", help="path of the checkpoint (default: named after the run)")
     train.add_argument(
         "--devices", type=int, default=1, help="GPUs, or CPU processes, that share the run"
     )
-    train.add_argument("--nodes", type=int, default=1, help="machines, each with --devices")
+    train.add_argument("--nodes", type=int, default=1, help="machines, each with as many --devices")
     train.add_argument(
         "--sync-batchnorm",
         action=argparse.BooleanOptionalAction,
@@ -205,28 +208,28 @@ def _parser():
 
     reproduce = commands.add_parser("reproduce", help="train and show published tables")
     reproduce.add_argument(
-        "tables", nargs="*", metavar="TABLE", help="such as mgiad-table2; or all; none lists them"
+        "tables", nargs="*", metavar="TABLE", help="such as mgiad-table2, or all; none lists them"
     )
     reproduce.add_argument("--rows", help="comma-separated rows (default: all)")
     reproduce.add_argument("--seeds", default="0", help="comma-separated seeds (default: 0)")
     reproduce.add_argument("--dry-run", action="store_true", help="only show the plan")
     reproduce.add_argument(
-        "--workers", type=int, help="train so many runs at a time (default: one for each GPU)"
+        "--workers", type=int, help="train this many runs at a time (default: one for each GPU)"
     )
-    reproduce.add_argument("--scheduler", help="address of a dask scheduler, as tcp://host:8786")
+    reproduce.add_argument("--scheduler", help="address of a dask scheduler, e.g. tcp://host:8786")
     reproduce.set_defaults(run=_reproduce)
 
-    sweep = commands.add_parser("sweep", help="train what a plan of runs still lacks")
-    sweep.add_argument("--plan", required=True, metavar="CSV", help="as experiments/plan.csv")
-    sweep.add_argument("--dry-run", action="store_true", help="only show what is to do")
-    sweep.add_argument("--workers", type=int, help="train so many runs at a time")
-    sweep.add_argument("--scheduler", help="address of a dask scheduler, as tcp://host:8786")
+    sweep = commands.add_parser("sweep", help="train the runs of a plan that have no record yet")
+    sweep.add_argument("--plan", required=True, metavar="CSV", help="such as experiments/plan.csv")
+    sweep.add_argument("--dry-run", action="store_true", help="only show what there is to do")
+    sweep.add_argument("--workers", type=int, help="train this many runs at a time")
+    sweep.add_argument("--scheduler", help="address of a dask scheduler, e.g. tcp://host:8786")
     sweep.set_defaults(run=_sweep)
 
-    tables = commands.add_parser("tables", help="hold the pages against the records")
+    tables = commands.add_parser("tables", help="check the pages against the records")
     what = tables.add_mutually_exclusive_group(required=True)
     what.add_argument("--check", action="store_true", help="fail if a page says something else")
-    what.add_argument("--write", action="store_true", help="write anew what is made from records")
+    what.add_argument("--write", action="store_true", help="rewrite what is made from records")
     tables.add_argument("--book", metavar="FOLDER", help="a checkout of the project")
     tables.set_defaults(run=_tables)
 
@@ -236,7 +239,7 @@ def _parser():
     for command in (train, reproduce, sweep):
         command.add_argument("--device", default="auto", help="cpu, cuda, or auto")
         command.add_argument(
-            "--time-limit", metavar="TIME", help="stop after a whole epoch, as in 9m or 1h30m"
+            "--time-limit", metavar="TIME", help="stop within TIME, after a whole epoch: 9m, 1h30m"
         )
         command.add_argument("--runs", help="folder of the results files")
         command.add_argument("--quiet", action="store_true", help="no progress display")
@@ -282,7 +285,7 @@ def _count(arguments):
         print(f"written: {expected_counts.write()}")
         return
     if a.network and (a.table or a.rows is not None):
-        raise InvalidValue("a network and a table were given: count either of them.")
+        raise InvalidValue("a network and a table were given: count one or the other.")
     if a.network:
         images = 128 if a.batch_size is None else a.batch_size
         text = count_report.of_network(a.network, a.data, a.size, images, a.format)

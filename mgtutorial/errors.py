@@ -1,8 +1,9 @@
-"""The errors a user can mend: each is one sentence, and ends the command line with code 2.
+"""The errors a user can put right: each is one sentence, and ends the command line with its code.
 
-Every class is both an :class:`MgtutorialError` (what ``mgtutorial`` the command
-catches) and the built-in exception that Python code would expect. What is given at a door is held
-against what is allowed there: a name by :func:`choose`, a number by :func:`whole` and :func:`real`.
+Every class is an :class:`MgtutorialError` (which the command ``mgtutorial`` catches), and those
+about what was given are the built-in exception that Python code would expect, too. What a caller
+gives is checked on entry against what is allowed: names by :func:`choose`, numbers by :func:`whole`
+and :func:`real`.
 """
 
 import math
@@ -14,7 +15,7 @@ from numbers import Integral, Real
 class MgtutorialError(Exception):
     """Base of the errors that say what was given, what is allowed and what to do."""
 
-    code = 2  # with which the command line ends
+    code = 2  # the command line's exit code
 
     # OSError subclasses would otherwise print "[Errno None] ..."
     def __str__(self):
@@ -22,7 +23,7 @@ class MgtutorialError(Exception):
 
 
 class MgtutorialWarning(UserWarning):
-    """What a user should know and need not mend now."""
+    """What a user should know but need not put right now."""
 
 
 class UnknownName(MgtutorialError, ValueError):
@@ -50,21 +51,21 @@ class RecordsUnwritable(MgtutorialError, OSError):
 
 
 class LockUnavailable(MgtutorialError, OSError):
-    """A place where no program can keep another one out."""
+    """A place where programs cannot lock each other out."""
 
 
 class Unfinished(MgtutorialError):
-    """A run that stopped between two epochs, as it was told to; the same command goes on."""
+    """A run that stopped between two epochs, as it was told to; the same command continues it."""
 
     code = 75  # what sysexits.h calls "try again later"
 
 
 class DeviceUnavailable(MgtutorialError, RuntimeError):
-    """A device that was asked for and is not there."""
+    """A device that was asked for but is not there."""
 
 
 def program(main):
-    """Run the `main` of a program beside the package: what its user can mend is a sentence.
+    """Run the `main` of a program beside the package, printing errors that its user can put right.
 
     Parameters
     ----------
@@ -88,14 +89,14 @@ def choose(kind, given, allowed):
     Parameters
     ----------
     kind : str
-        What the name names, as the sentence should call it ("data set").
+        What the name stands for, as the message should call it ("data set").
     given : str
     allowed : iterable of str
 
     Raises
     ------
     UnknownName
-        With the nearest names first, then all of them, or the first of many.
+        With the nearest names first, then all names, or the first of them if there are many.
 
     Examples
     --------
@@ -119,11 +120,11 @@ def choose(kind, given, allowed):
     raise UnknownName(f"unknown {kind} {asked}: {hint}Allowed: {listed}{rest}.")
 
 
-_MOST = 24  # names in a sentence
+_MOST = 24  # names in one message
 
 
 class Names(dict):
-    """A dictionary of named things: one that it lacks is a sentence, not a ``KeyError``.
+    """A dictionary of named things: a missing one raises :class:`UnknownName`, not ``KeyError``.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ class Names(dict):
     Raises
     ------
     UnknownName
-        On looking up a name that is not there; ``in`` and ``get`` are those of ``dict``.
+        On looking up a name that is not there; ``in`` and ``get`` behave as in ``dict``.
 
     Examples
     --------
@@ -152,13 +153,13 @@ class Names(dict):
         choose(self.kind, name, self)
 
 
-#: What still counts as a whole number of something: more fits into no machine's integer.
+#: What still counts as a whole number of something: the largest signed integer of 32 bits.
 MOST = 2**31 - 1
 
 #: The largest seed that torch takes with every sign and offset.
 MOST_SEED = 2**63 - 1
 
-#: The largest rate of a training: twice as much is infinite in float32.
+#: The largest rate or weight decay in a training: twice as much is infinite in float32.
 MOST_RATE = 3e38
 
 
@@ -168,7 +169,7 @@ def whole(name, value, least=1, most=MOST):
     Parameters
     ----------
     name : str
-        What it is, for the sentence.
+        What it is, for the error message.
     value : int or numpy.integer
     least, most : int
 
@@ -201,9 +202,9 @@ def real(name, value, least=0.0, most=math.inf, positive=False, below=math.inf):
     value : float, int or a NumPy scalar
     least, most : float
     positive : bool
-        Whether zero is refused, too.
+        Whether zero is refused as well.
     below : float
-        Like `most`, and refused itself.
+        Like `most`, but itself refused.
 
     Raises
     ------

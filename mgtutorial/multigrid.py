@@ -5,11 +5,11 @@ SciPy and are the forward pass of the networks with torch modules; they never as
 is, only apply it.
 
 **Two forms of an equation.** A :class:`State` holds the approximation ``u`` and what is left to
-solve, in one of two forms. The *equation* ``A(u) = f`` is there for any operator; its residual is
-``f - A(u)``, computed when it is asked for and dropped when ``u`` changes. The *residual equation*
-``A e = r`` for the error is enough where `A` is linear: when a correction ``c`` is added to ``u``,
-the residual becomes ``r - A c``, for which neither ``f`` nor ``u`` is needed. That product waits
-until somebody asks for the residual, and after the last correction nobody does.
+solve, in one of two forms. The *equation* ``A(u) = f`` makes sense for any operator; its residual
+is ``f - A(u)``, computed when it is asked for and dropped when ``u`` changes. The *residual
+equation* ``A e = r`` for the error is enough where `A` is linear: when a correction ``c`` is added
+to ``u``, the residual becomes ``r - A c``, for which neither ``f`` nor ``u`` is needed. That
+product is formed only when the residual is asked for, and after the last correction it never is.
 
 **Why the full approximation scheme and the correction scheme agree.** The full approximation
 scheme gives the coarse level the problem
@@ -19,15 +19,15 @@ scheme gives the coarse level the problem
 and starts there from :math:`\Pi u`. Its first residual is therefore :math:`R (f - A u)`, the
 restricted residual: :func:`coarsen` hands it on. If :math:`A'` is linear, every later one follows
 from the corrections alone, so :math:`f'` and :math:`A' (\Pi u)` are never needed, and
-:math:`\Pi` has no say in what the corrections are. The correction scheme starts from zero with the
+:math:`\Pi` has no influence on the corrections. The correction scheme starts from zero with the
 same residual, and makes the same corrections. Only a nonlinear :math:`A'` has to be told where it
-is, by :math:`f'`; then :func:`with_right_hand_side` makes it from the residual.
+is, by :math:`f'`; :func:`with_right_hand_side` then computes this from the residual.
 
-**Rounding.** Each correction adds an error of the size of ``A c``'s rounding to a carried residual,
-and none is forgotten. In a solver that gap stays, three to five times as large as the residual at
-which rounding stops a solver that computes ``f - A u``, while the carried one goes on falling: so
-:func:`mgtutorial.linalg.solve` computes what it reports from `f` and `u`. In a network, with its
-few steps, the gap is smaller than the rounding error of a computed ``f - A u``.
+**Rounding.** Each correction adds an error the size of the rounding in ``A c`` to a carried
+residual, and these errors stay. In a solver they leave a gap, three to five times as large as the
+residual at which rounding stops a solver that computes ``f - A u``, while the carried one goes on
+falling: so :func:`mgtutorial.linalg.solve` computes what it reports from `f` and `u`. In a network,
+with its few steps, the gap is smaller than the rounding error of a computed ``f - A u``.
 
 References
 ----------
@@ -57,12 +57,12 @@ class State(NamedTuple):
     u : array
         The approximation (in a network: the features).
     f : array or None
-        The right-hand side (in a network: the data). None: the residual equation of a linear `A`,
-        which needs none.
+        The right-hand side (in a network: the data). None for the residual equation of a linear
+        `A`, which does not need one.
     r : array or None
         The residual of ``u - added``; where there is an `f`, None once `u` has changed.
     added : array or None
-        What was added to `u` since `r` was its residual; None if it still is. Only without `f`.
+        What was added to `u` since `r` was its residual; None if `r` still is. Only without `f`.
 
     Examples
     --------
@@ -91,22 +91,22 @@ class Level:
         The operator, features to data.
     pre, post : sequence of steps
         Smoothing steps before and after the coarse correction, as :func:`correct` makes them. On
-        the coarsest level ``pre`` then ``post`` are all there is: put a solver there.
+        the coarsest level, ``pre`` and then ``post`` are all there is: put a solver there.
     R : callable or None
         Restricts residuals to the next coarser level.
     Pi : callable or None
-        Restricts approximations there. None starts the coarse level from zero, with the restricted
+        Restricts approximations to that level. None starts it from zero, with the restricted
         residual as its right-hand side: the correction scheme, for linear problems only.
     P : callable or None
-        From the next coarser level back: prolongates corrections.
+        Prolongates corrections from the next coarser level back to this one.
     add : callable
-        Takes ``u`` and ``P``'s result to ``u + P(e)``; a solver that works in place has its own.
+        Maps ``u`` and ``P``'s result to ``u + P(e)``; a solver that works in place has its own.
     difference : bool
         True: `P` gets ``u' - Pi u``, the correction of the full approximation scheme. False: it
-        gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does that, as solutions move.
+        gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does so: it moves solutions.
     linear : bool
-        True: `A` is linear, and the steps ask for the residual alone, as those of :func:`correct`
-        do. Then nothing is spent on ``f'`` when this level is entered from a finer one.
+        True: `A` is linear, and the steps ask only for the residual, as those of :func:`correct`
+        do. Then no work is spent on ``f'`` when this level is entered from a finer one.
 
     Examples
     --------
@@ -129,7 +129,7 @@ class Level:
 
 
 def start(f, u=None, linear=False):
-    """Return the state to start from; for zero its residual is `f`, since every ``A(0) = 0`` here.
+    """Return the initial state; from zero its residual is `f`, as ``A(0) = 0`` for every `A` here.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def start(f, u=None, linear=False):
     u : array or tensor, optional
         The approximation; zero by default.
     linear : bool
-        True: `A` is linear, so the state shall carry its residual and no `f`.
+        True: `A` is linear, so the state is to carry its residual and no `f`.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def start(f, u=None, linear=False):
 
 
 def with_residual(A, s):
-    """Return `s` with a current residual; apply `A`, once, only if it was not current.
+    """Return `s` with a current residual; apply `A` once, and only if it was not current.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def with_residual(A, s):
 
 
 def with_right_hand_side(A, s):
-    """Return `s` as the equation ``A(u) = f``; apply `A`, once, only if `s` carries no `f`.
+    """Return `s` as the equation ``A(u) = f``; apply `A` once, and only if `s` carries no `f`.
 
     Examples
     --------
@@ -193,14 +193,14 @@ def with_right_hand_side(A, s):
 def changed(s, u, by=None):
     """Return the state after the approximation of `s` was changed to `u`.
 
-    Every step ends with it. The residual is not computed before somebody asks for it.
+    Every step ends with this. The residual is not computed until it is asked for.
 
     Parameters
     ----------
     s : State
     u : array
     by : array, optional
-        ``u - s.u``, for those who have it.
+        ``u - s.u``, if that is already known.
 
     Examples
     --------
@@ -225,7 +225,7 @@ def correct(A, B):
     Parameters
     ----------
     A, B : callable
-        ``B`` maps a residual to a correction; it may be a matrix's inverse diagonal, a polynomial
+        ``B`` maps a residual to a correction; it may be the inverse of a diagonal, a polynomial
         in ``A``, or batch norm, ReLU and a convolution.
 
     Examples
@@ -250,7 +250,7 @@ def correct(A, B):
 
 
 def relax(steps, s):
-    """Apply smoothing steps, from a state to a state, in order.
+    """Apply smoothing steps to a state, in order; return the new state.
 
     Examples
     --------
@@ -271,7 +271,7 @@ def coarsen(fine, coarse, s):
     .. math:: u' = \Pi u, \quad r' = R (f - A u), \quad f' = r' + A' u',
 
     and :math:`u' = 0`, :math:`f' = r'` where the level has no :math:`\Pi`. A linear coarse level
-    gets :math:`u'` and :math:`r'` alone.
+    gets only :math:`u'` and :math:`r'`.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ def backslash(levels, s, visit=None):
     s : State
         On the finest level.
     visit : callable, optional
-        Is shown the state of each level when the level is left, the last one's at the end.
+        Called with the state of each level as the level is left, with the last one's at the end.
 
     Returns
     -------
@@ -347,11 +347,11 @@ def backslash(levels, s, visit=None):
 def cycle(levels, s, gamma=1):
     r"""One multigrid cycle of the full approximation scheme.
 
-    Smooth, coarsen, go on one level down (`gamma` times), correct by
+    Smooth, coarsen, continue one level down (`gamma` times), correct by
     :math:`u \leftarrow u + P (u' - \Pi u)`, smooth again. On a linear problem this is the classical
-    correction scheme, to rounding.
+    correction scheme, up to rounding.
 
-    An F-cycle goes down twice as a W-cycle does, but the second time as a V-cycle: in `d`
+    An F-cycle goes down twice, as a W-cycle does, but the second time as a V-cycle: in `d`
     dimensions it costs :math:`(1 - 2^{-d})^{-2}`, where a V-cycle costs :math:`(1 - 2^{-d})^{-1}`.
 
     Parameters
@@ -371,7 +371,7 @@ def cycle(levels, s, gamma=1):
     Raises
     ------
     InvalidValue
-        If a level above the coarsest lacks `R` or `P`, or has another `gamma` to go on by.
+        If a level above the coarsest lacks `R` or `P`, or has to continue with any other `gamma`.
 
     Examples
     --------

@@ -18,7 +18,7 @@ WEEKLY = {
         "MobileNetV3's blocks",
     r"test_step\.py::test_a_network_is_one_graph\[(False|True-(poly|mgic)\])":
         "MgNet and MGiaD in training mode",
-    # the side programs, in small
+    # the side programs, small
     r"test_benchmarks\.py::test_a_subject_runs_in_small\[(spectra|frontier|mobile|networks|compil)":
         "the other subjects",
     r"test_summary\.py::test_the_file_is_what_the_program_computes": "its numbers' tests",

@@ -24,7 +24,7 @@ POLICIES = (
     "resized-crop-half",
 )
 
-#: Those that cost less the more images they get at once.
+#: Those that become cheaper the more images they get at once.
 POOLED = ("crop-flip", "cifar10", "cifar10-code", "cifar100")
 
 
@@ -35,11 +35,11 @@ def apply(policy, images, generator):
     ----------
     policy : str
         - ``none``
-        - ``crop-flip``: crop after padding 4 with black, flip (MGIC on CIFAR)
-        - ``cifar10``: crop after padding 4 with grey 128, flip, AutoAugment as torchvision has it
+        - ``crop-flip``: crop after padding by 4 with black, flip (MGIC on CIFAR)
+        - ``cifar10``: crop after padding by 4 with grey 128, flip, torchvision's AutoAugment
         - ``cifar10-code``: the same with AutoAugment as in the code that trained Poly-MgNet,
           :data:`mgtutorial.data.autoaugment.READINGS` (MGiaD and Poly-MgNet on CIFAR-10)
-        - ``cifar100``: flip, crop after padding 4 by reflection
+        - ``cifar100``: flip, crop after padding by 4 by reflection
         - ``resized-crop``: a random part (8 to 100 % of the area) at full size, flip (ImageNet)
         - ``resized-crop-half``: the same with 50 to 100 %
     images : torch.Tensor
@@ -56,7 +56,7 @@ def apply(policy, images, generator):
     ------
     UnknownName
     InvalidValue
-        If the images are smaller than the policy can treat.
+        If the images are too small for the policy.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def flip(images, generator):
 
 
 def crop_and_flip(images, generator, mode="constant", fill=0, flip_first=False):
-    """Pad each image by 4, cut a window of its size out at a random place, mirror every other.
+    """Pad each image by 4, cut out a window of its size at random, mirror with probability 1/2.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def cut(images, top, left, mirrored, padding, mode="constant", fill=0):
     Raises
     ------
     InvalidValue
-        If images are to be reflected that are not larger than the padding.
+        If images that are not larger than the padding are to be reflected.
 
     Examples
     --------
@@ -199,7 +199,7 @@ def cut(images, top, left, mirrored, padding, mode="constant", fill=0):
 
 
 def _widened(images, padding, mode, fill):
-    """All rows (n c h, w + 2 padding), padded to the left and right, and one of padding alone."""
+    """All rows (n c h, w + 2 padding), padded on the left and right, and one of padding alone."""
     n, c, h, w = images.shape
     wide = images.new_full((n * c * h + 1, w + 2 * padding), fill)
     rows = wide[:-1]
@@ -211,7 +211,7 @@ def _widened(images, padding, mode, fill):
 
 
 def resized_boxes(n, height, width, generator, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
-    """Random parts of an image, uniform in area and in the logarithm of width to height.
+    """Random parts of an image, uniform in area and in the logarithm of width over height.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def resized_boxes(n, height, width, generator, scale=(0.08, 1.0), ratio=(3 / 4, 
     -------
     torch.Tensor
         int64 (4, n): top, left, height, width. A box that does not fit is drawn
-        again, ten times at most; then the largest central box is taken.
+        again, ten draws at most; then the largest central box is taken.
 
     Examples
     --------
@@ -304,7 +304,7 @@ def resample(images, boxes):
 
 
 def _interpolate_rows(images, start, length):
-    """Lay as many rows as there are over the rows start .. start + length - 1 of each image.
+    """Interpolate the rows start .. start + length - 1 of each image to as many rows as it has.
 
     Whole rows are gathered, which is several times as fast as grid_sample.
     """

@@ -1,4 +1,4 @@
-"""AutoAugment's policy for CIFAR-10, batched: images that meet the same operation are one group.
+"""AutoAugment's policy for CIFAR-10, batched: images that meet the same operation form a group.
 
 The paper's table leaves open what an operation does at the border and how a level becomes a number.
 :data:`READINGS` has two answers: torchvision's, and that of the code which trained Poly-MgNet.
@@ -59,11 +59,11 @@ class Reading(NamedTuple):
     fill : int
         Grey level of what is uncovered.
     cubic : bool
-        Whether a shear is bicubic; else it takes the nearest pixel.
+        Whether a shear is bicubic; otherwise it takes the nearest pixel.
     turns_both_ways : bool
-        Whether the sign of a rotation is drawn; else it is counter-clockwise.
+        Whether the sign of a rotation is drawn; otherwise it is counter-clockwise.
     rounded : bool
-        Whether a translation is rounded to whole pixels; else its fraction is cut off.
+        Whether a translation is rounded to whole pixels; otherwise its fraction is cut off.
     solarize : int
         The threshold of solarize at level 0.
     """
@@ -92,9 +92,9 @@ def magnitude(name, level, height, width, reading="torchvision"):
     level : int
         0 to 9.
     height, width : int
-        Of the images: translations are fractions of it (150 of 331 pixels at level 9).
+        Of the images: translations are fractions of these (150 of 331 pixels at level 9).
     reading : str
-        Of :data:`READINGS`.
+        A key of :data:`READINGS`.
 
     Returns
     -------
@@ -123,14 +123,14 @@ def magnitude(name, level, height, width, reading="torchvision"):
 
 
 def _of_ten(first, last, level, reading):
-    """One of ten equidistant numbers, in the precision of the reading: some decide a pixel."""
+    """One of ten equidistant numbers, in the precision of the reading, which can decide a pixel."""
     if reading == "torchvision":
         return torch.linspace(first, last, 10)[level].item()
     return first + level * ((last - first) / 9)
 
 
 def auto_augment(images, generator, reading="torchvision"):
-    """AutoAugment with the policy for CIFAR-10, a sub-policy drawn for each image.
+    """Apply AutoAugment with the policy for CIFAR-10, drawing a sub-policy for each image.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def auto_augment_as(images, chosen, chance, sign, reading="torchvision"):
 
     Examples
     --------
-    Sub-policy 23 inverts with probability 0.1, after equalising with 0.8:
+    Sub-policy 23 inverts with probability 0.1, after equalising with probability 0.8:
 
     >>> image = torch.full((1, 1, 4, 4), 55, dtype=torch.uint8)
     >>> chance = torch.tensor([[0.9, 0.05]])
@@ -228,7 +228,7 @@ def _stage(stage, height, width, reading):
     Returns
     -------
     operations : list of (str, float or None)
-        Name and magnitude: None where there is none, and where each image has its factor.
+        Name and magnitude: None where there is none, and where each image has its own factor.
     probability : torch.Tensor
         float32 (25,), of each sub-policy's operation.
     code_of, factor_of : torch.Tensor

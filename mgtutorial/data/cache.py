@@ -1,6 +1,6 @@
-"""Where data files live, how their digests are checked, how results of work are kept.
+"""Where data files live, how their digests are checked, and how the results of work are kept.
 
-Two places. The *root* holds data sets as they were published: the argument,
+There are two places. The *root* holds data sets as they were published: it is the argument,
 else the environment variable ``MGTUTORIAL_DATA``, else ``data`` in the cache
 folder. Loading only ever reads it. The *cache folder* (``MGTUTORIAL_CACHE``,
 else the platform's cache folder) holds what was unpacked or decoded.
@@ -25,7 +25,7 @@ from ..errors import DataDamaged, MgtutorialError
 
 _checked = {}  # path, size, times and algorithm -> digest, for this process
 
-#: What reading a file raises that is not what it should be, beside what is said in a sentence.
+#: What reading a file that is not what it should be may raise, besides this package's own errors.
 BROKEN = (
     OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError,
     RecursionError, zlib.error, struct.error, pickle.UnpicklingError,
@@ -33,7 +33,7 @@ BROKEN = (
 
 
 class CacheUnwritable(MgtutorialError, OSError):
-    """The cache folder cannot be made or written."""
+    """The cache folder cannot be created or written to."""
 
 
 def cache_folder():
@@ -56,7 +56,7 @@ def data_root(root=None):
     Parameters
     ----------
     root : str or path, optional
-        Wins over ``MGTUTORIAL_DATA``, which wins over the cache folder.
+        Takes precedence over ``MGTUTORIAL_DATA``, which takes precedence over the cache folder.
 
     Returns
     -------
@@ -77,9 +77,9 @@ def places(root=None):
 
 
 def download_folder(root=None):
-    """Where a download goes: the root if it can be written, else the cache folder.
+    """Where a download goes: the root if it can be written to, else the cache folder.
 
-    The mode bits are read too, because for the superuser every folder that is
+    The mode bits are read too, because to the superuser every folder that is
     marked read-only looks writable.
     """
     folder = data_root(root)
@@ -110,7 +110,7 @@ def writable(folder):
 
 @contextmanager
 def keeping(folder):
-    """Say in one sentence that `folder` does not take what is written there, as it is full.
+    """Say in one sentence that `folder` does not take what is written there, because it is full.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def keeping(folder):
 
 @contextmanager
 def fresh_folder(parent):
-    """A temporary folder inside `parent` that is gone afterwards, whatever happened.
+    """A temporary folder inside `parent` that is gone afterwards, whatever happens.
 
     What is ready is moved out of it with ``os.replace``, so that nobody ever
     sees a half-written data set.
@@ -147,7 +147,7 @@ def lock(name):
 
 
 def digest_of(path, algorithm="sha256"):
-    """Digest of a file; the process remembers it as long as size and times stay.
+    """Digest of a file; the process remembers it as long as size and times stay the same.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def digest_of(path, algorithm="sha256"):
     if key not in _checked:
 
         def new():
-            # against damage, not against an attacker: md5 is allowed where it is else forbidden
+            # against damage, not against an attacker: md5 is allowed even where otherwise forbidden
             return hashlib.new(algorithm, usedforsecurity=False)
 
         with open(path, "rb") as file:
@@ -174,7 +174,7 @@ def digest_of(path, algorithm="sha256"):
 
 
 def state_of(stat):
-    """Return what changes with a file's content: the last of the times is the kernel's alone."""
+    """Return what changes with a file's content: only the kernel sets the last of the times."""
     return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
 
 
@@ -216,7 +216,7 @@ def remembered_arrays(name, make):
     name : str
         Has to change with whatever `make` depends on: it carries the digest of the source.
     make : callable
-        Returns a tuple of arrays (no objects); may take long.
+        Returns a tuple of arrays (no objects); may take a long time.
 
     Returns
     -------
@@ -225,8 +225,8 @@ def remembered_arrays(name, make):
     Notes
     -----
     The digest of the file lies beside it. A copy that does not match it is made
-    again: it was derived here, so nothing is lost. A copy that does is read without a lock,
-    also from a folder that others own and that cannot be written.
+    again: it was derived here, so nothing is lost. A copy that does match is read without a lock,
+    even from a folder that others own and that cannot be written to.
     """
     path = cache_folder() / "decoded" / f"{name}.npz"
     side = path.with_suffix(".digest")
@@ -250,5 +250,5 @@ def _read_remembered(path, side):
         # opened here, because np.load does not close a file that is no archive
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as z:
             return tuple(z[f"arr_{i}"] for i in range(len(z.files)))
-    except Exception:  # absent, torn, not an archive: each way, it is made again
+    except Exception:  # absent, torn, not an archive: in each case it is made again
         return None

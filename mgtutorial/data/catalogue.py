@@ -1,4 +1,4 @@
-"""The data sets: each is one record, which says all that the package knows of it.
+"""The data sets: each is one record, which says all that the package knows about it.
 
 To add one, write its record here. Its files are read by one of the readers beside this file, or
 by a new one if their format is new: :class:`mgtutorial.data.readers.Reader` says what that is.
@@ -21,26 +21,26 @@ from .torchvision_files import TorchvisionFiles
 
 @dataclass(frozen=True)
 class DataSet:
-    """What is known of a data set.
+    """What is known about a data set.
 
     Attributes
     ----------
     name : str
     channels, classes, size : int
-        Of the images: 1 (grey) or 3 (colour); how many kinds; pixels of a side.
+        Of the images: 1 (grey) or 3 (colour); how many kinds; pixels along a side.
     mean, std : tuple of float
-        With which grey values in [0, 1] are normalised, one number a channel.
+        Used to normalise grey values in [0, 1], one number per channel.
     readers : tuple of Reader
         What reads its files: the official ones first, then local copies.
     augmentation : str
         The policy of :mod:`mgtutorial.data.augmentation` that the shorter budgets use; a paper's
         protocol has its own.
     stem : {"3x3", "7x7"}
-        With which the published networks begin on these images.
+        What the published networks begin with on these images.
     by_hand : str
-        What belongs into the root where the official files cannot be fetched; empty if nothing.
+        What to put into the root where the official files cannot be fetched; empty if nothing.
     n_train, n_test : int or None
-        How many images the official files hold to train on and to test with.
+        How many images the official files hold for training and for testing.
     """
 
     name: str
@@ -63,11 +63,11 @@ class DataSet:
 
     @property
     def in_files(self):
-        """Whether it lies in files; otherwise it is made, all of it, whenever it is asked for."""
+        """Whether it is stored in files; otherwise all of it is made whenever it is asked for."""
         return not isinstance(self.readers[0], Made)
 
     def located(self, root=None):
-        """Return the first reader that finds something, and what it found; or two times None.
+        """Return the first reader that finds something, and what it found; or None twice.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class DataSet:
     def at(self, root=None):
         """Return the record with the number of classes that are really there.
 
-        They are fewer where a part of the classes lies in place of the whole data set. Nothing is
+        There are fewer where only some of the classes are there, not the whole data set. Nothing is
         read, so this is quick; a data set that is not there is described as its record has it.
 
         Examples
@@ -98,7 +98,7 @@ class DataSet:
         return replace(self, classes=found.classes) if found and found.classes else self
 
     def is_whole(self, source, n_train, n_test):
-        """Return whether images of a source, so many of them, are the official ones, and all.
+        """Return whether this many images from a source are the official ones, and all of them.
 
         The source alone would not do: folders with the right names may hold any images.
 
@@ -112,8 +112,8 @@ class DataSet:
         return source == self.official and (n_train, n_test) == (self.n_train, self.n_test)
 
 
-# The constants of FashionMNIST and CIFAR-10, and the augmentations but for torchvision's reading of
-# AutoAugment, are those of the code of Poly-MgNet, whose first author is MGiaD's.
+# The constants of FashionMNIST and CIFAR-10, and the augmentations except torchvision's reading of
+# AutoAugment, are those of the code of Poly-MgNet, whose first author is also MGiaD's.
 _GREY = {"mean": (0.5,), "std": (0.5,)}
 _IMAGENET = {
     "mean": (0.485, 0.456, 0.406),
@@ -203,7 +203,7 @@ CLOUDS = {
     )
 }  # fmt: skip
 
-#: The data sets of the published tables: those that lie in files.
+#: The data sets of the published tables: those that are stored in files.
 PUBLISHED = tuple(name for name, record in SETS.items() if record.in_files)
 
 

@@ -18,7 +18,7 @@ class Meshes(Reader):
     """The reader of ModelNet's meshes, from which points are drawn uniformly by area.
 
     It is torch_geometric's, which is an extra. The meshes lie in ``FOLDER/raw/CLASS/train`` and
-    ``test``, as that library unpacks them; what it makes of them it keeps in ``FOLDER/processed``.
+    ``test``, as that library unpacks them; it keeps what it makes of them in ``FOLDER/processed``.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Meshes(Reader):
             )
         folder = first_place(f"{self.folder}/raw", root).parent
         classes = tuple(sorted(p.name for p in (folder / "raw").iterdir() if p.is_dir()))
-        if len(classes) != info.classes:  # it would fetch all, unasked
+        if len(classes) != info.classes:  # it would fetch them all, unasked
             raise DataDamaged(
                 f"{folder / 'raw'} has {len(classes)} folders in place of the {info.classes} "
                 f"classes of {info.name!r}: unpack the meshes again."
@@ -63,7 +63,7 @@ class Meshes(Reader):
 
 @dataclass(frozen=True)
 class PointFile(Reader):
-    """The reader of an npz file with clouds as whole numbers of 16 bits.
+    """The reader of an npz file with clouds as 16-bit integers.
 
     Its keys are ``class_names`` and, for each part, ``PART_q`` (n, points, 3), the coordinates in
     32,767ths of half the longest side of the cloud's box, from its middle, and ``PART_y`` (n,).

@@ -23,7 +23,7 @@ def load_clouds(name, split="train", *, root=None, device="cpu", progress=True):
         Default: ``MGTUTORIAL_DATA``, then the cache folder.
     device : str or torch.device
     progress : bool
-        Whether a reader may say what it does.
+        Whether a reader may say what it is doing.
 
     Returns
     -------
@@ -44,14 +44,14 @@ def load_clouds(name, split="train", *, root=None, device="cpu", progress=True):
 
 
 def batches(clouds, batch_size, augmentation="none", generator=None):
-    """One epoch of batches; in order and as they are without a generator.
+    """One epoch of batches; without a generator, the clouds in order and as they are.
 
     Parameters
     ----------
     clouds : Clouds
     batch_size : int
     augmentation : str
-        One of :data:`POLICIES`.
+        One of :data:`mgtutorial.data.clouds_in_memory.POLICIES`.
     generator : torch.Generator, optional
         On the CPU. All its draws, an order and a seed, happen in this call.
 
@@ -63,8 +63,8 @@ def batches(clouds, batch_size, augmentation="none", generator=None):
     Raises
     ------
     UnknownName, InvalidValue
-        If there is something to draw and nothing to draw from, or a value is none that it may be;
-        at the call, not at the first batch.
+        If there is something to draw and nothing to draw from, or a value is not allowed; at the
+        call, not at the first batch.
     """
     choose("augmentation", augmentation, clouds.policies)
     batch_size = whole("batch_size", batch_size)

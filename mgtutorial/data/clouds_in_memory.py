@@ -16,7 +16,7 @@ from .in_memory import (
     taken,
 )
 
-#: What is done to a cloud in training, by DGCNN's public code (WangYueFt/dgcnn@2355c94
+#: What is done to a cloud in training, in DGCNN's public code (WangYueFt/dgcnn@2355c94
 #: pytorch/data.py): each axis is stretched by a factor in [2/3, 3/2] and moved by up to 0.2.
 POLICIES = ("none", "stretch-and-move")
 
@@ -40,7 +40,7 @@ class CloudPart(NamedTuple):
     source: str
 
     def check(self, info):
-        """Raise unless these are clouds of such a data set: files may hold anything.
+        """Raise unless these are clouds of this data set: files may hold anything.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class Clouds:
 
     @property
     def size(self):
-        """Points of a cloud."""
+        """Points in a cloud."""
         return self.points.shape[1]
 
     @property
@@ -155,7 +155,7 @@ class Clouds:
         return replace(self, points=points, labels=labels, digest=digest)
 
     def epoch(self, order, batch_size, augmentation, seed):
-        """Yield points and labels in an order.
+        """Yield points and labels in the given order.
 
         Parameters
         ----------
@@ -191,7 +191,7 @@ def stretch_and_move(points, generator):
     Returns
     -------
     torch.Tensor
-        Likewise.
+        (n, points, 3).
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Folders of images, too many for memory: each is opened when its batch is made.
 
-The caller sees what :class:`mgtutorial.data.Images` has. Every image of an
+To the caller they look like :class:`mgtutorial.data.Images`. Every image of an
 epoch has its own generator, seeded from the epoch's seed and its index, so the
 batches do not depend on how many processes make them.
 """
@@ -38,7 +38,7 @@ class FolderImages:
     name, split, classes, source
         As in :class:`mgtutorial.data.Images`.
     channels, size : int
-        Images are opened as grey (1) or in colour (3), and cut to `size` pixels of a side.
+        Images are opened as grey (1) or in colour (3), and cut to `size` pixels along a side.
     root : pathlib.Path
         The folder with one folder per class.
     files : numpy.ndarray
@@ -46,7 +46,7 @@ class FolderImages:
     labels : torch.Tensor
         int64 (n,), on the training device.
     digest : str
-        Over the names and the labels, as reading 140 GB to name a data set would take an hour.
+        Over the names and the labels, as reading 140 GB to identify a data set would take an hour.
     """
 
     name: str
@@ -96,7 +96,7 @@ class FolderImages:
             num_workers=workers,
             collate_fn=_collate,
             pin_memory=device.type == "cuda",
-            generator=torch.Generator(),  # else it draws from the global one
+            generator=torch.Generator(),  # otherwise it draws from the global one
         )
         for batch in loader:
             if isinstance(batch, str):
@@ -189,7 +189,7 @@ class FolderPart(NamedTuple):
 class ImageFolders(Reader):
     """The reader of the folders ``FOLDER/train/CLASS`` and ``FOLDER/val/CLASS``.
 
-    The test part is ``val``: what is published with labels, but not to train on.
+    The test part is ``val``: what is published with labels, but not for training.
 
     Attributes
     ----------
@@ -205,7 +205,7 @@ class ImageFolders(Reader):
             return None
         try:
             classes = len(_classes(folder / "train"))
-        except OSError:  # whoever reads it will say so
+        except OSError:  # reading it will say so
             classes = None
         return Found("ready", str(folder), classes)
 
@@ -237,7 +237,7 @@ def _classes(folder):
 
 
 def _folder_of_classes():
-    """torchvision's class for folders, but for hidden ones, which are none of the data set's."""
+    """torchvision's class for folders, except hidden ones, which are not part of the data set."""
 
     class FolderOfClasses(torchvision().datasets.ImageFolder):
         def find_classes(self, directory):

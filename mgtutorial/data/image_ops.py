@@ -2,9 +2,9 @@
 
 Each takes images of shape (n, c, h, w), uint8, with one or three channels, and
 one magnitude for all of them (a factor may also be a tensor (n,), one for each),
-and gives the grey levels that torchvision's function of the same purpose gives
+and gives the grey levels that the corresponding function of torchvision gives
 for one image. They are the alphabet of
-AutoAugment (Cubuk et al., CVPR 2019), which :mod:`mgtutorial.data.autoaugment` spells with.
+AutoAugment (Cubuk et al., CVPR 2019), with which :mod:`mgtutorial.data.autoaugment` spells.
 
 The examples use one image of one row:
 
@@ -60,7 +60,7 @@ def brightness(images, factor):
 
 
 def colour(images, factor):
-    """Blend with the grey image (0 is grey, 1 changes nothing); grey images stay.
+    """Blend with the grey image (0 is grey, 1 changes nothing); grey images stay as they are.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def sharpness(images, factor):
     # rounded: 13 is odd, so no quotient lies halfway and the last digit cannot matter
     smooth = images.float()
     smooth[..., 1:-1, 1:-1] = (total * (1 / 13)).round_()
-    # the border is blended with itself, in which truncation can cost a grey level, as there
+    # the border is blended with itself, where truncation can cost a grey level, as in torchvision
     return _blend(images, smooth, factor)
 
 
@@ -163,9 +163,9 @@ def autocontrast(images):
 def equalize(images):
     """Spread the grey levels of each channel of each image evenly (histogram equalisation).
 
-    With ``H`` the cumulated histogram and ``s`` the number of pixels, those of
-    the brightest level left out, divided by 255: level ``v`` becomes
-    ``(H(v - 1) + s // 2) // s``. Where ``s`` is 0 the channel stays.
+    With ``H`` the cumulative histogram and ``s`` the number of pixels, without those of
+    the brightest level, divided by 255: level ``v`` becomes
+    ``(H(v - 1) + s // 2) // s``. Where ``s`` is 0 the channel stays as it is.
 
     Examples
     --------
@@ -228,7 +228,7 @@ def cubic_shear_y(images, slope, fill=0):
     """:func:`shear_y`, bicubic, as Pillow's affine transform has it: fractions are cut off.
 
     Its cubic passes through the two pixels around a point, and the slope at each is the difference
-    of its two neighbours; outside of the image the pixels of the border are repeated.
+    of its two neighbours; outside the image the pixels of the border are repeated.
 
     Examples
     --------
@@ -301,7 +301,7 @@ def _warp(images, kind, magnitude, fill):
 
 
 def _matrix(kind, m, h, w):
-    """Where a pixel comes from: (x, y, 1), measured from the centre, to its source."""
+    """Where a pixel comes from: takes (x, y, 1), measured from the centre, to its source."""
     if kind == "shear_x":
         return (1.0, m, m * h / 2), (0.0, 1.0, 0.0)
     if kind == "shear_y":

@@ -2,8 +2,8 @@
 
 Splits are ``train`` (all training images), ``val`` (a fixed, stratified part of
 them), ``fit`` (train without val: what is trained on while choices are made) and
-``test`` (read once, at the end). Nothing is drawn from a data set's own
-files at random: the same name and split are the same images on every machine.
+``test`` (read once, at the end). Nothing is drawn at random from a data set's own
+files: the same name and split are the same images on every machine.
 """
 
 import math
@@ -37,24 +37,24 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
         One of :data:`mgtutorial.data.NAMES`.
     split : {"train", "val", "fit", "test"}
         ``val``: 5,000 training images (20 % where there are fewer than 25,000), in
-        proportion of the classes, the same in every run; ``fit``: the other ones.
+        proportion to the classes, the same in every run; ``fit``: the others.
         The test split of Tiny ImageNet and ImageNet is the official validation set,
         as the labels of their test sets are not public.
     root : str or path, optional
-        Where the data sets are: else ``MGTUTORIAL_DATA``, else the cache folder.
+        Where the data sets are; by default ``MGTUTORIAL_DATA``, else the cache folder.
         It is only read, unless a download is asked for.
     device : str or torch.device
         Where the tensors are to live.
     download : bool
         Fetch official files that are not there: into the root if it can be
-        written, else into the cache folder.
+        written to, else into the cache folder.
     progress : bool
         Show a bar while something is downloaded or decoded.
 
     Returns
     -------
     Images or FolderImages
-        :class:`~mgtutorial.data.FolderImages` are those that stay on disk, as
+        :class:`~mgtutorial.data.FolderImages` are those that stay on disk, such as
         ImageNet's; :func:`batches` takes both.
 
     Raises
@@ -72,7 +72,7 @@ def load(name, split, root=None, device="cpu", download=False, progress=True):
 
 
 def load_split(info, split, *, root=None, device="cpu", download=False, progress=True):
-    """As :func:`load`, for a record: of images, or of anything that a reader gives a part of."""
+    """As :func:`load`, but for a record: of images, or of anything a reader gives a part of."""
     choose("split", split, SPLITS)
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
@@ -112,17 +112,17 @@ def batches(
     batch_size : int
         Positive.
     augmentation : str
-        One of ``images.policies``; what they are says :func:`mgtutorial.data.augmentation.apply`.
+        One of ``images.policies``, which :func:`mgtutorial.data.augmentation.apply` describes.
     shuffle : bool
     generator : torch.Generator, optional
-        On the CPU, for every device: runs on a CPU and on a GPU draw the same numbers.
+        On the CPU, whatever the device: runs on a CPU and on a GPU draw the same numbers.
         Needed if there is anything to draw. All its draws (an order and a seed)
-        happen in this call, so its state can be saved at any time of the epoch: it
+        happen in this call, so its state can be saved at any time during the epoch: it
         is the state from which the next epoch starts.
     drop_last : bool
         Leave out a last batch that is not full.
     normalisation : (tuple of float, tuple of float), optional
-        Mean and deviation of the grey values in [0, 1], one number a channel. Default: those of
+        Mean and deviation of the grey values in [0, 1], one number per channel. Default: those of
         the data set's record.
 
     Yields
@@ -171,7 +171,7 @@ def _single_threaded(epoch):
     """Make each batch with one CPU thread, and give the others back before it is handed out.
 
     Hundreds of operations of some 50 microseconds each gain little from a second
-    thread; and where other programs run, each would wait until the interrupted one is back.
+    thread; and where other programs run, each would wait for an interrupted thread to return.
     """
     end = object()
     batch = None
@@ -187,7 +187,7 @@ def _single_threaded(epoch):
 
 
 def checked_normalisation(info, given):
-    """Return mean and deviation of each channel as Python's ``float``.
+    """Return the mean and deviation of each channel as Python floats.
 
     Parameters
     ----------

@@ -18,9 +18,9 @@ VAL_SEED, TAKE_SEED = 5000, 2
 
 
 def stratified_order(labels, seed):
-    """An order of which every beginning has the classes in proportion.
+    """An order in which every initial part has the classes in proportion.
 
-    Image number ``i`` of a random order of the ``m`` images of its class gets the
+    Image number ``i`` in a random order of the ``m`` images of its class gets the
     place ``(i + 1/2) / m``; sorting by place interleaves the classes.
 
     Parameters
@@ -28,7 +28,7 @@ def stratified_order(labels, seed):
     labels : numpy.ndarray
         int (n,).
     seed : int
-        For NumPy's RandomState, whose stream is frozen: the order is the same with every version.
+        For NumPy's RandomState, whose stream is frozen: the order is the same in every version.
 
     Returns
     -------
@@ -82,8 +82,8 @@ def taken(labels, n, what, kind="images"):
     Raises
     ------
     InvalidValue
-        If `n` is not in 1 to ``len(labels)``; `what` names the images, or what else `kind` says
-        that they are, in the sentence.
+        If `n` is not from 1 to ``len(labels)``; in the message, `what` names the images, or
+        whatever else `kind` says they are.
 
     Examples
     --------
@@ -95,12 +95,12 @@ def taken(labels, n, what, kind="images"):
 
 
 def how_many(n, most, what, kind="images"):
-    """Return how many are to be taken, as Python's ``int``.
+    """Return how many are to be taken, as a Python ``int``.
 
     Raises
     ------
     InvalidValue
-        If `n` is no whole number in 1 to `most`; `what` and `kind` as for :func:`taken`.
+        If `n` is not a whole number from 1 to `most`; `what` and `kind` as for :func:`taken`.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def how_many(n, most, what, kind="images"):
 
 
 def in_batches(order, batch_size):
-    """Split an order: into no batch if it is empty, of which ``split`` makes an empty one.
+    """Split an order: into no batches if it is empty, where ``split`` would make an empty one.
 
     Examples
     --------
@@ -178,7 +178,7 @@ class Part(NamedTuple):
     source: str
 
     def check(self, info):
-        """Raise unless the arrays are those of such a data set: files may hold anything.
+        """Raise unless the arrays are those of this data set: files may hold anything.
 
         Parameters
         ----------

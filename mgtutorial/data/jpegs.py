@@ -17,9 +17,9 @@ def decode(blobs, total, title, size, progress=True):
         Name and content of each file.
     total : int
     title : str
-        Stands before the progress bar.
+        Written in front of the progress bar.
     size : int
-        Pixels of a side, which all of them have.
+        Pixels along a side, the same for all of them.
     progress : bool
         Show a bar, on a terminal.
 
@@ -31,11 +31,11 @@ def decode(blobs, total, title, size, progress=True):
     Raises
     ------
     DataDamaged
-        Naming the file that is no image, or of another size.
+        Naming the file that is not an image, or is of another size.
     """
     from tqdm import tqdm
 
-    hidden = None if progress else True  # tqdm takes None for: where it is no terminal
+    hidden = None if progress else True  # tqdm reads None as: unless on a terminal
     images = np.empty((total, size, size, 3), np.uint8)
     bar = tqdm(blobs, desc=title, total=total, unit=" images", disable=hidden, leave=False)
     for i, (name, blob) in enumerate(bar):

@@ -1,4 +1,4 @@
-"""Local copies of data sets: one file with all images as JPEG. Never counted as official files."""
+"""Local copies of data sets: one file with all images as JPEG, never counted as official."""
 
 import zipfile
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ class JpegCopy(Reader):
     """The reader of one npz file with the JPEG files of a data set end to end.
 
     Its keys are ``class_names`` and, for each part, ``PART_jpeg`` (bytes), ``PART_offsets``
-    (n + 1,) and ``PART_y`` (n,). A ``val`` part is the test part where there is no ``test``.
+    (n + 1,) and ``PART_y`` (n,). A ``val`` part serves as the test part where there is no ``test``.
 
     Attributes
     ----------
     pattern : str
         Where the file is, under the root.
     classes : int, optional
-        Of the copy, if it has fewer than the data set.
+        Classes of the copy, if it has fewer than the data set.
     """
 
     pattern: str
@@ -51,7 +51,7 @@ def read_copy(path, train, size, progress):
     path : pathlib.Path
     train : bool
     size : int
-        Pixels of a side, which all images have.
+        Pixels along a side, the same for all images.
     progress : bool
 
     Returns

@@ -16,7 +16,7 @@ class Made(Reader):
     Attributes
     ----------
     make : callable
-        From whether the training part is wanted to (images, labels, class names).
+        Takes whether the training part is wanted, and returns (images, labels, class names).
     source, state, where : str
     """
 
@@ -63,7 +63,7 @@ def synthetic(train, seed=0, classes=10, channels=3, size=32):
     Parameters
     ----------
     train : bool
-        2,000 images, or 500 others of the same classes.
+        2,000 images for training, or 500 others of the same classes.
     seed, classes, channels, size : int
 
     Returns

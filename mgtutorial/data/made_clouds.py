@@ -29,7 +29,7 @@ def shapes(train, n=None, points=128, seed=0):
     Parameters
     ----------
     train : bool
-        240 clouds, or 120 others.
+        240 clouds for training, or 120 others.
     n, points, seed : int
 
     Returns

@@ -21,7 +21,7 @@ from .readers import Found, Reader, first_place
 class MaskArchive(Reader):
     """The reader of one zip file with ``PART/NAME.webp`` and ``PARTannot/NAME.png``.
 
-    The parts are train, val and test; "fit" is the part train, too.
+    The parts are train, val and test; "fit" is also the part train.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class CityscapesFolders(Reader):
                 f"torchvision does not find Cityscapes in {self._place(root)} "
                 f"({' '.join(str(error).split())[:120]}): unpack leftImg8bit and gtFine there."
             ) from error
-        which = np.argsort(pictures.images)  # torchvision has the order of the folders' entries
+        which = np.argsort(pictures.images)  # torchvision keeps the order of the folders' entries
         if split in ("fit", "val"):
             which = which[(np.arange(len(which)) % 6 == 0) == (split == "val")]
         trained = np.full(256, IGNORED, np.uint8)
@@ -140,7 +140,7 @@ class MadeShapes(Reader):
 
 
 def shapes(seed, n, size=(48, 64)):
-    """Return images of a disc and a box before a striped ground, and their masks.
+    """Return images of a disc and a box in front of a striped ground, and their masks.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """What a data set with a class for each pixel is: its record, and a split of it.
 
 Masks have the labels 0, 1, ..., and 255 where a pixel has none. Splits are the data set's own where
-it has three, so that here "train" and "fit" may be the same images.
+it has three, so "train" and "fit" may be the same images here.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ SPLITS = ("train", "val", "fit", "test")
 
 @dataclass(frozen=True)
 class MaskSet:
-    """What is known of a data set with masks.
+    """What is known about a data set with masks.
 
     Attributes
     ----------
@@ -30,12 +30,12 @@ class MaskSet:
     labels : tuple of str
         The classes, in the order of their labels.
     colours : tuple of (int, int, int)
-        Of the classes, for pictures.
+        Colours of the classes, for pictures.
     mean, std : tuple of float
-        With which colours in [0, 1] are normalised, one number a channel.
+        Used to normalise colours in [0, 1], one number per channel.
     reader : Reader
     by_hand : str
-        What belongs into the root; empty if nothing.
+        What to put into the root; empty if nothing.
     """
 
     name: str
@@ -57,11 +57,11 @@ class MaskSet:
 
     @property
     def readers(self):
-        """What reads its files, as of other data sets."""
+        """What reads its files, as for other data sets."""
         return (self.reader,)
 
     def located(self, root=None):
-        """Return the reader and what it found, or two times None; nothing is read."""
+        """Return the reader and what it found, or None twice; nothing is read."""
         found = self.reader.locate(self, root)
         return (self.reader, found) if found else (None, None)
 
@@ -78,9 +78,9 @@ class Masks:
     size : (int, int)
         Height and width, in pixels.
     digest, source : str
-        As of :class:`~mgtutorial.data.Images`.
+        As for :class:`~mgtutorial.data.Images`.
     pick : callable
-        From indices, int64 (m,), to images, uint8 (m, 3, height, width), and masks, uint8
+        Takes indices, int64 (m,), and returns images, uint8 (m, 3, height, width), and masks, uint8
         (m, height, width).
     """
 
@@ -94,11 +94,11 @@ class Masks:
 
     @property
     def name(self):
-        """Of the data set."""
+        """Name of the data set."""
         return self.info.name
 
     def take(self, n):
-        """Return the first `n`.
+        """Return the first `n` images and masks.
 
         Raises
         ------
@@ -114,13 +114,13 @@ class Masks:
         return replace(self, n=n, digest=f"{self.digest[:12]}-{n}")
 
     def epoch(self, order, batch_size, augmentation, seed):
-        """Yield images and masks in an order, as they are; the batches do the rest."""
+        """Yield images and masks in the given order, as they are; the batches do the rest."""
         for index in in_batches(order, batch_size):
             yield self.pick(index)
 
 
 def in_memory(info, split, images, masks, source):
-    """Return :class:`Masks` of arrays.
+    """Return arrays as :class:`Masks`.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def in_memory(info, split, images, masks, source):
     Raises
     ------
     DataDamaged
-        If shapes, types or labels are others.
+        If shapes, types or labels are not what they should be.
     """
     check(info, images, masks, source)
     digest = content_digest(images, masks)
@@ -146,7 +146,7 @@ def in_memory(info, split, images, masks, source):
 
 
 def check(info, images, masks, source):
-    """Raise unless these are images and masks of a data set.
+    """Raise unless these are images and masks of the data set.
 
     Parameters
     ----------

@@ -92,15 +92,15 @@ def batches(samples, batch_size, augmentation="none", crop=None, generator=None,
     batch_size : int
     augmentation : {"none", "flip", "scale-crop-flip"}
         The last one scales by a factor in [0.5, 2], cuts a window out and mirrors, each image on
-        its own; what lies outside of the image has the mean colour and no label.
+        its own; what lies outside the image has the mean colour and no label.
     crop : (int, int), optional
         Height and width of that window.
     generator : torch.Generator, optional
-        On the CPU: it draws the order and the augmentation, all at this call. None: the images in
+        On the CPU: it draws the order and the augmentation, all in this call. None: the images in
         their order, whole.
     multiple : int
-        Whole images are continued at the right and at the bottom until their sides are multiples of
-        it, with the mean colour and without labels.
+        Whole images are padded on the right and at the bottom until their sides are multiples of
+        this, with the mean colour and without labels.
 
     Yields
     ------
@@ -176,13 +176,13 @@ def scale_crop_flip(x, y, crop, drawn, least=0.5, most=2.0):
     """Scale each image by its own factor, cut a window out, and mirror some.
 
     Where the scaled image is larger than the window, the window lies within it; where it is
-    smaller, it lies within the window. Colours are interpolated between pixels, labels are the
-    nearest ones.
+    smaller, it lies within the window. Colours are interpolated between pixels, labels are
+    those of the nearest pixels.
 
     Parameters
     ----------
     x : torch.Tensor
-        float (n, 3, height, width), zero where nothing is.
+        float (n, 3, height, width), zero where there is nothing.
     y : torch.Tensor
         int64 (n, height, width).
     crop : (int, int)
@@ -190,7 +190,7 @@ def scale_crop_flip(x, y, crop, drawn, least=0.5, most=2.0):
     drawn : torch.Tensor
         (n, 4), uniform in [0, 1): for the factor, the place (vertical, horizontal), the mirror.
     least, most : float
-        Of the factors.
+        Bounds of the factors.
 
     Returns
     -------
@@ -199,7 +199,7 @@ def scale_crop_flip(x, y, crop, drawn, least=0.5, most=2.0):
 
     Examples
     --------
-    At the factor 1 and without a mirror it is a plain cut.
+    With a factor of 1 and without mirroring it is a plain cut.
 
     >>> x, y = torch.rand(1, 3, 6, 8), torch.arange(48).view(1, 6, 8)
     >>> drawn = torch.tensor([[0.5, 0.0, 0.5, 0.9]])

@@ -1,4 +1,4 @@
-"""One picture file, opened as it may lie on a disk: 8 bits a channel, or the reason why not."""
+"""One picture file, as it may lie on a disk, opened: 8 bits per channel, or the reason why not."""
 
 import contextlib
 import os
@@ -6,12 +6,12 @@ import warnings
 
 import numpy as np
 
-#: Above so many pixels a file is refused unread: Pillow warns there, and a bomb unpacks to more.
+#: A file with more pixels is refused unread: Pillow warns there, and a bomb unpacks to more.
 MOST_PIXELS = 89_478_485
 
 
 class Unreadable(ValueError):
-    """A file that is no picture this package takes; its text is the reason."""
+    """A file that is not a picture this package takes; its text is the reason."""
 
 
 def opened(source, mode):
@@ -26,17 +26,17 @@ def opened(source, mode):
     Returns
     -------
     PIL.Image.Image
-        Of 16 bits a channel, the eight upper ones.
+        Of 16 bits per channel, the upper eight.
 
     Raises
     ------
     Unreadable
-        Whatever Pillow raises, which has many types.
+        In place of whatever Pillow raises, which has many types.
     """
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(source, str | os.PathLike) and os.path.exists(source):
-        if not os.path.isfile(source):  # a pipe would be waited for
+        if not os.path.isfile(source):  # it would wait for a pipe
             raise Unreadable("no regular file")
     try:
         with warnings.catch_warnings() if _main_thread() else contextlib.nullcontext():
@@ -63,7 +63,7 @@ def _main_thread():
 
 
 def _of_8_bits(file):
-    """Return a picture whose grey values are 0 to 255; Pillow would cut off all that is above."""
+    """Return a picture whose grey values are 0 to 255; Pillow would cut off all values above."""
     from PIL import Image
 
     # Pillow reads grey files of 16 bits as "I;16" or, in older versions, as "I".

@@ -1,7 +1,7 @@
-r"""Functions of the unit square, to be learned from their values at points.
+r"""Functions on the unit square, to be learned from their values at points.
 
 The first is the one of MGIC's section 4.2, :math:`\cos x \sin 20y`. The others ask for other
-things: a *flower*, smooth but for one point, whose zero set is a curve with petals; the *signed
+things: a *flower*, smooth except at one point, whose zero set is a curve with petals; the *signed
 distance* to a star, which has kinks where the nearest edge changes; and a *photograph*, which has
 edges everywhere. The zero set of the second and the third describes a curve *implicitly*.
 
@@ -114,9 +114,9 @@ def signed_distance(points, corners=None):
 
 
 def photograph(points):
-    """Return the grey values of a photograph, between its pixels by linear interpolation.
+    """Return the grey values of a photograph, linearly interpolated between its pixels.
 
-    It is the temple that scikit-learn comes with, its middle, on 128 x 128 pixels.
+    It is the middle of the picture of a temple that comes with scikit-learn, on 128 x 128 pixels.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def _pixels(n=128):
     return values.view(1, 1, n, n).double() / 127.5 - 1
 
 
-#: By the names that a run's record has.
+#: By the names that a run's record uses.
 FUNCTIONS = MappingProxyType(
     {
         "cos-sin": cos_sin,
@@ -169,7 +169,7 @@ FUNCTIONS = MappingProxyType(
 
 
 def function(name):
-    """Return the function of the unit square with this name.
+    """Return the function on the unit square with this name.
 
     Parameters
     ----------

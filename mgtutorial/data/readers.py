@@ -1,8 +1,8 @@
 """What a reader is: one format of files, which it finds, reads and perhaps fetches.
 
-Nothing is unpickled that is not verified: ``np.load`` runs with ``allow_pickle=False``, and
+Nothing is unpickled unverified: ``np.load`` runs with ``allow_pickle=False``, and
 torchvision's CIFAR reader, whose official files *are* pickles, is called only after the md5 of
-every one of them was compared with torchvision's list.
+every one of them has been compared with torchvision's list.
 """
 
 from glob import glob
@@ -22,12 +22,12 @@ class Found(NamedTuple):
 
 
 class Reader:
-    """Base of the readers. A reader is a frozen dataclass: a format, and what differs by data set.
+    """Base of the readers, each a frozen dataclass: a format, and what differs between data sets.
 
     Attributes
     ----------
     source : str
-        What images read by it are called, in records of runs too.
+        What images read by it are called, in the records of runs as elsewhere.
     fetches : bool
         Whether it can fetch the files.
     """
@@ -43,7 +43,7 @@ class Reader:
         info : mgtutorial.data.catalogue.DataSet
             The record that names this reader.
         root : str or path, optional
-            Goes to :func:`mgtutorial.data.cache.places`.
+            Passed on to :func:`mgtutorial.data.cache.places`.
 
         Returns
         -------
@@ -52,13 +52,13 @@ class Reader:
         raise NotImplementedError
 
     def read(self, info, train, root, progress):
-        """Read one part: called only where :meth:`locate` found the files.
+        """Read one part: called only where :meth:`locate` has found the files.
 
         Parameters
         ----------
         info : mgtutorial.data.catalogue.DataSet
         train : bool
-            The training part, or the test part.
+            Whether to read the training part or the test part.
         root : str or path, optional
         progress : bool
 
@@ -100,8 +100,8 @@ def failed_download(info, files, target, error):
 
 
 def first_place(pattern, root):
-    """Return the first path under the places of data that a glob pattern fits, or None."""
-    # iglob and not Path.glob: a folder that may not be entered has nothing in it for us
+    """Return the first path in the places for data that matches a glob pattern, or None."""
+    # glob and not Path.glob: a folder that may not be entered has nothing in it for us
     for place in cache.places(root):
         if found := sorted(glob(pattern, root_dir=place)):
             return place / found[0]
@@ -109,7 +109,7 @@ def first_place(pattern, root):
 
 
 def source_of(reader, info, train, n, classes):
-    """Return what official images are called: a part of them is not called like the whole.
+    """Return what official images are called: a part of them is not called the same as the whole.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def source_of(reader, info, train, n, classes):
     info : mgtutorial.data.catalogue.DataSet
     train : bool
     n, classes : int
-        So many images and classes are there.
+        How many images and classes there are.
     """
     whole = info.n_train if train else info.n_test
     if classes != info.classes:
@@ -128,9 +128,9 @@ def source_of(reader, info, train, n, classes):
 
 
 def is_hidden(path):
-    """Return whether a path, below the folder of the classes, is none of the data set's.
+    """Return whether a path, below the folder of the classes, is not part of the data set.
 
-    Such are left there by notebooks, archives and file servers.
+    Notebooks, archives and file servers leave such files there.
 
     Examples
     --------

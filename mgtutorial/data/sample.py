@@ -1,4 +1,4 @@
-"""A hundred real images that come with the package: of FashionMNIST's test set, ten a class."""
+"""A hundred real images that come with the package: FashionMNIST test images, ten per class."""
 
 import numpy as np
 import torch
@@ -14,11 +14,11 @@ FILE = "fashion_images.npz"
 
 
 def load_sample(device="cpu"):
-    """Return a hundred test images of FashionMNIST, ten a class, without any download.
+    """Return a hundred test images of FashionMNIST, ten per class, without any download.
 
-    They are there to be looked at: what a network computes on the way down its levels, say. An
-    accuracy on so few says little; :func:`mgtutorial.data.load` has all ten thousand. Copyright
-    2017 Zalando SE, under the MIT License, whose words are in the file.
+    They are there for looking at things, such as what a network computes on the way down its
+    levels. An accuracy on so few says little; :func:`mgtutorial.data.load` has all ten thousand.
+    Copyright 2017 Zalando SE, under the MIT License, whose text is in the file.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is there of each data set, and what to do where one is not."""
+"""What is there of each data set, and what to do where one is missing."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ def not_found(name, root=None):
 
 
 def how_to_get(name, root=None):
-    """What to type or to put where, so that a data set is there.
+    """What to type, or what to put where, to have a data set.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Row(NamedTuple):
 
 
 def available(root=None):
-    """What is there, quickly: files are looked for, not read.
+    """What is there, told quickly: files are looked for, not read.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The official files of FashionMNIST, CIFAR-10 and CIFAR-100, through torchvision's classes.
 
 torchvision knows the addresses, the md5 sums and the formats. What is added
-here: every file is checked before it is read, and the complaint names it; packed files
+here: every file is checked before it is read, and the error names it; packed files
 on a read-only root are unpacked in the cache folder; a download appears complete or not at all.
 """
 

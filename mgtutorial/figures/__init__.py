@@ -1,4 +1,4 @@
-"""The house style, figures with alternative text, and sliders; nothing here knows a network.
+"""The house style, figures with alternative text, and sliders; nothing here knows about networks.
 
 >>> from mgtutorial.figures import COLOURS
 >>> COLOURS["blue"]

@@ -1,8 +1,8 @@
 """Figures over the complex plane that redraw fast enough to drag a slider.
 
-Most of the time of a figure goes into making its axes. Here these are made once; a call of the
-figure changes an image, a few marks and the title. What has many points is drawn as an image of
-few pixels: SVG keeps its pixels, so that it takes a few kB.
+Most of the time for a figure goes into making its axes. Here these are made once; calling the
+figure changes an image, a few marks and the title. Whatever has many points is drawn as an image of
+few pixels: SVG keeps its pixels, so it takes a few kB.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Bands(NamedTuple):
     edges : tuple of float
         Ascending, from 0 on.
     colours : tuple of str
-        As many.
+        As many as edges.
     """
 
     label: str
@@ -47,7 +47,7 @@ REDUCTION = Bands(
     ),
 )
 
-#: A density in units of one to compare with, for example that of an even disc.
+#: A density in units of one to compare it with, for example that of an even disc.
 DENSITY = Bands(
     "density",
     (0.0, 0.02, 0.1, 0.4, 0.8, 1.25, 2.5),
@@ -56,12 +56,12 @@ DENSITY = Bands(
 
 
 def _figure(width, height):
-    """A figure whose axes stay where they are put: to lay them out anew takes half of the time."""
+    """A figure whose axes stay where they are put: laying them out again takes half of the time."""
     from matplotlib.figure import Figure
 
     class Fixed(Figure):
         # Saving a figure resets its layout engine to that of the style, and with any engine,
-        # a placeholder too, everything is drawn twice.
+        # even a placeholder, everything is drawn twice.
         def set_layout_engine(self, layout=None, **options):
             self._layout_engine = None
 
@@ -76,16 +76,16 @@ class Plane:
     half : float
         Half of its side.
     centre : float
-        Of the square, on the real axis.
+        Centre of the square, on the real axis.
     bands : Bands, optional
-        Of the values behind the eigenvalues; their scale stands beside the square.
+        For the values behind the eigenvalues; their scale is shown beside the square.
     pixels : int
-        Along a side.
+        Pixels along a side.
 
     Attributes
     ----------
     z : array of complex, shape (pixels, pixels)
-        The points of the pixels, for ``q``.
+        The points of the pixels, to evaluate ``q`` at.
 
     Examples
     --------
@@ -104,7 +104,7 @@ class Plane:
         ax = self.ax = self.figure.add_axes((0.15, 0.14, 0.7, 0.777))
         x, y = (centre - half, centre + half), (-half, half)
         self._image = ax.imshow(self.pixels, extent=(*x, *y), origin="lower", interpolation="none")
-        rim = "black" if bands else COLOURS["blue"]  # that is seen among black points, too
+        rim = "black" if bands else COLOURS["blue"]  # which can be seen among black points, too
         (self._circle,) = ax.plot([], [], color=rim, linestyle="-", linewidth=1.5)
         (self._zero,) = ax.plot(0, 0, "+", markersize=13, color="black")
         # a white rim, as a root may lie on any colour
@@ -162,7 +162,7 @@ class Plane:
         Parameters
         ----------
         eigenvalues : array_like of complex
-            Those outside the square are not seen.
+            Those outside the square are not shown.
         values : array of float, optional
             At `z`, for the bands.
         roots : array_like of complex
@@ -184,10 +184,10 @@ class Plane:
 
 
 class Relief:
-    r"""The surface of :math:`-\log_{10} |q|` over the plane: digits that `q` takes off an error.
+    r"""The surface of :math:`-\log_{10} |q|` over the plane: digits by which `q` reduces an error.
 
-    It is upside down, so that roots are peaks and hide nothing. Slices from the back to the front
-    make the surface.
+    It is upside down, so that roots are peaks and hide nothing. The surface is made of slices from
+    the back to the front.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ class Relief:
         Parameters
         ----------
         q : callable
-            From an array of complex numbers to an array.
+            Takes an array of complex numbers and returns an array.
         roots : array_like of complex
         title : str
         """

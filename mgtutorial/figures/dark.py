@@ -1,11 +1,11 @@
 """What the colours of a figure become where the page around it is dark.
 
-An SVG brings both: a browser shows the second where the element that holds the picture has the
-colour scheme ``dark``, by a reader's system or by the page's own button. Black and white are
-exchanged for the ink and the ground of the dark page, greys stand as far between them, and each
-colour of the palette becomes a lighter one of the same name. Pixels keep their colours. So does a
-whole figure whose lines have to agree with pixels, or that has a colour map, as text beside it says
-what is dark and what is bright; it stays a light card.
+An SVG brings both sets: a browser shows the second where the element that holds the picture has the
+colour scheme ``dark``, because of the reader's system or the page's own button. Black and white are
+exchanged for the ink and the ground of the dark page, greys lie proportionally between these, and
+each colour of the palette becomes a lighter one of the same name. Pixels keep their colours. So
+does a whole figure whose lines have to agree with pixels, or that has a colour map, as text beside
+it says what is dark and what is bright; it stays a light card.
 """
 
 import re
@@ -17,7 +17,7 @@ GROUND, INK = "#121212", "#e3eaf0"
 # A figure with more different greys than this has a map of greys.
 _GREYS = 12
 
-#: The palette of :mod:`.style` and the tints of boxes, each with what it is in the dark.
+#: The palette of :mod:`.style` and the tints of boxes, each with what it becomes in the dark.
 DARK = {
     "#0072b2": "#4d9fe6",
     "#d55e00": "#f0945a",
@@ -91,12 +91,12 @@ def is_light(fig):
 
 
 def with_dark(svg, light=False):
-    """Return matplotlib's SVG with rules of style for a dark page.
+    """Return matplotlib's SVG with style rules for a dark page.
 
     Parameters
     ----------
     svg : str
-        With colours as ``fill: #rrggbb`` and ``stroke: #rrggbb`` in attributes ``style``; what
+        With colours as ``fill: #rrggbb`` and ``stroke: #rrggbb`` in ``style`` attributes; what
         has no colour is black.
     light : bool
         Whether it stays a light card in any case.

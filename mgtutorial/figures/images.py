@@ -1,8 +1,8 @@
 """The house style of the figures, and figures shown as images with alt text.
 
-Nothing here knows a model. A figure leaves this module as an ``<img>`` with
+Nothing here knows about models. A figure leaves this module as an ``<img>`` with
 alternative text. An SVG has its own ground, and colours for a light and for a dark page;
-pixels stand on a white card. So it reads well in the built page, in Jupyter and in Colab.
+pixels stand on a white card. It therefore reads well in the built page, in Jupyter and in Colab.
 """
 
 import base64
@@ -16,7 +16,7 @@ from ..errors import InvalidValue
 from .dark import is_light, with_dark
 
 _SVG_RC = {"svg.hashsalt": "mgtutorial", "svg.fonttype": "path"}
-# SVG is sharp at any size; from this many bytes on WebP is taken where it is smaller.
+# SVG is sharp at any size; above this many bytes WebP is taken where it is smaller.
 _LARGE = 100_000
 _DPI = 192  # twice the 96 pixels a CSS inch has: sharp on dense screens
 
@@ -82,7 +82,7 @@ def close(fig):
 
 
 def css_size(fig):
-    """Width and height of `fig` in CSS pixels (96 an inch)."""
+    """Width and height of `fig` in CSS pixels (96 per inch)."""
     return tuple(round(96 * float(inches)) for inches in fig.get_size_inches())
 
 

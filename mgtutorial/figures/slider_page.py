@@ -1,8 +1,8 @@
-"""The HTML of a slider in the built page: markup, a few rules of style, and vanilla JavaScript.
+"""The HTML of a slider in the built page: markup, a few style rules, and vanilla JavaScript.
 
 Frames of one figure have nearly everything in common. SVG frames are therefore cut into
 pieces (runs of elements that occur in the same frames), each piece is stored once, and a
-frame is a list of pieces: a frame costs what changes in it.
+frame is a list of pieces: a frame costs only what changes in it.
 """
 
 import html
@@ -118,13 +118,13 @@ def _row(ident, label, values, at):
         f'\u25b6\ufe0e</button><label for="{ident}">{name}</label>'
         f'<input type="range" id="{ident}" min="0" max="{len(values) - 1}" step="1" value="{at}" '
         f'autocomplete="off" aria-valuetext="{html.escape(values[at])}">'
-        # the browser says the value of a range input as it moves: the output need not
+        # the browser announces the value of a range input as it moves: the output need not
         f'<output for="{ident}" aria-live="off">{html.escape(values[at])}</output></div>'
     )
 
 
 def pack(pictures):
-    """`pictures` as JSON: each different frame once, and of SVG frames each different piece once.
+    """`pictures` as JSON: each distinct frame once, and of SVG frames each distinct piece once.
 
     Returns
     -------

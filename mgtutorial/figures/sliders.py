@@ -1,9 +1,9 @@
 """Figures that can be moved: one call for the live notebook and for the built page.
 
 ``slider(f, omega=[...], steps=range(5))`` shows the figure ``f(omega, steps)`` with one
-slider a parameter. In a kernel the sliders are ipywidgets (7 and 8). In the built book
+slider per parameter. In a kernel the sliders are ipywidgets (7 and 8). In the built book
 (``MGTUTORIAL_STATIC=1``, set by the book's Sphinx extension) all frames are drawn
-beforehand, and native range inputs choose among them without kernel or network.
+beforehand, and native range inputs choose among them without a kernel or a network.
 """
 
 import html
@@ -31,7 +31,7 @@ _ids_given = {}
 
 
 def slider(f, *, alt=None, start=None, labels=None, **parameters):
-    """Show the figure ``f(**parameters)`` with one slider a parameter.
+    """Show the figure ``f(**parameters)`` with one slider per parameter.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def slider(f, *, alt=None, start=None, labels=None, **parameters):
         If there is nothing to move, if a range is empty or there are too many frames,
         if the built figure would exceed 1.5 MB, or if `f` returns no figure.
     UnknownName
-        If `start` or `labels` names a parameter that there is not.
+        If `start` or `labels` names a parameter that does not exist.
 
     Examples
     --------
@@ -212,7 +212,7 @@ def _rasters(frames, indices, vectors):
 
 
 def _widgets(frames, first):
-    """The slider as ipywidgets: a selection slider a parameter above one image."""
+    """The slider as ipywidgets: a selection slider per parameter above one image."""
     import ipywidgets as widgets
 
     rows = [
@@ -264,7 +264,7 @@ def _values(name, given, most):
 
 
 def _close(a, b):
-    """Whether two numbers are the same to rounding: 0.3 is no sum of tenths."""
+    """Whether two numbers are the same up to rounding: 0.3 is not a sum of tenths."""
     return all(isinstance(v, int | float) for v in (a, b)) and math.isclose(a, b, rel_tol=1e-12)
 
 

@@ -1,7 +1,7 @@
-"""ARPACK for operators of any size, the zero operator among them.
+"""ARPACK for operators of any magnitude, including zero.
 
-Its tests of convergence compare with a fixed small number, so a small operator seems solved before
-it is, and a zero one stops it with a code. Operators are brought to a size about 1 first.
+Its convergence tests compare with a fixed small number, so for a small operator they pass too soon,
+and a zero one stops it with an error code. Operators are therefore scaled to a size near 1 first.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ from ..errors import InvalidValue
 
 
 def start(n):
-    """A fixed start, so that the same question has the same answer."""
+    """A fixed start, so that the same question gets the same answer."""
     return np.random.default_rng(0).standard_normal(n)
 
 
 def size_of(matrix):
-    """Return the size of an operator: 0.0 only for zero.
+    """Return the size of an operator: 0.0 only for the zero operator.
 
     Parameters
     ----------
     matrix : array, sparse array or LinearOperator
-        Of a function: how much it enlarges a random vector.
+        For a LinearOperator, the size is how much it enlarges a random vector.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def size_of(matrix):
 
 
 def values(method, matrix, k, **options):
-    """Return `k` values at one end of a spectrum; what does not converge is one sentence.
+    """Return `k` values at one end of a spectrum; failure to converge is reported in one sentence.
 
     Parameters
     ----------
@@ -66,13 +66,13 @@ def values(method, matrix, k, **options):
         ) from error
     except scipy.sparse.linalg.ArpackError as error:
         raise InvalidValue(
-            f"Arnoldi's method found no {k} values ({str(error).rstrip('.')}): ask for fewer, or "
-            "take a grid so small that all are computed."
+            f"Arnoldi's method did not find {k} values ({str(error).rstrip('.')}): ask for fewer, "
+            "or take a grid so small that all are computed."
         ) from error
 
 
 def brought_to_size_1(matrix, size):
-    """Return the operator divided by its size, unless that is near 1, and what it is to times."""
+    """Return the operator divided by its size, unless near 1, and the factor that undoes it."""
     if 1e-6 < size < 1e6:
         return matrix, 1.0
     unit = 2.0 ** np.clip(np.round(np.log2(size)), -1000, 1000)

@@ -1,4 +1,4 @@
-"""Anybody's numbers as those that one computes with, and norms of all that a float can hold."""
+"""Numbers of any kind as numbers to compute with, and norms over the whole range of a float."""
 
 import math
 import sys
@@ -9,23 +9,23 @@ from ..errors import InvalidValue
 
 
 def floating(u, *coefficients, what="the right-hand side"):
-    """Return `u` in a type to compute in; what is single or double precision stays as it is.
+    """Return `u` in a type to compute in; single and double precision stay as they are.
 
-    Whole numbers, truth values and half precision become doubles, since squares and products of
-    theirs leave their range. If a coefficient is complex, so is the result. A tensor keeps its
-    device and its graph.
+    Whole numbers, truth values and half precision become doubles, since their squares and products
+    would be out of range. If a coefficient is complex, so is the result. A tensor keeps its device
+    and its graph.
 
     Parameters
     ----------
     u : array_like or tensor
     *coefficients : number
     what : str
-        The name of `u` in an error.
+        What error messages call `u`.
 
     Raises
     ------
     InvalidValue
-        For what holds no numbers.
+        If `u` holds no numbers.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def floating(u, *coefficients, what="the right-hand side"):
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(u, torch.Tensor):
         return _tensor(u, turns, what, torch)
-    if np.ma.is_masked(u):  # a plain array would have the numbers below the mask
+    if np.ma.is_masked(u):  # a plain array would keep the numbers under the mask
         raise InvalidValue(
             f"{what} has {int(np.ma.getmaskarray(u).sum())} masked entries, whose numbers are not "
             "known: give a plain array, such as its filled(0)."
@@ -55,9 +55,9 @@ def floating(u, *coefficients, what="the right-hand side"):
 
 
 def in_type(u, coefficients):
-    """Return `u` in the type of its product with coefficients; half precision stays as it is.
+    """Return `u` in the type of its product with the coefficients; half precision stays as it is.
 
-    Whole numbers would wrap around in products, and a real array takes no complex entry.
+    Whole numbers would wrap around in products, and a real array cannot take a complex entry.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def in_type(u, coefficients):
 def _tensor(u, turns, what, torch):
     if u.device.type == "meta":
         raise InvalidValue(f"{what} lies on the device meta, which keeps no numbers: give them.")
-    u = u.resolve_conj().resolve_neg()  # what is only noted so has no real view
+    u = u.resolve_conj().resolve_neg()  # a tensor that is only marked so has no real view
     if u.is_quantized:
         u = u.dequantize()
     if u.layout is not torch.strided:
@@ -173,7 +173,7 @@ def largest(r):
 def unit_of(u):
     """Return a power of two near the greatest entry if that is extreme, else 1.
 
-    Squares of ``u / unit`` stay in range, and no other digit of what is linear in `u` changes.
+    Squares of ``u / unit`` stay in range, and no digit of what is linear in `u` changes.
     """
     size = largest(u)
     if not 0 < size < math.inf or 1e-10 < size < 1e10:
@@ -188,7 +188,7 @@ def inverse(x, root):
     ------
     InvalidValue
     """
-    # also what is false for NaN and infinity
+    # x * 0 == 0 is false for NaN and infinity
     if x * 0 == 0 and x != 0 and 1 / x * 0 == 0:
         return 1 / x
     raise InvalidValue(
@@ -206,7 +206,7 @@ def squared(*parts):
 
 
 def scale_of(f, d=None):
-    """Return the power of two by which `f` is divided where its size is extreme, else 1.
+    """Return the power of two by which `f` is divided if its size is extreme, else 1.
 
     A linear problem is solved for ``f / scale``, so that neither the products of the operator with
     the mesh width nor the reductions of a residual leave the range of the numbers.
@@ -215,12 +215,12 @@ def scale_of(f, d=None):
     ----------
     f : array or tensor
     d : int, optional
-        The axes of one grid, where those before are a batch.
+        The number of axes of one grid, if those in front of them are a batch.
 
     Raises
     ------
     InvalidValue
-        If all entries, or all that one grid of a batch has, are below the smallest normal number:
+        If all entries, or all those of one grid of a batch, are below the smallest normal number:
         a solution might be cut off to zero.
 
     Examples
@@ -242,7 +242,7 @@ def scale_of(f, d=None):
     if d is not None and f.ndim > d:
         sizes = map(largest, f.reshape(-1, *f.shape[f.ndim - d :]))
         least = min(filter(None, sizes), default=size)
-        if least and least / unit < tiny / rounding(f):  # its digits would be cut off, or it all
+        if least and least / unit < tiny / rounding(f):  # some or all of its digits would go
             raise InvalidValue(
                 f"the greatest entries of this batch's right-hand sides range from {least:.3g} to "
                 f"{size:.3g}: solve them one after the other."
@@ -265,22 +265,22 @@ def rounding(f):
 
 
 def is_whole(value, least):
-    """Whether a value is a whole number, `least` or more; True and False are none."""
+    """Whether a value is a whole number, `least` or more; True and False are not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
 
 
 def plain(shape):
-    """Return the shape of a grid as Python's ints: NumPy's small ones wrap around in products."""
+    """Return the shape of a grid as Python ints: NumPy's small ones wrap around in products."""
     return tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
 
 
 def whole(name, value, least):
-    """Return a whole number as Python's int.
+    """Return a whole number as a Python int.
 
     Raises
     ------
     InvalidValue
-        For another, or one below `least`.
+        For anything else, or a number below `least`.
     """
     if not is_whole(value, least):
         raise InvalidValue(f"{name} = {value!r}: give a whole number, {least} or more.")
@@ -293,7 +293,7 @@ def two_steps(nu):
     Raises
     ------
     InvalidValue
-        For anything else than two whole numbers from 0 on.
+        For anything other than two whole numbers, 0 or more.
     """
     if not isinstance(nu, tuple | list) or len(nu) != 2:
         raise InvalidValue(f"nu = {nu!r}: give two whole numbers, the steps before and after.")

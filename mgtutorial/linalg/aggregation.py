@@ -1,10 +1,10 @@
 r"""Aggregation: coarse unknowns that are groups of fine ones, as MGiaD pairs its channels.
 
-The interpolation gives a group's value to all its members: one 1 a row. It needs neither a grid nor
-an operator, and it is too rough for a V-cycle: the coarse operator comes out too stiff, so that
-smooth errors are corrected by half (in 1D), on each level again. Three cures are here: an
-interpolation that is smoothed [1]_, a coarse operator divided by a number [2]_, and K-cycles
-(:func:`mgtutorial.linalg.k_cycle`) [3]_.
+The interpolation gives a group's value to all its members: one 1 per row. It needs neither a grid
+nor an operator, but it is too rough for a V-cycle: the coarse operator comes out too stiff, so that
+smooth errors are only half corrected (in 1D), and again on each level. There are three remedies
+here: an interpolation that is smoothed [1]_, a coarse operator divided by a number [2]_, and
+K-cycles (:func:`mgtutorial.linalg.k_cycle`) [3]_.
 
 References
 ----------
@@ -33,7 +33,7 @@ def aggregates(shape, size=2):
     shape : tuple of int
         Of the fine grid, or ``(c,)`` for channels.
     size : int
-        Points of a group along each axis; the last group may have fewer.
+        Points per group along each axis; the last group may have fewer.
 
     Returns
     -------
@@ -95,12 +95,12 @@ def algebraic_levels(A, interpolations, nu=1, omega=2 / 3, stiffness=1.0):
     interpolations : sequence of sparse matrices, or callables
         From fine to coarse; a callable makes one from the level's matrix.
     nu : int
-        Steps before, and as many after, the correction.
+        Steps before the correction, and as many after it.
     omega : float
         Of damped Jacobi.
     stiffness : float
-        What each coarse operator :math:`P^T A P` is divided by: 1 is Galerkin's; more lengthens
-        the corrections.
+        What each coarse operator :math:`P^T A P` is divided by: 1 is Galerkin's; more than
+        that lengthens the corrections.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def algebraic_levels(A, interpolations, nu=1, omega=2 / 3, stiffness=1.0):
     Raises
     ------
     InvalidValue
-        If an interpolation has another number of rows than its level has unknowns, or if the
+        If an interpolation does not have as many rows as its level has unknowns, or if the
         coarsest matrix is singular.
 
     Examples

@@ -1,6 +1,6 @@
 r"""The polynomial with :math:`q(0) = 1` that is smallest on given points of the complex plane.
 
-For an interval Chebyshev's polynomials are the answer (:func:`mgtutorial.linalg.chebyshev`). For
+For an interval, Chebyshev's polynomials are the answer (:func:`mgtutorial.linalg.chebyshev`). For
 the spectrum of a nonsymmetric operator there is no formula, but the problem is convex.
 
 References
@@ -51,20 +51,20 @@ def minimax(spectrum, degree, tolerance=1e-9):
     .. math:: \min_{c \in \mathbb{R}^m} \max_j |q(z_j)|, \qquad q(z) = 1 - \sum_{i=1}^m c_i z^i .
 
     :math:`|q| \le t` means :math:`\operatorname{Re}(e^{-i \varphi} q) \le t` for all angles.
-    A linear program with some of the angles gives a lower bound of the optimum; the angles at
-    which its solution is too large are added, until it is so nowhere. The polynomial is written
+    A linear program with some of the angles gives a lower bound for the optimum; the angles at
+    which its solution is too large are added, until there are none. The polynomial is written
     in an orthogonal basis on the points, made by Arnoldi's method [1]_, and its roots are
-    eigenvalues of that basis' Hessenberg matrix: no powers of `z` are formed.
+    eigenvalues of the Hessenberg matrix of that basis: no powers of `z` are formed.
 
     Parameters
     ----------
     spectrum : array_like of float or complex
         The points. Conjugates need not be given: `q` is real.
     degree : int
-        `m`, the number of roots at most; fewer if a lower degree does as well.
+        `m`, the greatest number of roots; there are fewer if a lower degree does as well.
     tolerance : float
         How much `maximum` may exceed `bound`; not below 1e-10, the accuracy of the linear
-        programs. A maximum is flat, so that roots are found to about its square root.
+        programs. A maximum is flat, so roots are found only to about the square root of this.
 
     Returns
     -------
@@ -74,11 +74,11 @@ def minimax(spectrum, degree, tolerance=1e-9):
     ------
     InvalidValue
         For no points, points that are zero or not finite, a degree below 1, or points that
-        surround zero so that no such polynomial is below 1 on them.
+        surround zero, so that no such polynomial is below 1 on them.
 
     Examples
     --------
-    One real root cannot do much about a pair of eigenvalues, two roots can:
+    One real root cannot do much about a pair of eigenvalues; two roots can:
 
     >>> fit = minimax([1 + 1j], degree=1)
     >>> fit.roots.round(3), round(fit.maximum, 6)  # 1/sqrt(2)
@@ -88,7 +88,7 @@ def minimax(spectrum, degree, tolerance=1e-9):
 
     Book: polynomial_smoothers, eq-poly-minimax
     """
-    from scipy.optimize import linprog  # half a second, which every network would wait for
+    from scipy.optimize import linprog  # half a second, for which every network would wait
 
     degree = check_degree(degree)
     z = points("eigenvalue", spectrum)
@@ -99,7 +99,7 @@ def minimax(spectrum, degree, tolerance=1e-9):
             "the spectrum contains zero, where q is 1 whatever its roots: leave that eigenvalue "
             "out."
         )
-    # points that agree to rounding are one; of those near zero ten digits of their own count
+    # points that agree up to rounding are one; those near zero keep ten digits of their own
     unit = 10.0 ** np.minimum(np.ceil(np.log10(np.abs(z))) + 2, 0)
     z = np.round(z.real / unit, 13) + 1j * np.round(np.abs(z.imag) / unit, 13)
     z = np.unique(unit * z)
@@ -168,7 +168,7 @@ def _roots_in(H, y):
     n = len(y)
     g = -H @ y
     g[0] += 1
-    # A leading coefficient of zero is a root at infinity: its factor is 1, so it goes.
+    # A leading coefficient of zero is a root at infinity: its factor is 1, so it is dropped.
     while n > 1 and abs(g[n]) <= 1e-10 * np.abs(g).max():
         n -= 1
     M = H[:n, :n].copy()
@@ -199,18 +199,18 @@ def root_choices(spectrum):
     Parameters
     ----------
     spectrum : array_like of complex
-        Eigenvalues, for instance of :func:`mgtutorial.spectra.eigenvalues`.
+        Eigenvalues, for instance from :func:`mgtutorial.spectra.eigenvalues`.
 
     Returns
     -------
     dict of str to Choice
-        ``"extremes"``, as Poly-MgNet has them [2]_ (:func:`mgtutorial.linalg.extremes`), and
-        ``"minimax"``, the least maximum with as many roots (:func:`minimax`).
+        ``"extremes"``, as Poly-MgNet has them (:func:`mgtutorial.linalg.extremes`), and
+        ``"minimax"``, the least maximum for the same number of roots (:func:`minimax`).
 
     Raises
     ------
     InvalidValue
-        As :func:`minimax`: for a spectrum with zero, or around zero so that
+        As for :func:`minimax`: for a spectrum that contains zero, or surrounds it so that
         `q = 1` is the best.
 
     Examples

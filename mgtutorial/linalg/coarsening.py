@@ -9,14 +9,16 @@ from ..errors import InvalidValue
 from ._numbers import floating, in_type, is_whole, solvable, whole
 from .stencils import Stencil
 
-#: The most unknowns for which the coarsest problem is solved by a dense (pseudo)inverse.
+#: The greatest number of unknowns for which the coarsest problem is solved by a dense
+#: (pseudo)inverse.
 DENSE = 1000
-#: The most unknowns that a hierarchy may leave to its coarsest level when it chooses the depth.
+#: The greatest number of unknowns that a hierarchy may leave to its coarsest level when it
+#: chooses the depth.
 COARSEST = 20_000
 
 
 def coarsenings(n, depth=None):
-    """Return the numbers of mesh cells of all levels, from fine to coarse.
+    """Return the numbers of mesh cells on all levels, from fine to coarse.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ def coarsenings(n, depth=None):
     Raises
     ------
     InvalidValue
-        If `n` cannot be halved ``depth - 1`` times down to 2 or more, or not at all.
+        If `n` cannot be halved ``depth - 1`` times down to 2 or more, or cannot be halved at all.
 
     Examples
     --------
@@ -54,14 +56,14 @@ def coarsenings(n, depth=None):
 
 
 def check_coarsest(sizes, d, depth=None):
-    """Raise :class:`InvalidValue` if a chosen depth leaves too many unknowns to the coarsest level.
+    """Raise :class:`InvalidValue` if a default depth leaves the coarsest level too many unknowns.
 
-    Nothing is said about a `depth` that was asked for: a two-grid method wants a large one.
+    A `depth` that was asked for is not checked: a two-grid method wants a large coarsest level.
 
     Parameters
     ----------
     sizes : sequence of int
-        Mesh cells along an axis of all levels, from fine to coarse.
+        Mesh cells along an axis on all levels, from fine to coarse.
     d : int
         Dimensions of the grid.
     depth : int, optional
@@ -101,12 +103,13 @@ def direct(problem):
     Returns
     -------
     callable
-        For arrays and tensors of shape ``(..., *grid)``; gradients flow up to 1,000 unknowns.
+        For arrays and tensors of shape ``(..., *grid)``; gradients flow for up to 1,000 unknowns.
 
     Raises
     ------
     InvalidValue
-        For a singular problem with more than 1,000 unknowns; when called, for another grid.
+        For a singular problem with more than 1,000 unknowns; when called, for another grid, or for
+        a gradient with more than 1,000 unknowns.
 
     Examples
     --------
@@ -157,7 +160,7 @@ def _dense_inverse(transposed):
 
 
 def _sparse_inverse(matrix):
-    """The same by a factorisation; tensors take part as arrays, and without a graph."""
+    """The same by a factorisation; tensors are treated as arrays, without a graph."""
     columns = _factorised(matrix)
 
     def rows(r):
@@ -183,7 +186,7 @@ def _factorised(matrix):
         factors = scipy.sparse.linalg.splu(matrix)
         pivots = abs(factors.U.diagonal())[factors.perm_c] / abs(matrix).max(axis=0).toarray()
         singular = pivots.min() <= len(pivots) * np.finfo(pivots.dtype).eps
-    except RuntimeError:  # exactly
+    except RuntimeError:  # exactly singular
         singular = True
     if singular:
         raise InvalidValue(
@@ -202,7 +205,7 @@ def _factorised(matrix):
 
 
 def _complex_as(array):
-    """The least type that an array of the same kind, real or complex, has."""
+    """The smallest type of an array of the same kind, real or complex."""
     return np.complex64 if np.iscomplexobj(array) else np.float32
 
 
@@ -212,7 +215,7 @@ def galerkin(R, A, P):
     Parameters
     ----------
     R, A, P : matrices, or Restriction, Stencil and Prolongation
-        With a stencil the result is a stencil, too: the product of the three stencils on the
+        With a stencil the result is a stencil too: the product of the three stencils on the
         fine grid, read at every second point.
 
     Returns
@@ -222,8 +225,8 @@ def galerkin(R, A, P):
     Raises
     ------
     InvalidValue
-        If a transfer reaches further than one point on a grid with Dirichlet boundary: near the
-        boundary the product is then no stencil. Use the matrices.
+        If a transfer reaches further than one point on a grid with a Dirichlet boundary: near the
+        boundary the product is then not a stencil. Use the matrices.
 
     Examples
     --------
@@ -252,6 +255,6 @@ def galerkin(R, A, P):
                     K = tuple(i // 2 for i in at)
                     terms[K] = terms.get(K, 0.0) + ca * cb * cc
     size = max(map(abs, terms.values()))
-    # What cancels leaves rounding behind, which is no coupling.
+    # Terms that cancel leave rounding behind, which is not a coupling.
     kept = {K: c for K, c in sorted(terms.items()) if abs(c) > 1e-14 * size or not any(K)}
     return Stencil(tuple(kept), tuple(kept.values()), A.boundary)

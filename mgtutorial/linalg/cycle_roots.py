@@ -1,9 +1,9 @@
 r"""Roots for a cycle: polynomials that are small where a coarse grid needs it.
 
 :func:`mgtutorial.linalg.chebyshev` makes `q` small on an interval of high frequencies, as if a
-coarse grid did the rest. A real coarse grid is good where `A` hardly sees the error, and worse
-with every bit that `A` sees: an approximation property. Then not `q` counts but `q` times a weight,
-on the whole spectrum ``(0, top]``, and `top` is all one has to know.
+coarse grid did the rest. A real coarse grid is good where `A` hardly sees the error, and the worse
+the more `A` sees of it: an approximation property. Then what counts is not `q` but `q` times a
+weight, on the whole spectrum ``(0, top]``, and `top` is all one has to know.
 
 ==========================  ======================================  ==========================
 roots                       what is least, for eigenvalues x top    value with m roots
@@ -41,7 +41,7 @@ def chebyshev_residual(top, degree):
     Parameters
     ----------
     top : float
-        An upper bound of the spectrum, positive.
+        An upper bound for the spectrum, positive.
     degree : int
         `m`, the number of roots.
 
@@ -53,7 +53,8 @@ def chebyshev_residual(top, degree):
     Raises
     ------
     InvalidValue
-        For a bound that is not positive and finite, or a degree below 1; so do the other two.
+        For a bound that is not positive and finite, or a degree below 1; likewise for the
+        other two functions.
 
     Examples
     --------
@@ -80,7 +81,7 @@ def chebyshev_fourth(top, degree):
     Parameters
     ----------
     top : float
-        An upper bound of the spectrum, positive.
+        An upper bound for the spectrum, positive.
     degree : int
 
     Returns
@@ -118,7 +119,7 @@ def chebyshev_cycle(top, degree):
     Parameters
     ----------
     top : float
-        An upper bound of the spectrum, positive.
+        An upper bound for the spectrum, positive.
     degree : int
 
     Returns
@@ -153,10 +154,10 @@ def cycle_weight(top, roots, samples=20_000):
     Parameters
     ----------
     top : float
-        An upper bound of the spectrum, positive.
+        An upper bound for the spectrum, positive.
     roots : array_like or sequence of Factor
     samples : int
-        They are denser near zero, like squares.
+        How many; they are spaced like squares, denser near zero.
 
     Returns
     -------
@@ -170,8 +171,8 @@ def cycle_weight(top, roots, samples=20_000):
 
     Examples
     --------
-    Two steps of Richardson's iteration with damping ``1/top`` have 1/4, two Chebyshev steps of the
-    fourth kind 1/8:
+    Two steps of Richardson's iteration with damping ``1/top`` have the weight 1/4, two Chebyshev
+    steps of the fourth kind 1/8:
 
     >>> round(cycle_weight(1.0, [1.0, 1.0]), 6)
     0.25

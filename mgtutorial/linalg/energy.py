@@ -1,9 +1,9 @@
 r"""Two grids in the energy norm: what a coarse space is worth, for a given smoother.
 
-For a symmetric positive definite `A` and Galerkin's correction a two-grid cycle has an energy norm
-that can be computed without waves, and that says which interpolation is the best: the one that
-is spanned by the errors which the smoother reduces least. Everything here is for dense
-matrices: it is for understanding, and for tests of what is trained.
+For a symmetric positive definite `A` and Galerkin's correction, a two-grid cycle has an energy norm
+that can be computed without waves, and that says which interpolation is the best: the one
+spanned by the errors that the smoother reduces least. Everything here is for dense
+matrices: it is meant for understanding, and for testing what has been trained.
 
 References
 ----------
@@ -37,7 +37,7 @@ def energy_norm(E, A):
     Raises
     ------
     InvalidValue
-        If `A` is not symmetric positive definite, or a matrix is complex; so do the other
+        If `A` is not symmetric positive definite, or a matrix is complex; likewise for the other
         functions here.
 
     Examples
@@ -52,10 +52,10 @@ def energy_norm(E, A):
 
 
 def equivalence(A, B):
-    r"""Return the least and the greatest :math:`x^T A x / x^T B x`.
+    r"""Return the least and the greatest value of :math:`x^T A x / x^T B x`.
 
-    With :math:`0 < c \le C` for both, :math:`c\, B \le A \le C\, B`: the matrices are spectrally
-    equivalent, and the eigenvalues of :math:`B^{-1} A` lie between `c` and `C`.
+    If these are :math:`0 < c \le C`, then :math:`c\, B \le A \le C\, B`: the matrices are
+    spectrally equivalent, and the eigenvalues of :math:`B^{-1} A` lie between `c` and `C`.
 
     Parameters
     ----------
@@ -162,7 +162,8 @@ class Optimal(NamedTuple):
     P : array, shape (n, m)
         Orthonormal in the energy norm.
     norm : float
-        The energy norm of smoothing after the correction with this `P`; no other has a lesser one.
+        The energy norm of smoothing after the correction with this `P`; no other `P` has a
+        lesser one.
 
     Book: two_grid_theory, eq-two-grid-optimal
     """
@@ -190,7 +191,7 @@ def optimal_interpolation(A, B, count):
     Raises
     ------
     InvalidValue
-        For another count.
+        For any other count.
 
     Examples
     --------
@@ -222,7 +223,7 @@ def _real(matrix):
 def _cholesky(A):
     A = _real(A)
     if not np.allclose(A, A.T, rtol=0, atol=1e-12 * np.abs(A).max()):
-        raise InvalidValue("the energy norm needs a symmetric A, and this one is not.")
+        raise InvalidValue("the energy norm needs a symmetric A, and this one is not symmetric.")
     try:
         return np.linalg.cholesky(A)
     except np.linalg.LinAlgError:

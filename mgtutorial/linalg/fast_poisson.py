@@ -1,24 +1,24 @@
 r"""A fast solver for Poisson's equation on the square: the same cycle, and nothing wasted.
 
-:func:`mgtutorial.multigrid.cycle` asks for callables only. Those of this module know that the
-operator is the five-point stencil, that the smoother is red-black Gauss-Seidel and that
-transfers are full weighting and bilinear interpolation. What they save:
+:func:`mgtutorial.multigrid.cycle` asks only for callables. Those of this module know that the
+operator is the five-point stencil, that the smoother is red-black Gauss-Seidel and that the
+transfers are full weighting and bilinear interpolation. What this saves:
 
-* Red and black points lie in two arrays, so that every operation runs through memory in order,
-  in blocks of rows that fit into the cache. (With both colours in one array, every second
+* Red and black points are kept in two arrays, so that every operation runs through memory in
+  order, in blocks of rows that fit into the cache. (With both colours in one array, every second
   number that is fetched is of the wrong colour.)
-* After a sweep the residual vanishes at the black points. It is computed at the red ones only,
-  and half of full weighting's neighbours are black.
-* A sweep begins with the red points and reads the black ones only. So the interpolated
-  correction is added to the black points only.
-* Where the residual is current, updating the red points is one addition of a multiple of it.
+* After a sweep the residual vanishes at the black points. It is computed only at the red ones,
+  and half of the neighbours in full weighting are black.
+* A sweep begins with the red points and reads only the black ones. So the interpolated
+  correction is added only to the black points.
+* Where the residual is current, updating the red points means adding a multiple of it, once.
 * All arrays are allocated once; steps overwrite `u`.
 
 **Layout.** Equations are multiplied by :math:`h^2`: ``f`` stands for :math:`h^2 f`, and `A` is
 4, -1, -1, -1, -1. A grid function is an array of shape ``(2, n + 1, n / 2 + 1)``: colour (0 for
 red, :math:`i + j` even), row :math:`i` with the boundary, and :math:`\lfloor j / 2 \rfloor`.
-What belongs to no unknown (the boundary, and a slot at the end of the rows with odd :math:`j`) is
-zero throughout. Vertical neighbours have the same place in the row.
+Entries that belong to no unknown (the boundary, and a slot at the end of the rows with odd
+:math:`j`) are zero throughout. Vertical neighbours have the same place in the row.
 """
 
 from dataclasses import replace
@@ -34,14 +34,14 @@ from .problems import poisson
 from .solvers import full_multigrid, solve
 
 RED, BLACK = 0, 1
-#: Points in a block of rows, about: three arrays of that size fit into the cache.
+#: Points in a block of rows, roughly: three arrays of that size fit into the cache.
 BLOCK = 65536
 
 
 def split(u, out=None):
     """Return an array of unknowns, shape ``(n - 1, n - 1)`` with even `n`, in the layout above.
 
-    The result is written to `out` where that is given.
+    The result is written to `out` if that is given.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def split(u, out=None):
     Returns
     -------
     array, shape (2, n + 1, n / 2 + 1)
-        `out` where that is given.
+        `out` if that is given.
 
     Raises
     ------
@@ -71,7 +71,10 @@ def split(u, out=None):
     """
     n = u.shape[0] + 1
     if np.iscomplexobj(u):
-        raise InvalidValue("the array is complex, and this layout holds real numbers: give a part.")
+        raise InvalidValue(
+            "the array is complex, and this layout holds real numbers: give its real or its "
+            "imaginary part."
+        )
     out = np.zeros((2, n + 1, n // 2 + 1)) if out is None else out
     for place, points in _PLACES:
         out[place] = u[points]
@@ -85,7 +88,7 @@ def merge(s, out=None, scale=1.0):
     ----------
     s : array, shape (2, n + 1, n / 2 + 1)
     out : array, shape (n - 1, n - 1), optional
-        The result is written to it where it is given.
+        If it is given, the result is written to it.
     scale : float
 
     Examples
@@ -183,7 +186,7 @@ class _Grid:
         return out
 
     def sweep(self, s):
-        """A smoothing step: red, then black; it takes a current residual for the red points."""
+        """A smoothing step: red, then black; it uses a current residual for the red points."""
         u, f = s.u, s.f
         if s.r is f and s.r is not None:  # the zero start, whose residual is the right-hand side
             u = self.u
@@ -212,7 +215,7 @@ class _Grid:
         return self.half_u
 
     def add(self, u, e):
-        """Add to the black points of `u` what is interpolated from `e`, a coarse `halved`."""
+        """Add to the black points of `u` the interpolation of `e`, from a coarser `halved`."""
         n, half, black = self.n, self.n // 2, u[BLACK]
         between_columns, between_rows = black[2:n:2, :-1], black[1:n:2, 1:-1]
         between_columns += e[1:half, :-1]
@@ -268,16 +271,16 @@ class PoissonSolver:
     r"""Multigrid for :math:`-\Delta u = f` on the unit square with zero boundary values.
 
     The arrays are allocated once, so one solver serves many right-hand sides (one at a time).
-    V(1,1)-cycles with red-black Gauss-Seidel, full weighting and bilinear interpolation, after
-    a start by full multigrid. The numbers are those of
-    :func:`~mgtutorial.linalg.poisson_levels`, to rounding.
+    It runs V(1,1)-cycles with red-black Gauss-Seidel, full weighting and bilinear interpolation,
+    after a start by full multigrid. The numbers are those of
+    :func:`~mgtutorial.linalg.poisson_levels`, up to rounding.
 
     Parameters
     ----------
     n : int
-        Mesh cells along each axis; even, best a power of two.
+        Mesh cells along each axis; even, preferably a power of two.
     nu : (int, int)
-        Smoothing steps before and after the coarse-grid correction, at least 1 each.
+        Smoothing steps before and after the coarse-grid correction, at least 1 of each.
 
     Attributes
     ----------
@@ -313,7 +316,7 @@ class PoissonSolver:
         self.levels = []
         for fine, coarse in pairwise(grids):
             pre = [fine.sweep] * nu[0] + [fine.with_red_residual]
-            # On the finest level the residual is asked for after the cycle; the next one uses it.
+            # On the finest level the residual is asked for after the cycle; the next cycle uses it.
             post = [fine.sweep] * nu[1] + [fine.with_red_residual] * (fine is grids[0])
             R = fine.restriction(coarse)
             self.levels.append(Level(fine.A, pre, post, R, P=coarse.halved, add=fine.add))
@@ -331,17 +334,18 @@ class PoissonSolver:
         Returns
         -------
         Result
-            As :func:`mgtutorial.linalg.solve`; the first residual is that after the start.
+            As for :func:`mgtutorial.linalg.solve`; the first residual is the one after the start.
 
         Raises
         ------
         InvalidValue
-            For another shape, entries that are not finite or complex, or a tensor with a gradient.
+            For any other shape, complex entries, entries that are not finite, or a tensor with a
+            gradient.
         """
         f = poisson(self.n).check(self._array(f))
         scale = scale_of(f)
         f = split(f / scale / self.n**2)
-        with np.errstate(over="ignore", invalid="ignore"):  # solve says it in words
+        with np.errstate(over="ignore", invalid="ignore"):  # solve reports it in words
             u = full_multigrid(self.levels, f).u
         result = solve(self.levels, f, u, tol, max_cycles)
         residuals = [self.n**2 * (scale * r) for r in result.residuals]

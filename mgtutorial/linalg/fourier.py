@@ -4,7 +4,7 @@ The symbol of a stencil is :meth:`mgtutorial.linalg.Stencil.symbol`.
 
 **Harmonics.** On the coarse grid the phase from point to point is doubled, so the :math:`2^d`
 frequencies :math:`\theta^\alpha = \theta + \pi \alpha`, :math:`\alpha \in \{0, 1\}^d`, cannot be
-told apart there. A two-grid cycle mixes them, and nothing else: its symbol is a
+told apart there. A two-grid cycle mixes these, and no others: its symbol is a
 :math:`2^d \times 2^d` matrix for each low :math:`\theta`.
 
 References
@@ -34,9 +34,9 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
         The operators of the two grids.
     R, P : Restriction, Prolongation
     smoother : callable or pair of callables
-        The symbol of a smoothing step, as :mod:`mgtutorial.linalg.smoothers` gives it: numbers, or
-        2 x 2 matrices for pairs :math:`\theta, \theta + (\pi, \dots, \pi)`. A pair: before and
-        after the coarse-grid correction.
+        The symbol of a smoothing step, as :mod:`mgtutorial.linalg.fourier` gives it: numbers, or
+        2 x 2 matrices for pairs :math:`\theta, \theta + (\pi, \dots, \pi)`. A pair: one for before
+        and one for after the coarse-grid correction.
     nu : (int, int)
         Smoothing steps before and after.
 
@@ -49,8 +49,8 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
     Raises
     ------
     InvalidValue
-        From the function, if the number of frequencies is not that of the dimensions, or a
-        symbol's values are neither numbers nor 2 x 2 matrices.
+        Raised by the returned function if the number of frequencies is not that of the
+        dimensions, or a symbol's values are neither numbers nor 2 x 2 matrices.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def two_grid_symbol(A, coarse, R, P, smoother, nu=(1, 1)):
 
 
 def _values_at(symbol, theta, grid):
-    """A symbol's numbers or 2 x 2 matrices at frequencies of shape `grid`; a constant's repeat."""
+    """A symbol's numbers or 2 x 2 matrices at frequencies of shape `grid`; constants repeat."""
     value = np.asarray(symbol(*theta))
     for shape in (grid, (*grid, 2, 2)):
         if shape == grid or value.shape[-2:] == (2, 2):
@@ -127,8 +127,8 @@ def two_grid_factor(A, coarse, R, P, smoother, nu=(1, 1), samples=64):
     A, coarse, R, P, smoother, nu
         As for :func:`two_grid_symbol`.
     samples : int
-        Frequencies along each axis, from :math:`-\pi/2` on. A mesh with periodic boundary and
-        ``2 * samples`` cells has just these, moved by half a step so that zero is left out.
+        Frequencies along each axis, from :math:`-\pi/2` on. A mesh with a periodic boundary and
+        ``2 * samples`` cells has just these, but for a shift by half a step that leaves out zero.
 
     Returns
     -------
@@ -201,7 +201,7 @@ def jacobi_symbol(A, omega=1.0):
 def gauss_seidel_symbol(A):
     r"""Return the symbol of lexicographic Gauss-Seidel as a function.
 
-    With :math:`D + L` the part of the stencil up to and with the point itself,
+    With :math:`D + L` the part of the stencil up to and including the point itself,
 
     .. math:: \tilde E(\theta) = 1 - \frac{\tilde A(\theta)}{\widetilde{(D + L)}(\theta)}.
 
@@ -238,7 +238,7 @@ def red_black_symbol(A, order="red-black"):
     Parameters
     ----------
     A : Stencil
-        Coupling points of different colours only.
+        It must couple points of different colours only.
     order : {"red-black", "black-red"}
 
     Returns
@@ -251,7 +251,7 @@ def red_black_symbol(A, order="red-black"):
     InvalidValue
         If the stencil couples points of one colour, or its diagonal is zero.
     UnknownName
-        For another order.
+        For any other order.
 
     Examples
     --------
@@ -280,7 +280,7 @@ def smoothing_factor(symbol, d, nu=1):
 
     For a scalar symbol :math:`\mu = \max_{\theta\ \mathrm{high}} |\tilde E(\theta)|`. For
     2 x 2 symbols of the pairs :math:`(\theta, \bar\theta)` it is
-    :math:`\max_\theta \rho(Q \tilde E^\nu)^{1/\nu}`, with `Q` the projection on the high
+    :math:`\max_\theta \rho(Q \tilde E^\nu)^{1/\nu}`, with `Q` the projection onto the high
     frequencies of the pair: the ideal coarse-grid correction.
 
     Parameters
@@ -295,7 +295,7 @@ def smoothing_factor(symbol, d, nu=1):
     Returns
     -------
     float
-        To about 1e-9: the maximum over 64 samples an axis, then refined around the best one.
+        To about 1e-9: the maximum over 64 samples per axis, then refined around the best ones.
 
     Examples
     --------
@@ -321,7 +321,7 @@ def smoothing_factor(symbol, d, nu=1):
 
     axis = np.arange(-32, 32) * np.pi / 32
     values = np.broadcast_to(factor(*np.ix_(*[axis] * d)), (64,) * d)
-    peaks = values >= 0.9 * values.max()  # a polynomial's may be many, and of equal height
+    peaks = values >= 0.9 * values.max()  # a polynomial may have many, of equal height
     for i in range(d):
         peaks &= (values >= np.roll(values, 1, i)) & (values >= np.roll(values, -1, i))
     best = float(values.max())

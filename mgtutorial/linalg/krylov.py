@@ -1,11 +1,11 @@
 r"""Krylov methods in the service of multigrid: roots from a few steps of GMRES, and K-cycles.
 
-GMRES from a zero start makes the residual :math:`q(A)\, r` with the `q` of given degree,
-:math:`q(0) = 1`, for which its norm is least [1]_. The roots of that `q` are the harmonic Ritz
+GMRES from a zero start leaves the residual :math:`q(A)\, r`, with the `q` of given degree and
+:math:`q(0) = 1` for which its norm is least [1]_. The roots of that `q` are the harmonic Ritz
 values [2]_, eigenvalues of a small matrix: they cost `m` applications of `A` and inner products,
-once. Afterwards the steps of :mod:`mgtutorial.linalg.polynomials` need no inner product [3]_.
+once. After that, the steps of :mod:`mgtutorial.linalg.polynomials` need no inner products [3]_.
 
-A K-cycle solves each coarse problem by some steps of a Krylov method that is preconditioned by the
+A K-cycle solves each coarse problem by a few steps of a Krylov method that is preconditioned by the
 cycle one level down [4]_.
 
 References
@@ -37,12 +37,12 @@ def arnoldi(A, r, degree):
     r : array
         The start, not zero; of any shape.
     degree : int
-        `m`, applications of `A`. Fewer, if an invariant space is found before.
+        `m`, the number of applications of `A`; fewer if an invariant space is found earlier.
 
     Returns
     -------
     V : array, shape (m + 1, *r.shape)
-        ``V[j]`` are orthonormal; ``V[m]`` is zero if the space is invariant.
+        The ``V[j]`` are orthonormal; ``V[m]`` is zero if the space is invariant.
     H : array, shape (m + 1, m)
         Upper Hessenberg.
 
@@ -73,7 +73,7 @@ def arnoldi(A, r, degree):
         w = w / unit
         H = H.astype(np.result_type(H, w), copy=False)  # a complex A makes it complex
         before = np.linalg.norm(w)
-        for _ in range(2):  # a second time, for what rounding left of the first
+        for _ in range(2):  # a second time, for what rounding left over from the first
             parts = [np.vdot(v, w) for v in V]
             H[: j + 1, j] += parts
             w = w - sum(c * v for c, v in zip(parts, V, strict=True))
@@ -88,8 +88,8 @@ def arnoldi(A, r, degree):
 def harmonic_ritz(A, r, degree):
     r"""Return the roots of the `q` with :math:`q(0) = 1` for which :math:`\|q(A)\, r\|_2` is least.
 
-    They are the harmonic Ritz values: the eigenvalues of :math:`H_m + h^2 H_m^{-*} e_m e_m^T` with
-    the square part :math:`H_m` of Arnoldi's `H`, and `h` its last entry.
+    They are the harmonic Ritz values: the eigenvalues of :math:`H_m + h^2 H_m^{-*} e_m e_m^T`,
+    where :math:`H_m` is the square part of Arnoldi's `H` and `h` is its last entry.
 
     Parameters
     ----------
@@ -102,12 +102,13 @@ def harmonic_ritz(A, r, degree):
     Returns
     -------
     array of float or complex
-        As many as `degree`; fewer if fewer annihilate `r`. Pairs, if `A` and `r` are real.
+        As many as `degree`; fewer if fewer annihilate `r`. Complex ones come in pairs if `A`
+        and `r` are real.
 
     Raises
     ------
     InvalidValue
-        As :func:`arnoldi`; and if GMRES stagnates, so that its polynomial has a lower degree.
+        As for :func:`arnoldi`; also if GMRES stagnates, so that its polynomial has a lower degree.
 
     Examples
     --------
@@ -189,18 +190,18 @@ def accelerated(A, B, count):
 
 
 def k_cycle(levels, s, inner=2):
-    r"""One K-cycle: coarse problems by `inner` steps of conjugate gradients, each with a K-cycle.
+    r"""Do one K-cycle: solve coarse problems by `inner` steps of conjugate gradients with K-cycles.
 
-    It is :func:`mgtutorial.multigrid.cycle` on two levels, whose coarse one has a single step.
+    It is :func:`mgtutorial.multigrid.cycle` on two levels, the coarser of which has a single step.
 
     Parameters
     ----------
     levels : sequence of Level
         From fine to coarse, for a symmetric positive definite problem, each without a `Pi`; the
-        smoothing after a correction is best the transpose of that before it.
+        smoothing after a correction is ideally the transpose of that before it.
     s : State
     inner : int
-        Steps on each coarse level but the coarsest. The work is that of a W-cycle for 2.
+        Steps on each coarse level except the coarsest. With 2, the work is that of a W-cycle.
 
     Returns
     -------

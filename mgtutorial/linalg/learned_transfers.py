@@ -1,16 +1,16 @@
-r"""Interpolations that are trained: the two-grid factor, differentiated by local Fourier analysis.
+r"""Trained interpolations: the two-grid factor, differentiated by local Fourier analysis.
 
 For a symmetric stencil `A`, a smoother with a scalar symbol :math:`\tilde S` and Galerkin's coarse
 operator, the cycle :math:`S^\nu K S^\nu` acts on the :math:`2^d` harmonics of a low frequency.
-In the energy norm the correction is an orthogonal projection of rank one less,
+In the energy norm the correction is an orthogonal projection whose rank is one less,
 
 .. math:: \hat K = I - \frac{w w^*}{w^* w}, \qquad w_\alpha = \tilde A(\theta^\alpha)^{1/2}\,
     \overline{\tilde P(\theta^\alpha)},
 
 so the factor is the greatest eigenvalue of :math:`\hat S^\nu \hat K \hat S^\nu`, a Hermitian matrix
 of size :math:`2^d`, and torch differentiates it with respect to the kernel of `P`. Whatever the
-kernel, it is not below the second greatest :math:`|\tilde S(\theta^\alpha)|^{2\nu}`:
-one coarse unknown can take over one harmonic.
+kernel, the factor is not below the second greatest :math:`|\tilde S(\theta^\alpha)|^{2\nu}`:
+one coarse unknown can take care of one harmonic.
 
 References
 ----------
@@ -50,7 +50,7 @@ class Analysis(NamedTuple):
 
     @property
     def bound(self):
-        """The factor that no interpolation beats at these frequencies; on all it may be greater."""
+        """The factor no interpolation beats at these frequencies; over all it may be greater."""
         return float((np.sort(np.abs(self.s), axis=1)[:, -2] ** 2).max())
 
 
@@ -62,11 +62,11 @@ def analyse(A, smoother, nu=1, samples=32):
     A : Stencil
         Symmetric, with a symbol that is positive except at zero.
     smoother : callable
-        The symbol of a smoothing step, real numbers: Jacobi's, or a polynomial's.
+        The symbol of a smoothing step, real-valued: Jacobi's, or a polynomial's.
     nu : int
-        Steps before, and as many after, the correction.
+        Steps before the correction, and as many after it.
     samples : int
-        Along each axis, moved by half a step so that zero is left out.
+        Along each axis, shifted by half a step so that zero is left out.
 
     Returns
     -------
@@ -75,8 +75,8 @@ def analyse(A, smoother, nu=1, samples=32):
     Raises
     ------
     InvalidValue
-        If a symbol is not real, or that of `A` not positive, at one of the frequencies, and if
-        that of the smoother is matrices.
+        If a symbol is not real, or that of `A` not positive, at one of the frequencies, or if
+        that of the smoother consists of matrices.
 
     Examples
     --------
@@ -168,18 +168,18 @@ def train_interpolation(found, kernel, steps=300, rate=0.02):
     r"""Train a symmetric interpolation for the two-grid factor, by Adam.
 
     The loss is the greatest factor over the frequencies, smoothed by a sum of exponentials. The
-    kernel keeps its symmetry about each axis, and every fine point takes weights that sum to one,
-    so that constants stay what they are: without that the factor tends to 1 for smooth waves.
+    kernel keeps its symmetry about each axis, and the weights of every fine point sum to one, so
+    that constants are preserved: without that, the factor tends to 1 for smooth waves.
 
     Parameters
     ----------
     found : Analysis
     kernel : array
         The start, symmetric about each axis, of odd size. Zeros may become anything, but the
-        weights of no kind of fine point may sum to zero.
+        weights for no kind of fine point may sum to zero.
     steps : int
     rate : float
-        Of Adam; it falls to zero along a cosine.
+        The learning rate of Adam; it falls to zero along a cosine.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 r"""Relaxation of whole lines: damped Jacobi whose blocks are the points along one axis.
 
 It is the smoother for a coupling that is much stronger along one axis than along the others, where
-single points smooth along that axis only.
+relaxing single points smooths along that axis only.
 
 References
 ----------
@@ -27,13 +27,13 @@ def line_jacobi(A, omega=2 / 3, axis=0):
         The damping; 2/3 smooths best where the lines follow a coupling that is much stronger than
         the others.
     axis : int
-        Along which the lines run.
+        The one along which the lines run.
 
     Returns
     -------
     callable
-        For NumPy arrays of doubles, of shape ``(..., *grid)``. A line is a banded system, solved
-        by its factors.
+        For NumPy arrays of doubles, of shape ``(..., *grid)``. Each line is a banded system, solved
+        by factorisation.
 
     Raises
     ------

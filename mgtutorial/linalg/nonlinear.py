@@ -1,6 +1,6 @@
 r"""The full approximation scheme for a nonlinear problem: its smoothing steps and its levels.
 
-A nonlinear equation is solved for its own unknown by one step of Newton's method, which is all
+Each nonlinear equation is solved for its own unknown by one step of Newton's method, which is all
 that smoothing needs [1]_. The points are visited in checkerboard order: Newton-Gauss-Seidel.
 
 References
@@ -25,7 +25,7 @@ from .transfers import full_weighting, injection, linear_interpolation, sublatti
 
 
 def newton_red_black(problem, order="red-black"):
-    r"""Return a step: nonlinear Gauss-Seidel in checkerboard order, one Newton step a point.
+    r"""Return a step: nonlinear Gauss-Seidel in checkerboard order, one Newton step per point.
 
     For each point of one colour, then of the other,
 
@@ -45,7 +45,7 @@ def newton_red_black(problem, order="red-black"):
     Raises
     ------
     InvalidValue
-        From the step, for a real `u` with a complex right-hand side.
+        Raised by the step, for a real `u` with a complex right-hand side.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def newton_red_black(problem, order="red-black"):
             if sum(first) % 2 != colour:
                 continue
             points = (..., *(slice(i, None, 2) for i in first))
-            v = 1 * u[points]  # a copy: gradients ask for it when u has changed
+            v = 1 * u[points]  # a copy: gradients need it after u has changed
             grown = gamma * _exp(v)
             r = f[points] - (A.diagonal + grown) * v
             for offset, c in zip(A.offsets, A.coefficients, strict=True):
@@ -94,7 +94,7 @@ def nonlinear_levels(n, gamma, depth=None, nu=(2, 1), coarsest_steps=20):
     r"""Return the levels of the full approximation scheme for :class:`NonlinearPoisson`.
 
     Newton-Gauss-Seidel smooths, residuals are restricted by full weighting, approximations by
-    injection, corrections interpolated bilinearly; the coarse problems are those of the
+    injection, and corrections are interpolated bilinearly; the coarse problems are those of the
     coarser meshes.
 
     Parameters
@@ -108,7 +108,7 @@ def nonlinear_levels(n, gamma, depth=None, nu=(2, 1), coarsest_steps=20):
     nu : (int, int)
         Steps before and after the coarse-grid correction.
     coarsest_steps : int
-        Steps on the coarsest level; with one unknown they are those of Newton's method.
+        Steps on the coarsest level; with one unknown they are steps of Newton's method.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def nonlinear_levels(n, gamma, depth=None, nu=(2, 1), coarsest_steps=20):
     Raises
     ------
     InvalidValue
-        For a mesh that does not coarsen to the depth, a negative `gamma`, and no coarsest step.
+        For a mesh that does not coarsen to the depth, a negative `gamma`, or no coarsest step.
 
     Examples
     --------
@@ -148,9 +148,9 @@ def nonlinear_levels(n, gamma, depth=None, nu=(2, 1), coarsest_steps=20):
 class NonlinearPoisson:
     r"""The nonlinear problem :math:`-\Delta u + \gamma u e^u = f`, zero on the square's boundary.
 
-    Calling it applies the discrete operator. The right-hand side is made so that the
-    continuous solution is :math:`u = (x^2 - x^3) \sin 3 \pi y` [2]_, whose fourth
-    derivatives do not vanish: the discretisation error is there, and of second order.
+    Calling it applies the discrete operator. The right-hand side is chosen so that the
+    continuous solution is :math:`u = (x^2 - x^3) \sin 3 \pi y` [2]_, whose fourth derivatives
+    do not vanish: there is a discretisation error, and it is of second order.
 
     Attributes
     ----------
@@ -162,7 +162,7 @@ class NonlinearPoisson:
     Raises
     ------
     InvalidValue
-        If `n` is no whole number from 2 on, or `gamma` is negative or not finite.
+        If `n` is not a whole number, 2 or more, or `gamma` is negative or not finite.
 
     Examples
     --------

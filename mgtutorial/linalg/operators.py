@@ -28,7 +28,7 @@ def error_propagation(A, B):
 
 
 def as_matrix(operator, shape, dtype=float):
-    """Return the dense matrix of a linear operator on a grid, column by unit vector.
+    """Return the dense matrix of a linear operator on a grid, one column per unit vector.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def as_matrix(operator, shape, dtype=float):
         On arrays of shape ``(..., *shape)``; it is called once, with a batch of all
         unit vectors.
     shape : tuple of int
-        Of the grid; keep it small, the matrix has ``prod(shape) ** 2`` entries.
+        Of the grid; keep it small: the matrix has ``prod(shape) ** 2`` entries.
     dtype : dtype
 
     Examples
@@ -65,14 +65,14 @@ def spectral_radius(E, shape=None):
     Returns
     -------
     float
-        By all eigenvalues up to 1,000 unknowns, by Arnoldi's method (ARPACK, to
-        rounding) above.
+        From all eigenvalues up to 1,000 unknowns; above that, by Arnoldi's method (ARPACK, up to
+        rounding).
 
     Raises
     ------
     InvalidValue
-        For a callable without a `shape`; a matrix that is not square or finite; no numbers; or if
-        Arnoldi's method does not converge.
+        For a callable without a `shape`, for a matrix that is not square or not finite, if there
+        are no numbers, or if Arnoldi's method does not converge.
 
     Examples
     --------

@@ -1,16 +1,16 @@
-r"""Polynomial smoothers: :math:`B = p_d(A)`, made of steps from the roots of what it leaves.
+r"""Polynomial smoothers: :math:`B = p_d(A)`, built in steps from the roots of what it leaves.
 
-A step :math:`u \leftarrow u + p_d(A)(f - A u)` maps the error, and the residual too, by
+A step :math:`u \leftarrow u + p_d(A)(f - A u)` maps the error, and likewise the residual, by
 
 .. math:: q_{d+1}(A) = I - A\, p_d(A), \qquad q_{d+1}(z) = 1 - z\, p_d(z).
 
 A polynomial with :math:`q(0) = 1` is the product of its factors :math:`1 - z / x` over its roots,
-and each factor is a step by itself: :func:`linear` for a real root, :func:`pair` for a conjugate
+and each factor is a step of its own: :func:`linear` for a real root, :func:`pair` for a conjugate
 pair, :func:`double` for the roots :math:`\pm x`. All are :math:`q = 1 - s z + t z^2` with a step
 :math:`p = s - t z`, `s` and `t` real: a :class:`Factor`.
 
-Wherever a function takes `roots`, it takes an array of roots, which it puts into Leja order, or
-a sequence of factors, which it takes as they are. Operators are callables on arrays or tensors.
+Wherever a function takes `roots`, it accepts an array of roots, which it puts into Leja order, or
+a sequence of factors, which it uses as they are. Operators are callables on arrays or tensors.
 :mod:`mgtutorial.linalg.roots` chooses roots.
 
 References
@@ -60,7 +60,7 @@ class Factor(NamedTuple):
 
     @property
     def quadratic(self):
-        """Whether the factor has degree 2. A `t` of type float that is zero says no."""
+        """Whether the factor has degree 2: False if `t` is a float equal to zero."""
         return not (isinstance(self.t, float) and self.t == 0)
 
 
@@ -75,8 +75,8 @@ def linear(x):
     Raises
     ------
     InvalidValue
-        For a root that is zero or not finite, or whose inverse is not; so do :func:`pair` and
-        :func:`double`, for its square.
+        For a root that is zero or not finite, or whose inverse is not finite; likewise for
+        :func:`pair` and :func:`double`, with the square of the root.
 
     Examples
     --------
@@ -172,10 +172,10 @@ def factors(roots, real=True, order="leja"):
 
 
 def steps(A, roots):
-    r"""Return the smoothing steps :math:`u \leftarrow u + p(A)(f - A u)`, one a factor.
+    r"""Return the smoothing steps :math:`u \leftarrow u + p(A)(f - A u)`, one per factor.
 
-    Each starts from a fresh residual. Together they apply `A` as often as there are roots, and once
-    less if the state's residual is current. They are steps of :mod:`mgtutorial.multigrid`:
+    Each starts from a fresh residual. Together they apply `A` once for each root, and one time
+    fewer if the state's residual is current. They are steps of :mod:`mgtutorial.multigrid`:
     ``Level(A, pre=steps(A, roots))`` smooths with them.
 
     Parameters
@@ -201,7 +201,7 @@ def correction(A, roots):
     r"""Return :math:`B = p_d(A)`: all steps together, from a zero start, as one correction.
 
     With :func:`mgtutorial.multigrid.correct` it is one step of a higher degree. It applies `A`
-    `d` times, one less than there are roots.
+    `d` times, one fewer than there are roots.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def correction(A, roots):
 
 
 def propagation(A, roots):
-    """Return ``q(A)``: what maps the error, and the residual, before to after all steps.
+    """Return ``q(A)``, which maps the error, and the residual, before all steps to that after them.
 
     Examples
     --------
@@ -287,7 +287,7 @@ def polynomial_symbol(A, roots):
 
     Examples
     --------
-    Two Chebyshev dampings smooth Poisson's equation in 2D by 9/41:
+    Two Chebyshev dampings have the smoothing factor 9/41 for Poisson's equation in 2D:
 
     >>> from mgtutorial.linalg import chebyshev, poisson, smoothing_factor
     >>> A = poisson(8).A
@@ -305,7 +305,7 @@ def coefficients(roots):
     r"""Return :math:`a_0, \dots, a_d` of :math:`p_d(z) = \sum_i a_i z^i`; those of `q` are 1, -a.
 
     They lose digits as fast as :math:`\prod_j (1 + |z| / x_j)` grows (positive roots): use them
-    for low degrees, or to look at them.
+    for low degrees, or just to look at.
 
     Returns
     -------
@@ -357,12 +357,12 @@ def amplification(z, roots):
     r"""Return how much the order of the factors may amplify rounding errors.
 
     An iterate is rounded, and the factors that follow multiply the rounding error. Relative to the
-    solution, from a start that is no further away than zero, that is
+    solution, and from a start that is no further from it than zero is, the amplification is
 
     .. math:: \max_k \; \max(1, G_k)\, \bar G_k, \qquad
         G_k = \max_z \prod_{i \le k} |q_i(z)|, \quad \bar G_k = \max_z \prod_{i > k} |q_i(z)| .
 
-    The two maxima may be at different eigenvalues, since a rounding error has a share in all.
+    The two maxima may be at different eigenvalues, since a rounding error has a share in each.
 
     Parameters
     ----------

@@ -1,14 +1,14 @@
 r"""Roots for a polynomial smoother: where to put them, and in which order to use them.
 
 A polynomial :math:`q(z) = \prod_j (1 - z / x_j)` is 1 at zero and vanishes at its roots.
-As a smoother for `A` it multiplies the error in an eigenvector by `q` of the eigenvalue, so
-its roots belong where the spectrum is. :mod:`mgtutorial.linalg.polynomials` makes steps of them.
+As a smoother for `A` it multiplies the error along an eigenvector by `q` at its eigenvalue, so the
+roots belong where the spectrum is. :mod:`mgtutorial.linalg.polynomials` turns them into steps.
 
 ===================================  ======================================================
 :func:`chebyshev`                    least maximum on a real interval
 :func:`chebyshev_ellipse`            the same polynomials for an ellipse in the complex plane
 :func:`extremes`                     on the outermost eigenvalues, as Poly-MgNet has them
-:func:`mgtutorial.linalg.minimax`   least maximum on any finite set of points
+:func:`mgtutorial.linalg.minimax`    least maximum on any finite set of points
 :func:`leja`                         the order in which rounding does least harm
 ===================================  ======================================================
 
@@ -37,7 +37,7 @@ _SAME = 1e-12
 
 
 def units(roots, real=True):
-    """Return the roots one factor each: real numbers, and one complex number a pair.
+    """Return the roots, one for each factor: real numbers, and one complex number per pair.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def units(roots, real=True):
 
 
 def leja(roots, real=True):
-    r"""Return the roots in Leja order: each next one is where the factors so far are greatest.
+    r"""Return the roots in Leja order: each where the product of the factors so far is greatest.
 
     The first is the greatest in absolute value. Then
 
@@ -111,7 +111,7 @@ def leja(roots, real=True):
     Raises
     ------
     InvalidValue
-        As :func:`units`.
+        As for :func:`units`.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def leja(roots, real=True):
         rest, total = rest[keep], total[keep]
         for member in [x, x.conjugate()] if real and x.imag else [x]:
             out.append(member)
-            # A root that is there twice has distance zero: far behind all others, but not lost.
+            # A root that occurs twice has distance zero: far behind all others, but not lost.
             total = total + np.log(np.maximum(np.abs(rest - member) / abs(x), 1e-16))
     return np.array(out)
 
@@ -148,7 +148,7 @@ def chebyshev(a, b, degree):
     a, b : float
         Ends of the interval, ``a <= b``, on one side of zero.
     degree : int
-        `m`, the number of roots: applications of `A`.
+        `m`, the number of roots, and of applications of `A`.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def chebyshev(a, b, degree):
     Raises
     ------
     InvalidValue
-        If the interval contains zero or is none, or for a degree below 1.
+        If the interval contains zero or is not an interval, or for a degree below 1.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def chebyshev_maximum(a, b, degree):
     Parameters
     ----------
     a, b : float
-        Ends of an interval without zero.
+        Ends of an interval that does not contain zero.
     degree : int
         1 or more.
 
@@ -214,7 +214,7 @@ def chebyshev_ellipse(centre, along, across, degree):
     With :math:`\delta^2 = \alpha^2 - \beta^2` for the semi-axes :math:`\alpha` (along the real
     axis) and :math:`\beta` (across), :math:`q(z) = T_m((c - z) / \delta) / T_m(c / \delta)`:
     the foci are :math:`c \pm \delta`, and the roots lie between them [2]_. Those of a flat ellipse
-    are real, those of a tall one on a vertical line, those of a disc all at its centre.
+    are real, those of a tall one lie on a vertical line, those of a disc are all at its centre.
     On an ellipse these polynomials are best in the limit of high degree; for a given degree
     :func:`~mgtutorial.linalg.minimax` may be better.
 
@@ -263,7 +263,7 @@ def extremes(spectrum):
 
     The least and the greatest real part, and the conjugate pair with the greatest imaginary
     part: four roots, or two if the spectrum is real. A linear factor is real, so where an
-    eigenvalue with an extreme real part is complex its real part is taken.
+    eigenvalue with an extreme real part is complex, its real part is taken.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ def _cosines(degree):
 
 
 def check_degree(degree):
-    """Return a degree as Python's int.
+    """Return a degree as a Python int.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ def points(kind, values):
     Parameters
     ----------
     kind : str
-        What the sentence of the error calls one of them.
+        What the error message calls one of them.
     values : array_like of float or complex
 
     Returns

@@ -1,8 +1,8 @@
 r"""Smoothers: cheap approximate inverses, what they do to an error, and how well they smooth.
 
 **The step.** A smoother is a function ``B`` from a residual to a correction, and
-:func:`mgtutorial.multigrid.correct` makes the step :math:`u \leftarrow u + B(f - A u)`
-of it. It propagates the error by :math:`E = I - B A`
+:func:`mgtutorial.multigrid.correct` makes it into the step
+:math:`u \leftarrow u + B(f - A u)`. This propagates the error by :math:`E = I - B A`
 (:func:`mgtutorial.linalg.error_propagation`).
 
 ======================  ==============================  ============================
@@ -14,9 +14,9 @@ smoother                B                               symbol of E
 :func:`red_black`       (D + L)^-1, checkerboard order  :func:`red_black_symbol`
 ======================  ==============================  ============================
 
-(for any `A`, ``omega A^T``: :mod:`mgtutorial.linalg.transposes`),
-with `D` the diagonal of `A` and `L` what lies below it in the order of the sweep. Whole lines are
-relaxed by :mod:`mgtutorial.linalg.lines`.
+Here `D` is the diagonal of `A` and `L` what lies below it in the order of the sweep. For any `A`
+there is ``omega A^T`` (:mod:`mgtutorial.linalg.transposes`). Whole lines are relaxed by
+:mod:`mgtutorial.linalg.lines`.
 
 **Symbols.** On an infinite (or periodic) grid a constant-coefficient operator maps
 :math:`e^{i \theta \cdot j}` to a multiple of itself, its symbol. With a coarse grid of
@@ -126,13 +126,13 @@ def gauss_seidel(A, shape):
     Returns
     -------
     callable
-        For NumPy arrays of shape ``(..., *shape)``, real or complex, in up to double precision.
+        For NumPy arrays of shape ``(..., *shape)``, real or complex, in at most double precision.
         The triangular matrix is built once.
 
     Raises
     ------
     InvalidValue
-        For a zero on the diagonal; when called, for arrays it cannot solve with.
+        For a zero on the diagonal; when called, for arrays it cannot work with.
 
     Examples
     --------
@@ -173,14 +173,14 @@ def gauss_seidel(A, shape):
 def red_black(A, order="red-black"):
     r"""Gauss-Seidel in checkerboard order: all points of one colour, then all of the other.
 
-    Points of one colour do not couple, so each half is one vectorised update.
+    Points of one colour do not couple, so each half-sweep is one vectorised update.
 
     Parameters
     ----------
     A : Stencil
         It must couple each point to points of the other colour only (the 5-point stencil does).
     order : {"red-black", "black-red"}
-        Red are the points whose array indices have an even sum.
+        The red points are those whose array indices have an even sum.
 
     Returns
     -------
@@ -220,7 +220,7 @@ def red_black_sweep(A, u, f, order="red-black"):
     ----------
     A : Stencil
     u : array or tensor, shape (..., *grid)
-        Overwritten; of a type that holds the solution.
+        Overwritten; of a type that can hold the solution.
     f : array or tensor, shape (..., *grid)
     order : {"red-black", "black-red"}
 
@@ -232,8 +232,8 @@ def red_black_sweep(A, u, f, order="red-black"):
     Raises
     ------
     InvalidValue
-        As :func:`red_black`, and for a `u` of whole numbers, or a real one where the solution is
-        complex.
+        As for :func:`red_black`, and for a `u` of whole numbers, or a real one where the solution
+        is complex.
 
     Examples
     --------
@@ -278,7 +278,7 @@ def half_sweep(A, u, f, colour):
     Parameters
     ----------
     A : Stencil
-        Coupling different colours only (not checked here).
+        It must couple different colours only (not checked here).
     u : array or tensor, shape (..., *grid)
         Overwritten at the points of `colour`.
     f : array or tensor, shape (..., *grid)

@@ -1,6 +1,6 @@
 r"""Multigrid solvers for the model problems: levels that are ready to cycle, and the iteration.
 
-The algorithm is :mod:`mgtutorial.multigrid`; here are the levels for a family of problems, the
+The algorithm is in :mod:`mgtutorial.multigrid`; here are the levels for a family of problems, the
 loop that cycles until the residual is small or says why it stopped, and the measurement of a
 convergence factor.
 
@@ -39,7 +39,7 @@ def linear_levels(
     n : int
         Mesh cells along each axis on the finest level.
     depth : int, optional
-        Number of levels, 2 for a two-grid method; by default as many as there can be.
+        Number of levels, 2 for a two-grid method; by default as many as possible.
     smoother : callable or pair of callables, optional
         From a problem to its ``B``; two of them for the steps before and after the correction.
         Red-black Gauss-Seidel by default.
@@ -60,8 +60,8 @@ def linear_levels(
     Raises
     ------
     InvalidValue
-        If `n` does not coarsen that often, if the coarsest problem is left too large, or for steps
-        that are no two whole numbers.
+        If `n` does not coarsen that often, if the coarsest problem is left too large, or if `nu` is
+        not two whole numbers.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def linear_levels(
 
 
 def poisson_levels(n, d=2, boundary="dirichlet", **options):
-    """Return the levels for :func:`~mgtutorial.linalg.poisson`; options as `linear_levels`.
+    """Return the levels for :func:`~mgtutorial.linalg.poisson`; options as for `linear_levels`.
 
     Parameters
     ----------
@@ -126,14 +126,15 @@ def poisson_levels(n, d=2, boundary="dirichlet", **options):
 
 @dataclass(frozen=True)
 class Result:
-    """What an iteration has come to.
+    """The outcome of an iteration.
 
     Attributes
     ----------
     u : array
-        The approximation; no solution unless `converged`.
+        The approximation; not a solution unless `converged`.
     residuals : list of float
-        2-norms of ``f - A u``, first that of the start, one more for each cycle; all finite.
+        Norms of ``f - A u``, by default 2-norms: first that of the start, then one for each cycle;
+        all finite.
     converged : bool
     reason : str
         Why the iteration ended, in a sentence.
@@ -168,27 +169,27 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
     r"""Cycle until the residual is small, and stop early if that will not happen.
 
     The iteration ends with a reason when :math:`\|f - A u\| \le tol \cdot \|f\|`, when the
-    residual grows or is not finite (divergence), or when it has not become smaller by one per
-    cent in ten cycles (stagnation: rounding, or a coarse grid that does not fit).
+    residual grows or is not finite (divergence), or when it has not fallen by one per cent in
+    ten cycles (stagnation: rounding, or a coarse grid that does not fit).
 
     Parameters
     ----------
     levels : sequence of Level
         From fine to coarse.
     f : array or tensor
-        The right-hand side on the finest level, also a batch. Whole numbers and half precision are
+        The right-hand side on the finest level, or a batch. Whole numbers and half precision are
         solved for in double precision; where an entry or a coefficient is complex, so is `u`.
     u : array or tensor, optional
         Where to start; from zero by default.
     tol : float
-        Relative to the norm of `f`, or to that of the first residual if `f` is zero; from 0 on,
-        below 1.
+        Relative to the norm of `f`, or to that of the first residual if `f` is zero; at least 0,
+        and below 1.
     max_cycles : int
-        From 0 on.
+        0 or more.
     gamma : int or "F"
         1 for V-cycles, 2 for W-cycles, "F" for F-cycles.
     norm : callable, optional
-        Of residuals; the 2-norm (of a batch: of all its entries together) by default.
+        Of residuals; by default the 2-norm (for a batch, of all its entries together).
 
     Returns
     -------
@@ -197,9 +198,9 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
     Raises
     ------
     InvalidValue
-        For a right-hand side or a first residual that is not finite, or its norm; with a singular
-        stencil (periodic), a right-hand side with a mean; a start of another shape; a batch too
-        different in size; numbers out of range.
+        For a right-hand side or a first residual that is not finite, or whose norm is not; with a
+        singular stencil (periodic), a right-hand side with a nonzero mean; a start of another
+        shape; a batch whose members differ too much in size; numbers out of range.
 
     Examples
     --------
@@ -261,7 +262,7 @@ def solve(levels, f, u=None, tol=1e-8, max_cycles=50, gamma=1, norm=None):
             return result(False, f"stagnated: after {done} cycles still {relative}.")
         if done >= max_cycles:
             return result(False, f"not converged: {done} cycles left {relative}.")
-        with np.errstate(over="ignore", invalid="ignore"):  # found out below
+        with np.errstate(over="ignore", invalid="ignore"):  # detected below
             new = with_residual(A, cycle(levels, s, gamma))
             size = norm(new.r)
         if not math.isfinite(size):
@@ -281,9 +282,9 @@ def convergence_factor(levels, u, cycles=60, gamma=1, project=None):
     ----------
     levels : sequence of Level
     u : array
-        An error to start from, best a random one.
+        An error to start from, preferably a random one.
     cycles : int
-        60 are enough for three digits where the second eigenvalue is not too close.
+        60 are enough for three digits if the second eigenvalue is not too close.
     gamma : int or "F"
         1 for V-cycles, 2 for W-cycles, "F" for F-cycles.
     project : callable, optional
@@ -333,7 +334,7 @@ def _coefficients(A):
 
 
 def _check(levels, tol, max_cycles, gamma):
-    """What holds for every iteration: levels, and numbers in their range."""
+    """Check what every iteration needs: levels, and numbers in range."""
     if not len(levels):
         raise InvalidValue("there are no levels: give one or more, such as poisson_levels(32).")
     # with a tolerance of 1 the zero start would solve everything
@@ -348,7 +349,7 @@ def full_multigrid(levels, f, cycles=1, gamma=1, restrict=None, interpolate=None
     r"""Full multigrid: solve on the coarsest level, then interpolate and cycle, level by level.
 
     Each level starts from the solution of the next coarser one, so its cycles have only the
-    difference of two discretisations left to remove. The work is that of `cycles` V-cycles times
+    difference of two discretisations left to remove. The work is that of `cycles` V-cycles, times
     :math:`1 + 2^{-d} + 4^{-d} + \dots` once more.
 
     Parameters

@@ -74,12 +74,12 @@ class Stencil:
 
     Calling it applies it: ``A(u)``, with `u` of shape ``(..., *grid)``.
 
-    Take a stencil where the coefficients come from an equation: one unknown a point, mesh widths
+    Use a stencil where the coefficients come from an equation: one unknown per point, mesh widths
     and boundary values, smoothers that ask for the diagonal, Fourier analysis on an infinite grid.
-    Where they are a layer's weights, with channels, strides, groups or gradients,
-    ``mgtutorial.spectra.Convolution`` is the operator. :meth:`kernel` leads from here
-    to there: with one channel the two are the same operator, "dirichlet" being the padding "zeros"
-    and "periodic" the padding "circular".
+    Where they are a layer's weights, with channels, strides, groups or gradients, use
+    ``mgtutorial.spectra.Convolution``. :meth:`kernel` leads from one to the other: with one channel
+    the two are the same operator, "dirichlet" being the padding "zeros" and "periodic" the padding
+    "circular".
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Stencil:
     InvalidValue
         For offsets that do not match the coefficients, repeat, or differ in length.
     UnknownName
-        For another boundary.
+        For any other boundary.
 
     Examples
     --------
@@ -171,7 +171,7 @@ class Stencil:
 
     @property
     def lower(self):
-        """The part up to and with the point itself in lexicographic order: ``D + L``."""
+        """The part up to and including the point itself in lexicographic order: ``D + L``."""
         entries = zip(self.offsets, self.coefficients, strict=True)
         kept = [(o, c) for o, c in entries if o <= (0,) * self.d] or [((0,) * self.d, 0.0)]
         return Stencil(*zip(*kept, strict=True), self.boundary)
@@ -220,7 +220,7 @@ class Stencil:
         """Apply the operator to `u`, shape ``(..., *grid)``, matrix-free; return a new array.
 
         Whole numbers become doubles, and complex coefficients make a complex array; otherwise the
-        type stays. Tensors stay on their device and keep their graph.
+        type is kept. Tensors stay on their device and keep their graph.
 
         Raises
         ------
@@ -253,12 +253,12 @@ class Stencil:
         ----------
         shape : tuple of int
         dtype : dtype, optional
-            Any that SciPy's sparse matrices hold; double precision by default.
+            Any that SciPy's sparse matrices can hold; double precision by default.
 
         Raises
         ------
         InvalidValue
-            If `shape` has not `d` positive entries.
+            If `shape` does not have `d` positive entries.
         """
         shape = plain(shape)
         if len(shape) != self.d or not all(is_whole(n, 1) for n in shape):
@@ -290,7 +290,7 @@ class Stencil:
         Parameters
         ----------
         *theta : array of float
-            One for each axis, in radians for one mesh width, broadcast against each other.
+            One for each axis, in radians per mesh width, broadcast against each other.
 
         Examples
         --------

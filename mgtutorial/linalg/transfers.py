@@ -1,7 +1,7 @@
 r"""Transfers between a grid and the grid of doubled mesh width.
 
 **One idea.** A restriction is a stencil that is evaluated at every second point only; an
-interpolation is the transpose of such a thing. So both are data, as operators are:
+interpolation is the transpose of a restriction. So both are data, just as operators are:
 :class:`Restriction` and :class:`Prolongation` hold a stencil, apply themselves matrix-free to
 arrays and tensors, and turn into SciPy matrices.
 
@@ -84,7 +84,7 @@ def sublattice_pairs(shape, offset, boundary, first):
     """Return index tuples ``(points, sources)`` for every second point of a grid.
 
     Like :func:`~mgtutorial.linalg.slice_pairs` with step 2, but `points` index an array that
-    holds the sublattice alone: ``u[first::2]`` along each axis.
+    holds only the sublattice: ``u[first::2]`` along each axis.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def half_weighting(boundary="dirichlet"):
 
 
 def injection(d=2, boundary="dirichlet"):
-    """Injection: the value at the coarse point, the neighbours unread.
+    """Injection: the value at the coarse point, without reading its neighbours.
 
     Parameters
     ----------
@@ -338,7 +338,7 @@ def linear_interpolation(d=2, boundary="dirichlet"):
 def cubic_interpolation(d=2, boundary="dirichlet"):
     r"""Cubic interpolation along each axis, as a function.
 
-    Midpoints get :math:`(-1, 9, 9, -1)/16` of the four nearest coarse points; next to a Dirichlet
+    Midpoints take :math:`(-1, 9, 9, -1)/16` of the four nearest coarse points; next to a Dirichlet
     boundary :math:`(5, 15, -5, 1)/16`, beginning with the boundary's zero. It is exact for
     cubic polynomials, and meant for approximations (full multigrid), not for corrections.
 

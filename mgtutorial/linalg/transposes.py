@@ -1,10 +1,10 @@
 r"""What the transpose buys: smoothers for any operator, constraints, and the gradient of a cycle.
 
 With :math:`B = \omega A^T` a step propagates errors by :math:`I - \omega A^T A`, which is
-symmetric for *any* `A`: Landweber's iteration [1]_. Followed by a projection on what is not
-negative it solves the least squares problem with :math:`u \ge 0`. Kaczmarz's method [2]_ is
-Gauss-Seidel for :math:`A A^T`. And the transpose of a whole cycle is a cycle, of the transposed
-parts.
+symmetric for *any* `A`: Landweber's iteration [1]_. Followed by a projection onto the nonnegative
+vectors, it solves the least squares problem with :math:`u \ge 0`. Kaczmarz's method [2]_ is
+Gauss-Seidel for :math:`A A^T`. And the transpose of a whole cycle is again a cycle, made of the
+transposed parts.
 
 References
 ----------
@@ -31,7 +31,7 @@ def landweber(adjoint, omega):
     Parameters
     ----------
     adjoint : callable
-        :math:`A^T`: of a stencil ``A.adjoint``, of a convolution the transposed convolution with
+        :math:`A^T`: for a stencil ``A.adjoint``, for a convolution the transposed convolution with
         the same weights.
     omega : float
         Between 0 and :math:`2 / \|A\|_2^2`; with :math:`1 / \|A\|_2^2` the theory of Richardson's
@@ -113,7 +113,7 @@ def projected(step):
 def kaczmarz(matrix):
     r"""Return Kaczmarz's sweep :math:`B = A^* (D + L)^{-1}`, with :math:`A A^* = L + D + L^*`.
 
-    Row by row, `u` is projected on the solutions of one equation. It is Gauss-Seidel for
+    Row by row, `u` is projected onto the solutions of one equation. It is Gauss-Seidel for
     :math:`A A^* y = f` with :math:`u = A^* y`.
 
     Parameters
@@ -196,7 +196,7 @@ class Grid:
     ----------
     A : Linear
     pre, post : sequence of Linear
-        The `B` of each smoothing step, in order; on the coarsest grid, of its solver.
+        The `B` of each smoothing step, in order; on the coarsest grid, that of its solver.
     R, P : Linear or None
         To the next coarser grid and back; None on the coarsest.
 

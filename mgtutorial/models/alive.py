@@ -1,10 +1,10 @@
-"""How much memory a pass through a network needs at a time, counted tensor by tensor.
+"""How much memory a pass through a network needs at any one time, counted tensor by tensor.
 
 :func:`mgtutorial.models.counting.activations_held` counts what training keeps. At inference nothing
-is kept: a result goes when its last reader has gone. What counts is the moment at which most is
+is kept: a result is freed once its last reader has gone. What counts is the moment at which most is
 alive; for a training step, forward and backward, that moment is counted here, too. On the ``meta``
-device this takes no memory and is exact for a program as it is written; an allocator that rounds,
-or a compiler that fuses, needs more or less.
+device this takes no memory and is exact for a program as written; with an allocator that rounds, or
+a compiler that fuses, the figure may be higher or lower.
 """
 
 import weakref
@@ -19,9 +19,9 @@ from .counting import Activations, _images, _left_alone, _storage, built
 
 
 def activations_alive(network, batch_size, size, in_channels=None):
-    """Return the most that a forward pass in evaluation mode holds at a time.
+    """Return the most that a forward pass in evaluation mode holds at any one time.
 
-    The images count, parameters and buffers do not. Tensors that share their memory count once.
+    The images count; parameters and buffers do not. Tensors that share memory count once.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ def activations_alive(network, batch_size, size, in_channels=None):
     Raises
     ------
     InvalidValue
-        As :func:`mgtutorial.models.count_macs`, and for a batch of no images.
+        As for :func:`mgtutorial.models.count_macs`, and for a batch without images.
 
     Examples
     --------
-    Of three layers two are alive at a time, each with 4 x 8 x 8 numbers:
+    The results of two of the three layers are alive at a time, each with 4 x 8 x 8 numbers:
 
     >>> from torch import nn
     >>> three = nn.Sequential(*(nn.Conv2d(4, 4, 1) for _ in range(3)))
@@ -63,7 +63,7 @@ def activations_alive(network, batch_size, size, in_channels=None):
 
 
 class Training(NamedTuple):
-    """Bytes of a training step: kept for the backward pass, and the most at a time, gradients too.
+    """Bytes of a training step: those kept for the backward pass, and the peak, gradients included.
 
     Book: mgic, mgic-memory
     """
@@ -73,14 +73,14 @@ class Training(NamedTuple):
 
 
 def activations_in_training(network, batch_size, size, in_channels=None):
-    """Return what a training step keeps after its forward pass, and the most that it holds.
+    """Return what a training step keeps after its forward pass, and the most that it ever holds.
 
-    Images and gradients count, parameters and buffers do not, nor does the optimiser.
+    Images and gradients count; parameters, buffers and the optimiser do not.
 
     Parameters
     ----------
     network : torch.nn.Module or config
-        A module may be a function's: what it computes need not be its own.
+        What is counted is what its forward pass makes, whoever makes it.
     batch_size : int
     size : int or (int, int)
         Height and width of the images.
@@ -95,7 +95,7 @@ def activations_in_training(network, batch_size, size, in_channels=None):
     Raises
     ------
     InvalidValue
-        As :func:`mgtutorial.models.count_macs`, and for a batch of no images.
+        As for :func:`mgtutorial.models.count_macs`, and for a batch without images.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def activations_in_training(network, batch_size, size, in_channels=None):
             alive.see(images)
             out = module(images)
             kept = alive.now
-            if out.requires_grad:  # of a frozen network nothing does
+            if out.requires_grad:  # in a frozen network nothing does
                 out.sum().backward()
     finally:
         for p, gradient in gradients:
@@ -134,7 +134,7 @@ class _Alive(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls):
-        return False  # or the first operation imports torch's compiler, which takes seconds
+        return False  # else the first operation imports torch's compiler, which takes seconds
 
     def see(self, t):
         storage = _storage(t)
@@ -143,7 +143,7 @@ class _Alive(TorchDispatchMode):
         self.sizes[storage] = t.untyped_storage().nbytes()
         self.now += self.sizes[storage]
         self.peak = max(self.peak, self.now)
-        # A tensor may be gone while another has its storage: autograd keeps results so.
+        # A tensor may go while another still has its storage: autograd keeps results this way.
         weakref.finalize(t.untyped_storage(), self._gone, storage).atexit = False
 
     def _gone(self, storage):
@@ -153,6 +153,6 @@ class _Alive(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         given = {id(a) for a in tree_leaves((args, kwargs))}
         for t in tree_leaves(out):
-            if isinstance(t, torch.Tensor) and id(t) not in given:  # not what works in place
+            if isinstance(t, torch.Tensor) and id(t) not in given:  # not results of in-place work
                 self.see(t)
         return out

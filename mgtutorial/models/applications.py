@@ -1,4 +1,4 @@
-r"""How often an algorithm, as it is written, applies each :math:`A`, and what that costs."""
+r"""How often an algorithm, taken literally, applies each :math:`A`, and what that costs."""
 
 import math
 from collections import Counter
@@ -14,19 +14,19 @@ from .poly_mgnet import PolynomialSteps
 
 
 def literal_macs(network, size, in_channels=None):
-    r"""Return the multiplications that the papers' algorithm takes as it is written.
+    r"""Return the number of multiplications that the papers' algorithm takes as written.
 
     A program that follows it line by line applies :math:`A` once for each residual and
-    once more in :math:`f' = R(f - A u) + A' u'`. Ours carries the residual, which no level starts
-    without, and applies :math:`A` to a correction only if somebody reads the next one
-    (:mod:`mgtutorial.multigrid`): :func:`~mgtutorial.models.count_macs` is less. The difference is
-    the cost of one application of each :math:`A`, on the grid of its level, times those that are
-    written and not executed.
+    once more in :math:`f' = R(f - A u) + A' u'`. Ours carries the residual along, as every
+    level starts with one, and applies :math:`A` to a correction only if the next residual is read
+    (:mod:`mgtutorial.multigrid`): :func:`~mgtutorial.models.count_macs` gives less. The difference
+    is, for each :math:`A`, the cost of one application on the grid of its level times the number of
+    applications that are written but not executed.
 
     Parameters
     ----------
     network : torch.nn.Module or config
-        Of an MgNet or MGiaD.
+        An MgNet or MGiaD, or its config.
     size, in_channels
         As for :func:`~mgtutorial.models.count_macs`.
 
@@ -69,14 +69,14 @@ def literal_macs(network, size, in_channels=None):
 
 
 def applications_written(config):
-    r"""Return how often an algorithm applies each :math:`A`, line by line.
+    r"""Return how often an algorithm, followed line by line, applies each :math:`A`.
 
-    Level :math:`l` of MgNet: :math:`\nu` residuals in the steps, one for the transfer, and for
-    :math:`l > 1` the term :math:`A_l u_l` of its right-hand side. In MGiaD each channel level
-    :math:`k` has :math:`\eta_{pre} + \eta_{post}` steps, one residual for the next channel
+    On level :math:`l` of MgNet there are :math:`\nu` residuals in the steps, one for the transfer,
+    and for :math:`l > 1` the term :math:`A_l u_l` of its right-hand side. In MGiaD each channel
+    level :math:`k` has :math:`\eta_{pre} + \eta_{post}` steps, one residual for the next channel
     level if there is one, and for :math:`k > 1` the term :math:`\hat A_k \hat u_k`; the finest one
-    also serves the resolution's transfer. With :math:`\gamma > 1` each visit of a level has these
-    steps and this residual, and each visit of the level before has this term.
+    also serves the transfer between resolutions. With :math:`\gamma > 1` each visit to a level has
+    these steps and this residual, and each visit to the level before it has this term.
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ def applications_written(config):
     Returns
     -------
     dict
-        (level, channel level), from 1 -> applications.
+        From (level, channel level), both counted from 1, to the number of applications.
 
     Raises
     ------
     InvalidValue
-        For a config of another kind.
+        For a config of any other kind.
 
     Examples
     --------

@@ -20,7 +20,7 @@ INITIAL_WEIGHTS = ("he-fan-out", "torch", "he-fan-in-grouped")
 
 
 def conv(c_in, c_out, kernel=3, stride=1, groups=1):
-    """Return a convolution without bias that keeps the size up to its stride (zero padding).
+    """Return a convolution without bias that, but for its stride, keeps the size (zero padding).
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def conv(c_in, c_out, kernel=3, stride=1, groups=1):
 def norm(kind, c):
     """Return a norm over `c` channels.
 
-    ``"batch"`` takes mean and variance of a channel over all images; the others those of one
-    image, so that they do not depend on its companions: ``"layer"`` over all channels and pixels,
-    ``"group"`` over groups of 8 channels, or what divides both 8 and `c`.
+    ``"batch"`` takes mean and variance of a channel over all images; the others take those of one
+    image, so they do not depend on the rest of the batch: ``"layer"`` over all channels and pixels,
+    ``"group"`` over groups of 8 channels, or of the greatest number dividing both 8 and `c`.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def norm(kind, c):
     Raises
     ------
     UnknownName
-        For another kind.
+        For any other kind.
 
     Examples
     --------
@@ -89,25 +89,25 @@ def norm(kind, c):
 
 
 def exchange_norms(network, kind):
-    """Put norms of another kind in the place of all of torch's batch norms in anybody's network.
+    """Replace all of torch's batch norms in any network by norms of another kind.
 
-    They keep `eps`, precision, device and whether there are weights, which start anew.
+    They keep `eps`, precision, device and whether there are weights; the weights start afresh.
 
     Parameters
     ----------
     network : torch.nn.Module
     kind : {"batch", "group", "layer", "none"}
-        ``"batch"`` leaves all as it is.
+        ``"batch"`` leaves everything as it is.
 
     Returns
     -------
     torch.nn.Module
-        `network`, changed in place; of a batch norm alone the other norm.
+        `network`, changed in place; for a lone batch norm, the norm that replaces it.
 
     Raises
     ------
     UnknownName, InvalidValue
-        For another kind, and as :func:`mgtutorial.models.other_norms.exchange`.
+        For any other kind, and as for :func:`mgtutorial.models.other_norms.exchange`.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def exchange_norms(network, kind):
 
 
 def activation(kind):
-    """Return ReLU, or the identity for ``"none"``: the linear network, which a solver is.
+    """Return ReLU, or for ``"none"`` the identity, as in a linear network, which is a solver.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def activation(kind):
     Raises
     ------
     UnknownName
-        For another kind.
+        For any other kind.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def activation(kind):
 def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
     """Return the map from the image to the first data ``f``.
 
-    ``"3x3"`` keeps the size; ``"7x7"`` is ImageNet's, a quarter of it: a 7x7
+    ``"3x3"`` keeps the size; ``"7x7"``, ImageNet's, reduces each side to a quarter: a 7x7
     convolution with stride 2 and a 3x3 max pool with stride 2.
 
     Parameters
@@ -162,7 +162,7 @@ def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
     Raises
     ------
     UnknownName
-        For another kind of stem, norm or activation.
+        For any other kind of stem, norm or activation.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def stem(kind, c_in, c_out, norm_kind="batch", act="relu"):
 
 
 def classifier(c, num_classes):
-    """Return a linear layer with bias, or the identity for no classes.
+    """Return a linear layer with bias, or the identity if there are no classes.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ class Head(nn.Module):
     ----------
     c, num_classes : int
         It takes features of shape ``(n, c, height, width)`` to ``(n, num_classes)``; without
-        classes to ``(n, c)``.
+        classes, to ``(n, c)``.
 
     Examples
     --------
@@ -230,14 +230,14 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     For that order in memory ("channels last"), in training on a CPU in single precision, torch 2.13
     adds all values of a channel one after the other: for 128 images of 28 x 28 points mean and
-    variance are off by 5e-6 and 2e-5. Here each pixel first has statistics of its own over the
-    images, made by the same loop of torch, and then
+    variance are off by 5e-6 and 2e-5. Here each pixel first gets statistics of its own over the
+    images, from the same loop in torch, and then
 
     .. math:: \mu = \overline{\mu_p}, \qquad \sigma^2 = \overline{\sigma_p^2 + (\mu_p - \mu)^2}
 
-    over the pixels :math:`p`, in double precision: off by 1e-7, in hardly more time, as the sums
-    are short and memory is read in the same order. What matters is the ReLU behind it: an argument
-    that rounding carries over zero changes a gradient by far more than rounding.
+    over the pixels :math:`p`, in double precision: these are off by 1e-7 and take hardly more time,
+    as the sums are short and memory is read in the same order. This matters for the ReLU behind
+    it: an argument that rounding carries across zero changes a gradient by far more than rounding.
 
     All else is torch's. The sums of its backward pass are as long, but have terms of both signs.
 
@@ -271,12 +271,12 @@ class BatchNorm2d(nn.BatchNorm2d):
         )
 
     def _serves(self, x):
-        """Whether `x` has the case, and is a tensor with values that nobody only looks at."""
+        """Whether `x` is such a case, and a plain tensor with values, not merely traced."""
         return (
             (self.training and self.affine and self.running_mean is not None)
             and type(x) is torch.Tensor
             and not (torch.jit.is_tracing() or torch.compiler.is_compiling())
-            and maybe_current_level() is None  # torch.func differentiates torch's
+            and maybe_current_level() is None  # torch.func needs torch's own
             and x.device.type == "cpu"
             and x.dtype == self.weight.dtype == torch.float32
             and x.ndim == 4
@@ -295,7 +295,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 def statistics(x):
-    """Return mean and variance of each channel, in double precision, by way of the pixels.
+    """Return the mean and variance of each channel, in double precision, by way of the pixels.
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ def statistics(x):
     Returns
     -------
     tensor, tensor
-        Of shape ``(c,)``; the variance is that of the values themselves, divided by their number.
+        Of shape ``(c,)``; the variance is the biased one, a sum divided by the number of values.
 
     Examples
     --------
@@ -325,7 +325,7 @@ def statistics(x):
 
 
 class _Normalise(torch.autograd.Function):
-    """Normalises by statistics that are those of its argument; they are differentiated, too."""
+    """Normalises by given statistics, its argument's own, which are differentiated as well."""
 
     @staticmethod
     def forward(x, weight, bias, mean, variance, eps):
@@ -350,16 +350,16 @@ class _Normalise(torch.autograd.Function):
 def initialise(module, law="he-fan-out"):
     """Draw the weights of every convolution anew, in place, from torch's global generator.
 
-    With ``k`` pixels of a kernel, ``c'`` channels out and ``s = c / groups`` channels that an
-    output sees, the variance of a weight is
+    With ``k`` pixels in a kernel, ``c'`` output channels and ``s = c / groups`` input channels that
+    each output sees, the variance of a weight is
 
     - ``"he-fan-out"``: ``2 / (k c')``, normal. The usual start of a residual network. Its
       fan-out counts the channels of all groups, so grouped operators start small.
-    - ``"torch"``: ``1 / (3 k s)``, uniform: PyTorch's default, where code calls no initialiser.
+    - ``"torch"``: ``1 / (3 k s)``, uniform: PyTorch's default, when code calls no initialiser.
     - ``"he-fan-in-grouped"``: ``2 / (k s)``, normal. Each group has a fan-in of its own, so an
       operator's gain does not depend on the number of its groups.
 
-    No paper of the book prints its law.
+    None of the book's papers prints its law.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the configs of all networks have in common: checks, plain data, other ends and widths."""
+"""What the configs of all networks share: checks, plain data, changes of ends and widths."""
 
 from dataclasses import dataclass, field, fields, replace
 from functools import wraps
@@ -10,7 +10,7 @@ from typing import get_args
 from ..errors import InvalidValue, choose, whole
 from .blocks import INITIAL_WEIGHTS, NORMS
 
-#: What a field of a type can be, in words.
+#: What a field of each type can be, in words.
 WORDS = {
     int: "a whole number",
     float: "a finite number",
@@ -27,28 +27,29 @@ PARTS = {"stem": ("3x3", "7x7"), "norm": NORMS, "activation": ("relu", "none")}
 WIDTHS = ("channels", "width", "coarsest", "group_size")
 
 #: The largest whole number in a config, and the most numbers in a row: a network with more of
-#: anything is a slip, or a file that was made to fill the memory.
+#: anything is a slip, or comes from a file that was made to fill the memory.
 MOST, LONGEST = 2**16, 1000
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Base of the configs: a frozen dataclass says what defines a network, and builds it.
+    """Base of the configs: a frozen dataclass that says what defines a network, and builds it.
 
-    A network that takes images has the fields `in_channels` and `num_classes`. A field that came
-    later than recorded runs is ``field(default=..., metadata={"later": True})``. A config with a
-    ``__post_init__`` of its own calls this one first.
+    A network that takes images has the fields `in_channels` and `num_classes`. A field that was
+    added after runs had been recorded is ``field(default=..., metadata={"later": True})``. A config
+    with a ``__post_init__`` of its own calls this one first.
 
     Attributes
     ----------
     initial_weights : {"he-fan-out", "torch", "he-fan-in-grouped"}
-        The law of the convolutions' first weights (:func:`mgtutorial.models.blocks.initialise`),
-        by name only. It changes no shape, so it changes no count.
+        The law of the convolutions' initial weights
+        (:func:`mgtutorial.models.blocks.initialise`); keyword-only. It changes no shape, and so no
+        count.
 
     Raises
     ------
     InvalidValue
-        If a field is not of its type, or has a number above 65,536; lists become tuples.
+        If a field is not of its type, or holds a number above 65,536; lists become tuples.
     UnknownName
         If there is no such law.
 
@@ -77,7 +78,7 @@ class NetworkConfig:
         choose("law of the initial weights", self.initial_weights, INITIAL_WEIGHTS)
 
     def check_whole(self, least, *names):
-        """Raise unless each of these fields is a whole number, at least `least`.
+        """Raise unless each of these fields is a whole number and at least `least`.
 
         Parameters
         ----------
@@ -92,14 +93,14 @@ class NetworkConfig:
             whole(name, getattr(self, name), least)
 
     def check_images(self, *parts):
-        """Raise unless `in_channels` and `num_classes` are numbers and `parts` are among PARTS.
+        """Raise unless `in_channels` and `num_classes` are numbers and `parts` are as PARTS allows.
 
         Without classes a network returns the pooled features.
 
         Parameters
         ----------
         *parts : {"stem", "norm", "activation"}
-            The fields that the network has of them.
+            Those of these fields that the network has.
 
         Raises
         ------
@@ -130,14 +131,14 @@ class NetworkConfig:
             raise InvalidValue(f"{given}: all need one number for each level.")
 
     def as_dict(self):
-        """Return the fields as plain data, without the later ones that are at their defaults.
+        """Return the fields as plain data, without the later ones that have their defaults.
 
         So the digests of older runs stay what they were.
 
         Returns
         -------
         dict
-            Tuples have become lists.
+            Tuples become lists.
         """
         return plain_fields(self)
 
@@ -188,7 +189,7 @@ class NetworkConfig:
 
 
 def is_whole(value):
-    """Whether `value` is a whole number, of Python or NumPy, and no truth value.
+    """Whether `value` is a whole number, Python's or NumPy's, and not a truth value.
 
     Examples
     --------
@@ -201,7 +202,7 @@ def is_whole(value):
 
 
 def _of_type(name, value, annotation):
-    """Return `value` as a field's type has it; raise if it is of another one."""
+    """Return `value` in the form that a field's type has; raise if it is of another type."""
     kinds = get_args(annotation) or (annotation,)
     if not all(kind in WORDS for kind in kinds):
         return value
@@ -233,14 +234,14 @@ def _check_sizes(name, value):
 
 
 def formerly(**names):
-    """Return a decorator of configs whose fields had other names, which are still accepted.
+    """Return a decorator for configs whose fields had other names, which are still accepted.
 
     Records keep the old names, so the digests of older runs stay what they were.
 
     Parameters
     ----------
     **names
-        For each old name the field of today.
+        For each old name, the name of the field today.
 
     Examples
     --------
@@ -259,7 +260,7 @@ def formerly(**names):
 
         @wraps(made)
         def __init__(self, *args, **given):
-            # `replace` gives all fields, and beside them what is to be changed, under any name.
+            # `replace` gives all fields, and besides them those to be changed, under either name.
             old = {names[k]: given.pop(k) for k in list(given) if k in names}
             made(self, *args, **given | old)
 
@@ -299,7 +300,7 @@ def _plain(value):
 def as_dict(config):
     """Return a config as the plain data that JSON knows, its kind included.
 
-    A field that came later is left out at its default, see
+    A field that was added later is left out if it has its default: see
     :meth:`mgtutorial.models.NetworkConfig.as_dict`.
 
     Parameters
@@ -321,7 +322,7 @@ def as_dict(config):
 def narrowed(config, by=(4, 2)):
     """Return the config with its widths divided by the first number of `by` that all groups allow.
 
-    Levels, steps, groups and where weights are shared stay what they are, so a run of the small
+    Levels, steps, groups and the sharing of weights stay as they are, so a run of the small
     network, which takes seconds, goes through every line of code that a run of the large one goes
     through. A stem for large images becomes the one for small images.
 

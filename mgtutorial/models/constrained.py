@@ -5,15 +5,15 @@ the projected Landweber iteration,
 
 .. math:: u \leftarrow \sigma\bigl(u + \omega A^T (f - A u)\bigr), \qquad \sigma(t) = \max(t, 0),
 
-with a trained number :math:`\omega` a step and nothing else beside `A`: no ``B``, no norms. For
-every learned `A` a step enlarges no error as long as :math:`0 < \omega \le 2 / \|A\|_2^2`. Training
-may leave this range, unless the network is *bounded*:
+with one trained number :math:`\omega` per step and nothing else besides `A`: no ``B``, no norms.
+For every learned `A` a step enlarges no error as long as :math:`0 < \omega \le 2 / \|A\|_2^2`.
+Training may leave this range, unless the network is *bounded*:
 
 .. math:: \omega = \frac{2}{1 + e^{-t}} \cdot \frac{1}{\|A\|_2^2}, \qquad t \text{ trained},
 
-with the norm from one step of the power method for :math:`A^T A` a pass, which goes on where the
-last one ended [2]_. Between the levels stand MgNet's transfers, each with a norm: without any, the
-features of a fresh network fade from level to level.
+where the norm comes from one step of the power method for :math:`A^T A` per pass, which goes on
+where the last one ended [2]_. Between the levels stand MgNet's transfers, each with a norm: without
+norms, the features of a fresh network fade from level to level.
 
 References
 ----------
@@ -36,9 +36,9 @@ from . import blocks, mgnet
 from .config import NetworkConfig
 from .network import LevelModule
 
-#: Points of the periodic images on which norms are taken, and steps of the power method at first.
+#: Points of the periodic images on which norms are taken, and initial steps of the power method.
 GRID, POWERS = (8, 8), 30
-#: A norm's square is taken to be at least this: of an operator of zero any step is harmless.
+#: A norm's square is taken to be at least this: with a zero operator any step is harmless.
 LEAST = torch.finfo(torch.float32).eps
 
 
@@ -55,19 +55,19 @@ class ConstrainedConfig(NetworkConfig):
     in_channels, num_classes : int
     stem : {"3x3", "7x7"}
     norm : {"batch", "group", "layer", "none"}
-        Of the stem and behind each transfer; the steps have none.
+        In the stem and after each transfer; the steps have none.
     activation : {"relu", "none"}
-        "none" leaves out the constraint (and the other ReLUs): Landweber's iteration.
+        "none" leaves out the constraint (and the other ReLUs): the Landweber iteration.
     bounded : bool
         True keeps every :math:`\omega` between 0 and :math:`2 / \|A\|_2^2` (the norm on periodic
-        images, estimated), whatever is trained.
+        images, estimated), whatever the training does.
 
     Raises
     ------
     InvalidValue
-        If a number is out of its range, or `bounded` is neither True nor False.
+        If a number is out of range, or `bounded` is neither True nor False.
     UnknownName
-        For another stem, norm or activation.
+        For any other stem, norm or activation.
 
     Examples
     --------
@@ -108,7 +108,7 @@ class ConstrainedConfig(NetworkConfig):
 
 
 class ResolutionLevel(LevelModule):
-    r"""One level: `A`, a number :math:`\omega` for each step, the transfers.
+    r"""One level: `A`, a number :math:`\omega` for each step, and the transfers.
 
     Parameters
     ----------
@@ -137,16 +137,16 @@ class ResolutionLevel(LevelModule):
         self.R = self.Pi = None
         if c_next:
             self.R = nn.Sequential(mgnet.transfer(c, c_next), blocks.norm(config.norm, c_next))
-            self.Pi = nn.Sequential(  # where the coarse level starts is not negative either
+            self.Pi = nn.Sequential(  # the coarse level's start is not negative either
                 mgnet.transfer(c, c_next),
                 blocks.norm(config.norm, c_next),
                 blocks.activation(config.activation),
             )
 
     def start_omegas(self):
-        r"""Set every :math:`\omega` to :math:`1 / \|A\|_2^2` of the weights that are there.
+        r"""Set every :math:`\omega` to :math:`1 / \|A\|_2^2` for the current weights.
 
-        The norm is that on periodic images of 8 x 8 points, in a bounded network an estimate.
+        The norm is that on periodic images of 8 x 8 points; in a bounded network, an estimate.
         """
         from ..spectra.symbols import singular_values  # it brings SciPy
 
@@ -191,7 +191,7 @@ class ResolutionLevel(LevelModule):
         return [2 * torch.sigmoid(t) / square.clamp_min(LEAST) for t in self.steps]
 
     def adjoint(self, r):
-        """Return ``A^T r``: with zeros around the image, too, the transposed convolution."""
+        """Return ``A^T r``: the transposed convolution, also with zeros around the image."""
         return F.conv_transpose2d(r, self.A.weight, padding=1)
 
     def level(self):

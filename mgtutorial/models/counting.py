@@ -1,12 +1,12 @@
 r"""Weights, multiplications and memory, counted on the network itself.
 
-Everything here can be broken down into its parts: the resolution level, the channel level
-and the role in the algorithm (``A``, ``B``, a transfer, a norm, ...). The parts are read from
-the qualified names of the modules, so a network says what its operators are by calling them
-so; they always sum to the total.
+Everything here can be broken down into parts, by resolution level, channel level and role in
+the algorithm (``A``, ``B``, a transfer, a norm, ...). The parts are read from the qualified
+names of the modules, so a network says what its operators are by how it names them; the parts
+always sum to the total.
 
-A config may stand where a network is asked for. It is then built on the ``meta`` device, which
-has shapes and no numbers: no memory, no random numbers, and an ImageNet network in a moment.
+A config may stand wherever a network is asked for. It is then built on the ``meta`` device, which
+has shapes but no numbers: no memory, no random numbers, and an ImageNet network in a moment.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ ROLES = ("stem", "A", "B", "R", "Pi", "P", "blocks", "roots", "norms", "head", "
 
 
 class Part(NamedTuple):
-    """A part of a network; levels count from 1, the finest, and None is outside of them.
+    """A part of a network; levels count from 1, the finest, and None means outside of them.
 
     Book: mgnet, eq-mgnet-weights
     """
@@ -37,9 +37,9 @@ class Part(NamedTuple):
 
 
 def built(network):
-    """Return a module as it is, and of a config its network without values.
+    """Return a module as it is, and for a config its network, without values.
 
-    It is built on the ``meta`` device: shapes to count from, no memory and no random numbers.
+    It is built on the ``meta`` device: with shapes to count, but no memory and no random numbers.
 
     Parameters
     ----------
@@ -91,9 +91,9 @@ def count_weights(network):
 
 
 def weights_by_part(network):
-    """Return a dict from :class:`Part` to its trainable parameters; the sum is the count.
+    """Return a dict from :class:`Part` to its number of trainable weights; they sum to the count.
 
-    What several steps share counts once, at the place where it is met first.
+    What several steps share counts once, where it is first met.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def count_macs(network, size, in_channels=None):
     """Return the multiply-accumulate operations of one image's forward pass.
 
     Convolutions and linear layers count (norms, activations and pooling do not,
-    as in the papers). Half a GMAC is one GFLOP of the MGiaD paper.
+    as in the papers). Half a GMAC is one GFLOP in the MGiaD paper.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def count_macs(network, size, in_channels=None):
     Raises
     ------
     InvalidValue
-        If a size is none, or if nothing says how many channels the images have.
+        If a size is invalid, or if nothing says how many channels the images have.
 
     Examples
     --------
@@ -149,8 +149,8 @@ def count_macs(network, size, in_channels=None):
 def macs_by_part(network, size, in_channels=None):
     """Return a dict from :class:`Part` to the multiplications of one image's forward pass.
 
-    The sum is what torch counts for the whole pass. What no convolution or linear layer of the
-    network accounts for would stand under the role ``"other"``.
+    The sum is what torch counts for the whole pass. Anything that no convolution or linear
+    layer of the network accounts for would appear under the role ``"other"``.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def macs_by_part(network, size, in_channels=None):
 
 
 class Activations(NamedTuple):
-    """What autograd holds between forward and backward pass.
+    """What autograd holds between the forward and the backward pass.
 
     Book: mgic, mgic-memory
     """
@@ -185,8 +185,8 @@ class Activations(NamedTuple):
 def activations_held(network, batch_size, size, in_channels=None):
     """Return what a forward pass in training mode keeps for the backward pass.
 
-    Tensors that share their memory count once; parameters and buffers, which are there anyway,
-    do not count, the batch of images does. The loss and the optimiser are not part of it.
+    Tensors that share memory count once; parameters and buffers, which are there anyway, do not
+    count, but the batch of images does. The loss and the optimiser are not included.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def activations_held(network, batch_size, size, in_channels=None):
     Raises
     ------
     InvalidValue
-        If the batch is too small, and as :func:`count_macs`.
+        If the batch is too small, and as for :func:`count_macs`.
 
     Examples
     --------
@@ -224,7 +224,7 @@ def activations_held(network, batch_size, size, in_channels=None):
 
     def pack(t):
         if _storage(t) not in own:
-            held[_storage(t)] = t  # keeping the tensor keeps its address from being used again
+            held[_storage(t)] = t  # keeping the tensor keeps its address from being reused
         return t
 
     hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t)
@@ -272,11 +272,11 @@ def _role(path, module):
 
 
 def macs_by_module(module, size, in_channels=None):
-    """Return a dict from a module's name to what it multiplies itself in one image's forward pass.
+    """Return a dict from a module's name to its own multiplications in one image's forward pass.
 
-    Modules without weights of their own do not occur; what none of the others accounts for stands
-    at the end, under the network's own name, which is empty. What several places share stands
-    under one of its names.
+    Modules without weights of their own do not appear; what none of the others accounts for comes
+    last, under the network's own name, which is empty. What several places share appears under
+    one of its names.
 
     Parameters
     ----------
@@ -354,9 +354,9 @@ def _shape(x):
 
 @contextmanager
 def _left_alone(module, device, training):
-    """Put all of a module in a mode, and leave modes, statistics and random numbers as they were.
+    """Put all of a module into a mode, and leave modes, statistics and random numbers as they were.
 
-    For counting is no training step; and it counts the same in a caller's inference mode.
+    Counting is not a training step; and it gives the same in a caller's inference mode.
     """
     modes = {m: m.training for m in module.modules()}
     buffers = [(b, b.clone()) for b in module.buffers()] if training else ()
@@ -381,13 +381,13 @@ def _images(module, n, size, in_channels):
     if in_channels is own is None:
         raise InvalidValue(f"{type(module).__name__} has no channels of images: give in_channels.")
     c = whole("in_channels", own if in_channels is None else in_channels)
-    p = next(module.parameters(), torch.zeros(()))  # without weights, what torch's default is
-    with torch.inference_mode(False):  # or no graph could keep them
+    p = next(module.parameters(), torch.zeros(()))  # without weights, torch's default
+    with torch.inference_mode(False):  # else no graph could keep them
         return p.new_zeros(n, c, height, width)
 
 
 def _storage(t):
-    return t.untyped_storage()._cdata  # on the meta device every address of data is 0
+    return t.untyped_storage()._cdata  # on the meta device every data address is 0
 
 
 def _ordered(parts):

@@ -1,13 +1,13 @@
 r"""The difference operators of diffGCN on a graph, and a linear map of what they make of features.
 
-Each operator is a sparse matrix with a row for each point and `k + 1` entries in it: first the
-point itself, then its neighbours. A convolution is a learned combination of them,
+Each operator is a sparse matrix with a row for each point and `k + 1` entries in the row: first
+for the point itself, then for its neighbours. A convolution is a learned combination of them,
 
 .. math:: y_i = \sum_q W_q \sum_{j} w^q_{ij} x_j .
 
-All operators of one cloud are applied to its features at once, and the map follows while they are
-in the processor's cache. They are not kept: the way back makes them a second time, and goes through
-the transposed matrices, whose entries are sorted once for all layers.
+All operators of one cloud are applied to its features at once, and the map follows while the
+results are in the processor's cache. The results are not kept: the backward pass computes them a
+second time, and uses the transposed matrices, whose entries are sorted once for all layers.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from .neighbours import Graph, is_recorded
 
-#: Of diffGCN, and how many features of a point each makes of one.
+#: Sets of diffGCN's operators, and how many features each makes of one feature of a point.
 OPERATORS = {"all": 7, "gradient": 3}
 
 
@@ -28,9 +28,9 @@ class Differences(NamedTuple):
     ----------
     graph : Graph
     weights : torch.Tensor
-        (rows, q, k + 1), with the number q of operators: of a point itself, then of its neighbours.
+        (rows, q, k + 1), for q operators: of a point itself, then of its neighbours.
     matrix, transposed : Rows or None
-        All operators as one sparse matrix, as the quick way needs it, and for gradients.
+        All operators as one sparse matrix, for the fast routine, and its transpose, for gradients.
 
     Book: point_clouds, eq-clouds-diff
     """
@@ -48,7 +48,7 @@ class Differences(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A sparse matrix for each cloud of a batch, row after row.
+    """A sparse matrix for each cloud of a batch, row by row.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def differences_on(graph, operators="all"):
     ----------
     graph : Graph
     operators : {"all", "gradient"}
-        The identity, first and second differences; or the first alone.
+        The identity, first and second differences; or the first differences alone.
 
     Examples
     --------
@@ -170,13 +170,13 @@ def map_differences(x, differences, weight):
 
 
 def _dense(weight):
-    """Groups as one matrix, with zeros; while it is small, copies take longer than products."""
+    """Groups as one matrix, with zeros; while it is small, copying costs more than multiplying."""
     own = torch.eye(len(weight), dtype=weight.dtype, device=weight.device)
     return torch.einsum("goqi,gh->goqhi", weight, own).flatten(2).flatten(0, 1)
 
 
 class _Mapped(torch.autograd.Function):
-    """One cloud after another, so that what its operators make of it stays in the cache."""
+    """One cloud after another, so that the results of its operators stay in the cache."""
 
     @staticmethod
     def forward(ctx, x, matrix, differences):
@@ -206,5 +206,5 @@ class _Mapped(torch.autograd.Function):
 
 
 def _is_quick(x):
-    """Whether sums along edges go by the routine for sparse rows that torch has for CPUs."""
+    """Whether sums along edges use the routine for sparse rows that torch has for CPUs."""
     return x.device.type == "cpu" and not is_recorded()

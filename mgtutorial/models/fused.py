@@ -2,12 +2,12 @@ r"""A trained network for inference: its norms folded into the convolutions befo
 
 In evaluation mode a batch norm is :math:`y \mapsto s y + t`, two numbers for each channel. After a
 convolution, :math:`s (K x) + t = (s K) x + t` is one convolution with other weights and a bias:
-exact, and one pass over the features less. A norm that stands *before* a convolution, as that of a
-residual does, is not folded: an activation stands between them, and the residual is used elsewhere.
+this is exact, and saves a pass over the features. A norm *before* a convolution, such as that of a
+residual, is not folded: an activation stands between them, and the residual is used elsewhere.
 
 On a CPU the weights are also put, once, into the order in which the library's convolutions read
-them. Otherwise that is done in every call, which takes half of the time of a single image; and for
-a single image torch leaves that library for a loop over the groups.
+them. Otherwise this is done in every call, which takes half of the time for a single image; and for
+a single image torch abandons that library in favour of a loop over the groups.
 """
 
 import copy
@@ -24,7 +24,7 @@ from .graph_convolutions import Rowwise
 from .implicit_function import Pointwise
 from .strided import NarrowStrided
 
-#: What computes torch's own convolution and norm. A subclass may do something else besides.
+#: The types that compute torch's own convolution and norm. A subclass may do something else.
 CONVOLUTIONS = (nn.Conv2d, NarrowStrided, Pointwise, Rowwise)
 NORMS = (nn.BatchNorm2d, BatchNorm2d)
 
@@ -45,7 +45,7 @@ class Fused(nn.Module):
         self.network = network
 
     def train(self, mode=True):
-        """Raise if it shall be trained: its norms are gone."""
+        """Raise if it is to be trained: its norms are gone."""
         if mode:
             raise InvalidValue(
                 "a fused network cannot be trained: its batch norms are folded into the weights; "
@@ -62,9 +62,9 @@ def fuse(network):
     """Return a copy of a network for inference, with the norms that follow a convolution folded.
 
     The pairs are those in an ``nn.Sequential``, and the members that a module's `followed` names:
-    ``(("B", "norm_out"),)``. Steps that share a ``B`` get one each, as their norms differ. What is
-    no convolution or norm of torch or of this project, but a subclass, or has a hook or a
-    parametrisation, may compute something else: it stays as it is.
+    ``(("B", "norm_out"),)``. Steps that share a ``B`` get one each, as their norms differ. Only
+    torch's and this project's own convolutions and norms are folded: a subclass, or one with a hook
+    or a parametrisation, may compute something else and stays as it is.
 
     Parameters
     ----------
@@ -74,12 +74,13 @@ def fuse(network):
     Returns
     -------
     Fused
-        In evaluation mode, its outputs those of `network` there, to rounding.
+        In evaluation mode; its outputs are those of `network` in that mode, up to rounding.
 
     Raises
     ------
     InvalidValue
-        If a norm keeps no running statistics: then there is nothing to fold.
+        If a norm keeps no running statistics (then there is nothing to fold), or for a compiled
+        network.
 
     Examples
     --------
@@ -134,7 +135,7 @@ def _fold(module, conv, norm, name):
 
 
 def _version(weight):
-    """What changes when a weight is changed in place (through ``.data`` nobody can see it)."""
+    """What changes when a weight is changed in place (through ``.data``, that cannot be seen)."""
     return None if weight is None or weight.is_inference() else weight._version
 
 
@@ -164,7 +165,7 @@ class Packed(nn.Module):
         self.how = (conv.padding, conv.stride, conv.dilation, conv.groups)
 
     def __getattr__(self, name):
-        """What asks for the weights, or for the number of channels, finds the convolution's."""
+        """What asks for the weights, or for the number of channels, gets the convolution's."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -172,7 +173,7 @@ class Packed(nn.Module):
 
     @staticmethod
     def serves(conv):
-        """Whether the convolution is of the kind, and torch has the library."""
+        """Whether the convolution is of this kind, and torch has the library."""
         return (
             torch.backends.mkldnn.is_available()
             and hasattr(torch._C._nn, "mkldnn_reorder_conv2d_weight")
@@ -185,7 +186,7 @@ class Packed(nn.Module):
     def forward(self, x):
         if torch.compiler.is_compiling():  # torch's compiler puts weights in order itself
             return self.conv(x)
-        if _get_current_dispatch_mode() is not None:  # who counts has no formula for the other
+        if _get_current_dispatch_mode() is not None:  # counters have no formula for the other
             return self.conv(x)
         own = self.conv.weight, self.conv.bias
         kind = x.shape, x.dtype, x.device, *map(id, own), *map(_version, own)
@@ -196,12 +197,12 @@ class Packed(nn.Module):
                 self.packed.clear()
             weight = self.conv.weight.to_mkldnn()  # the best order depends on the size
             order = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *self.how, tuple(x.shape))
-            self.packed[kind] = order, own  # which keeps the ids from being used again
+            self.packed[kind] = order, own  # which keeps the ids from being reused
         order, (_, bias) = self.packed[kind]
         return torch.ops.mkldnn._convolution_pointwise(x, order, bias, *self.how, "none", [], "")
 
     def _takes(self, x):
-        """Whether these are images of the precision and on the device that can be packed for."""
+        """Whether these are images of a precision and on a device that can be packed for."""
         weight = self.conv.weight
         alike = x.dtype == weight.dtype == torch.float32 and x.is_cpu and weight.is_cpu
         return alike and x.dim() == 4 and x.numel() > 0

@@ -1,8 +1,8 @@
 r"""MgNet with Galerkin's operators: every coarse A is made from the fine one and the restriction.
 
-A solver seldom has its coarse operators from anywhere else: :math:`A' = R A R^T`. In MgNet each
-`A` is free. Here that of the first level is, and the others follow; a transfer over half of the
-points and a kernel of 3 x 3 give a kernel of 3 x 3 again.
+A solver seldom gets its coarse operators in any other way: :math:`A' = R A R^T`. In MgNet each
+`A` is free. Here only that of the first level is, and the others follow from it; a transfer to half
+the size and a kernel of 3 x 3 give a kernel of 3 x 3 again.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ def galerkin_kernel(A, R):
     Returns
     -------
     tensor, shape (c', c', 3, 3)
-        At each frequency of rank `4 c` at most: four fine waves look the same on the coarse grid.
+        At each frequency of rank at most `4 c`: four fine waves look the same on the coarse grid.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def galerkin_kernel(A, R):
     delta[:, :, 2, 2] = torch.eye(n, dtype=A.dtype, device=A.device)
     fine = F.conv_transpose2d(delta, R, stride=2, padding=1, groups=c)
     coarse = F.conv2d(F.conv2d(fine, A, padding=1), R, stride=2, padding=1, groups=c)
-    # Image i is what a unit in channel i does; a kernel reads where that writes.
+    # Image i is the response to a unit in channel i; a kernel reads where that writes.
     return coarse[:, :, 1:4, 1:4].flip(2, 3).transpose(0, 1)
 
 
@@ -62,7 +62,7 @@ class GalerkinOperator(nn.Module):
     A : torch.nn.Conv2d or GalerkinOperator
         Of the finer level.
     R : torch.nn.Conv2d
-        From there.
+        From that level to this one.
 
     Examples
     --------
@@ -94,11 +94,11 @@ class GalerkinConfig(MgNetConfig):
     Raises
     ------
     InvalidValue
-        As there; for groups in `A`, and for dense transfers, which have a norm.
+        As there; also for groups in `A`, and for dense transfers, which have a norm.
 
     Examples
     --------
-    Of the operators A those of the second and third level are gone:
+    Of the operators A, those of the second and third levels are gone:
 
     >>> from mgtutorial.models import count_weights, named
     >>> count_weights(named("mgnet-20")) - count_weights(named("galerkin-20"))
@@ -137,7 +137,7 @@ class GalerkinMgNet(MgNet):
         for fine, coarse in zip(self.levels, self.levels[1:], strict=False):
             coarse.A = GalerkinOperator(fine.A, fine.R)
 
-    def _replicate_for_data_parallel(self):  # the copies' operators would be made of ours
+    def _replicate_for_data_parallel(self):  # the copies' operators would be made from ours
         raise InvalidValue(
             "nn.DataParallel cannot copy operators that are made of others: use "
             "torch.nn.parallel.DistributedDataParallel."

@@ -1,6 +1,6 @@
-"""GhostNet: half of the features by full 1x1 convolutions, the other by cheap filters of these.
+"""GhostNet: half of the features by full 1x1 convolutions, the rest by cheap filters of these.
 
-MGIC's text holds its networks against GhostNet, and its Table 6 has GhostNet's list of bottlenecks.
+MGIC's text compares its networks with GhostNet, and its Table 6 has GhostNet's list of bottlenecks.
 
 References
 ----------
@@ -45,7 +45,7 @@ class GhostModule(nn.Module):
     Parameters
     ----------
     c_in, c_out : int
-        Channels. ``y`` has half of `c_out`, rounded up, and what is too much is dropped.
+        Channels. ``y`` has half of `c_out`, rounded up; any surplus is dropped.
     kernel : int
         Of the depthwise filters ``D``.
     act : callable
@@ -79,9 +79,9 @@ class GhostModule(nn.Module):
 class GhostBottleneck(nn.Module):
     """``shortcut(x) + G2 S D G1 x`` with two ghost modules, the second without activation.
 
-    ``D``, a depthwise filter with norm, is there with a stride only; ``S`` is the
+    ``D``, a depthwise filter with a norm, is there only if there is a stride; ``S`` is the
     squeeze-and-excitation. Where width or resolution changes, the shortcut is a depthwise
-    filter and a full 1x1 convolution, each with norm.
+    filter and a full 1x1 convolution, each with a norm.
 
     Parameters
     ----------
@@ -139,11 +139,11 @@ class GhostNetConfig(NetworkConfig):
     Raises
     ------
     InvalidValue
-        If a number is out of its range.
+        If a number is out of range.
 
     Examples
     --------
-    The published 2.6, 5.2 and 7.3 million weights:
+    Where 2.6, 5.2 and 7.3 million weights are published:
 
     >>> from mgtutorial.models import count_weights
     >>> [count_weights(GhostNetConfig(width)) for width in (0.5, 1.0, 1.3)]

@@ -60,7 +60,7 @@ class EdgeConv(nn.Module):
     ----------
     c_in, c_out : int
     hidden : int
-        Of a layer before the last one, with norm and ReLU on the edges; 0: none.
+        Width of a layer before the last one, with norm and ReLU on the edges; 0: none.
 
     Examples
     --------
@@ -98,7 +98,7 @@ class DiffConv(nn.Module):
     c_in, c_out : int
     operators : {"all", "gradient"}
     groups : int
-        Each reads all operators of its own channels.
+        Each reads what all operators make of its own channels.
 
     Examples
     --------

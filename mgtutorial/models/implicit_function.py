@@ -1,13 +1,13 @@
 r"""MGIC's network for functions of two variables, row by row as in its Table 2.
 
 A point :math:`(x, y)` is a pixel with two channels, and every kernel is :math:`1 \times 1`: no
-neighbours, channels alone. So the network shows by itself what a block does among its channels.
+neighbours, only channels. So the network shows in isolation what a block does among its channels.
 
-Six blocks fit. Section 4.2 compares three: MobileNetV3's and GhostNet's inverted bottlenecks and
-MGIC's cycle around the former. Each changes the width in its own way: by a branch without a
-shortcut; by one with a shortcut of two convolutions; by the depthwise filters of MGIC's section
-3.3, with which every input channel is read several times. The other three are the book's own,
-behind one and the same full convolution: all channels coupled, groups, and groups in a cycle.
+There is a choice of six blocks. Section 4.2 compares three: MobileNetV3's and GhostNet's inverted
+bottlenecks and MGIC's cycle around the former. Each changes the width in its own way: by a branch
+without a shortcut; by one with a shortcut of two convolutions; by the depthwise filters of MGIC's
+section 3.3, which read every input channel several times. The other three are the book's own, each
+after the same full convolution: all channels coupled, groups, and groups in a cycle.
 
 References
 ----------
@@ -29,7 +29,7 @@ from .network import _type_of_weights, check_type
 
 #: The blocks of the paper's section 4.2.
 PRINTED_BLOCKS = ("mobilenetv3", "ghostnet", "mgic-bneck")
-#: The book's own, which differ in nothing but what couples the channels.
+#: The book's own, which differ only in what couples the channels.
 OWN_BLOCKS = ("dense", "grouped", "mgic")
 BLOCKS = PRINTED_BLOCKS + OWN_BLOCKS
 ENDS = ("linear", "printed")
@@ -44,15 +44,15 @@ class ImplicitConfig(NetworkConfig):
     Attributes
     ----------
     alpha : float
-        The width is :math:`160 \alpha`; printed are 0.6, 0.8 and 1.2.
+        The width is :math:`160 \alpha`; the paper prints 0.6, 0.8 and 1.2.
     block : {"mobilenetv3", "ghostnet", "mgic-bneck", "dense", "grouped", "mgic"}
         The paper's three, with expansion 2 and ReLU and without squeeze-and-excitation; or ours:
         all channels coupled; groups of `group_size` channels; such groups with a cycle over channel
         levels around them.
     group_size, coarsest : int
         Channels in a group, and the width at which channels are no longer halved. In
-        ``"mgic-bneck"`` the greatest number up to `group_size` is taken that divides both widths
-        of a level, as the paper has it.
+        ``"mgic-bneck"`` the group size is the greatest number up to `group_size` that divides both
+        widths of a level, as in the paper.
     end : {"linear", "printed"}
         The last row: a linear function of the 64 features before it, or, as printed, two
         channels with batch norm and ReLU, whose difference is the value.
@@ -60,7 +60,7 @@ class ImplicitConfig(NetworkConfig):
     Raises
     ------
     InvalidValue
-        If the width is no whole number, or if width, groups and halvings do not fit.
+        If the width is not a whole number, or if width, groups and halvings do not fit.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class ImplicitConfig(NetworkConfig):
 class ImplicitNetwork(nn.Module):
     """The network of an :class:`ImplicitConfig`, from points ``(n, 2)`` to values ``(n,)``.
 
-    As printed it ends in batch norm and ReLU, with two channels. Neither of them can be
+    As printed, it ends in two channels with batch norm and ReLU. Neither of them can be
     negative; their difference can.
 
     Examples
@@ -166,14 +166,14 @@ class ImplicitNetwork(nn.Module):
 
     @property
     def macs(self):
-        """Multiplications for one point: there, each weight but those of norms is used once."""
+        """Multiplications for one point, where each weight except those of norms is used once."""
         layers = (m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear))
         return sum(m.weight.numel() for m in layers)
 
     def forward(self, points):
         points = check_type(points, _type_of_weights(self), "points")
         recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
-        if isinstance(points, torch.Tensor) and not recorded:  # there, sizes may be no numbers
+        if isinstance(points, torch.Tensor) and not recorded:  # else sizes may not be numbers
             if points.ndim != 2 or points.shape[1] != 2 or not len(points):
                 raise InvalidValue(
                     f"the network takes points of shape (n, 2), at least one, but was given "
@@ -185,10 +185,10 @@ class ImplicitNetwork(nn.Module):
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution that goes through a single image as a product of matrices.
+    """A 1x1 convolution that, on a single image, is computed as a product of matrices.
 
-    The function is that of the convolution it replaces. With few pixels a library for
-    convolutions takes twice the time.
+    The function is that of the convolution it replaces. With few pixels a convolution
+    library takes twice the time.
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
 r"""Training with less memory: what is cheap to compute is not kept for the backward pass.
 
 A smoothing step :math:`u + S N B S N r` keeps four fields of features for its gradient: the two
-that its norms take, and the two that its activations give, which convolutions read. The latter are
+that its norms read, and the two that its activations give, which convolutions read. The latter are
 a norm and an activation away from the former. :class:`Lean` lets them go and computes them
 again when the backward pass asks for them, by the same operations on the same numbers, so the
-gradients are the same, bit for bit. Two fields a step are left.
+gradients are the same, bit for bit. Two fields per step remain.
 
-torch does not ask whether a kept tensor has changed since where somebody else keeps it, as here; so
-this is asked here, of what is kept and of what something is computed from.
+torch does not check whether a tensor has been changed in the meantime if somebody else keeps it, as
+here; so that is checked here, both for what is kept and for what is used to recompute something.
 """
 
 import weakref
@@ -22,7 +22,7 @@ from ..errors import InvalidValue
 _aten = torch.ops.aten
 # Norms: (x, weight, bias, running mean, running variance, training, momentum, eps).
 _NORMS = (_aten.native_batch_norm.default, _aten.cudnn_batch_norm.default)
-# Functions of each number by itself, cheap beside a convolution.
+# Functions of each number by itself, cheap compared with a convolution.
 _ACTIVATIONS = (
     _aten.relu.default,
     _aten.hardswish.default,
@@ -31,22 +31,22 @@ _ACTIVATIONS = (
 
 
 class Lean(nn.Module):
-    """A network that keeps less for its backward pass, and computes it anew: the same function.
+    """A network that keeps less for its backward pass and recomputes the rest: the same function.
 
-    Outputs of batch norms, and of activations that follow one, are not kept. It is for a network
-    that is executed as it is written; torch's compiler decides itself what it keeps.
+    Outputs of batch norms, and of activations that follow one, are not kept. This is for a network
+    that is executed as written; torch's compiler decides for itself what to keep.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Its parameters stay its own. Evaluation and training mode are set here or there.
+        Its parameters stay its own. Evaluation and training mode can be set here or there.
 
     Raises
     ------
     InvalidValue
         For a compiled network.
     RuntimeError
-        In the backward pass, as torch's: if a tensor that it needs was changed in place.
+        In the backward pass, like torch's: if a tensor that it needs was changed in place.
 
     Examples
     --------
@@ -112,7 +112,7 @@ class _Ledger(TorchDispatchMode):
         return out
 
     def _enter(self, out, recipe):
-        # A storage that is gone may give its address to another: the reference tells.
+        # The address of a storage that is gone may be reused: the reference tells.
         self.entries[_key(out)] = (
             recipe,
             weakref.ref(out.untyped_storage()),
@@ -139,7 +139,7 @@ def _unpack(kept):
 
 
 def _noted(t):
-    """A tensor and its version, which each change in place raises."""
+    """A tensor and its version, which increases with each change in place."""
     return t, None if t.is_inference() else t._version  # nobody counts the changes of those
 
 
@@ -155,7 +155,7 @@ def _unchanged(t, version):
 
 def _norm_again(op, args):
     x, weight, bias, mean, variance, training, momentum, eps = args
-    if training:  # of its batch, whose statistics have been taken note of already
+    if training:  # by its batch's statistics, which have been noted already
         mean = variance = None
     sources = [_noted(t) for t in (x, weight, bias, mean, variance) if t is not None]
     args = (x.detach(), weight, bias, mean, variance, training, momentum, eps)

@@ -1,8 +1,8 @@
 """LR-ASPP: a class for each pixel, from two resolutions of a light encoder.
 
-The encoders are MobileNetV3's and MGIC's, without the pooling to one vector. The head weighs the
-features of the coarsest level by what their means say, adds what the level of twice the resolution
-says, and interpolates.
+The encoders are MobileNetV3's and MGIC's, without the pooling to one vector. The head weights
+the features of the coarsest level by what their means say, adds what the level of twice the
+resolution says, and interpolates.
 
 References
 ----------
@@ -47,17 +47,18 @@ SMALL = (
 
 @dataclass(frozen=True)
 class LRASPPConfig(MGICMobileNetV3Config):
-    """What defines an encoder with an LR-ASPP head; the fields that it shares are
-    :class:`~mgtutorial.models.MGICMobileNetV3Config`'s.
+    """What defines an encoder with an LR-ASPP head.
+
+    The fields that it shares are those of :class:`~mgtutorial.models.MGICMobileNetV3Config`.
 
     Attributes
     ----------
     block : {"mgic", "mobilenetv3"}
-        The encoder's. For the latter `group_size`, `coarsest`, `connector` and `grouping` say
+        The encoder's. For the latter `group_size`, `coarsest`, `connector` and `grouping` mean
         nothing.
     output_stride : int
-        Pixels of the image to a side of the coarsest grid: levels beyond it are atrous. The sides
-        of images are multiples of it.
+        Pixels of the image per point of the coarsest grid, along a side: levels beyond it are
+        atrous. The sides of images must be multiples of it.
     features : int
         Channels of the 1x1 convolution at the end of the encoder; 0: there is none.
     hidden : int
@@ -66,7 +67,7 @@ class LRASPPConfig(MGICMobileNetV3Config):
     Raises
     ------
     InvalidValue
-        If a number is out of its range.
+        If a number is out of range.
 
     Examples
     --------
@@ -92,7 +93,7 @@ class LRASPPConfig(MGICMobileNetV3Config):
     output_stride: int = 16
 
     least_features: ClassVar = 0
-    old_names: ClassVar = MappingProxyType({})  # it came after they were renamed
+    old_names: ClassVar = MappingProxyType({})  # this config came after the renaming
 
     def __post_init__(self):
         super().__post_init__()
@@ -106,7 +107,7 @@ class LRASPPConfig(MGICMobileNetV3Config):
 
     @property
     def strides(self):
-        """Pixels of the image to a side of each level's grid, before some become atrous."""
+        """Image pixels per point of each level's grid, along a side, before some become atrous."""
         steps = [2]  # of the stem
         for i, row in enumerate(self.bottlenecks):
             if row[4] > 1 and i:
@@ -232,7 +233,7 @@ def atrous(level, rate):
     """Let a level keep its resolution: no strides, and kernels whose pixels are `rate` apart.
 
     A point then sees what it saw before, if the kernels that had the strides have one pixel; others
-    are spread, too, as in torchvision's dilated networks. There are more points.
+    are spread, too, as in torchvision's dilated networks. There are more points than before.
 
     Parameters
     ----------
@@ -261,7 +262,7 @@ def atrous(level, rate):
 
 
 def check_sides(x, stride):
-    """Return images; raise if a side is no multiple of the stride.
+    """Return images; raise if a side is not a multiple of the stride.
 
     Parameters
     ----------
@@ -274,14 +275,14 @@ def check_sides(x, stride):
 
     Book: mgic_worlds, worlds-segmentation
     """
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # sizes may be no numbers
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # sizes may not be numbers
         return x
     if any(side % stride for side in x.shape[-2:]):
         h, w = x.shape[-2:]
         more = " x ".join(str(side + -side % stride) for side in (h, w))
         raise InvalidValue(
             f"images of {h} x {w}: the network's strides divide a side by {stride}, so give sides "
-            f"that are multiples of it: pad them to {more} and leave out what is more."
+            f"that are multiples of it: pad them to {more} and crop the result."
         )
     return x
 

@@ -1,8 +1,8 @@
 r"""MGiaD: multigrid in all dimensions. MgNet, smoothed by V-cycles in channels.
 
 In place of MgNet's smoothing steps each resolution level runs one cycle over its *channel
-levels*: on each, grouped operators :math:`\hat A, \hat B`; the width halves from one to the
-next, and the coarsest couples all of its channels. So one algorithm runs inside the other:
+levels*: on each there are grouped operators :math:`\hat A, \hat B`; the width halves from one
+to the next, and the coarsest couples all of its channels. So one algorithm runs inside the other:
 :func:`mgtutorial.multigrid.cycle` in channels is the smoothing step of
 :func:`mgtutorial.multigrid.backslash` in resolution.
 """
@@ -21,8 +21,8 @@ from .network import LevelModule
 
 TRANSFER_NORMS = ("none", "resolution", "all")
 
-# The transfers' norms in the networks of the tables, by data set. They are an inference from the
-# published counts (two other decompositions tie).
+# The transfers' norms in the networks of the tables, by data set. They are inferred from the
+# published counts (two other decompositions fit as well).
 BY_DATA = {
     "fashion-mnist": "none",
     "cifar10": "resolution",
@@ -50,12 +50,12 @@ class MGiaDConfig(NetworkConfig):
         level but the coarsest, which is fully coupled.
     eta_pre, eta_post : int
         Smoothing steps before (at least 1) and after (at least 0) the coarser channel level; the
-        coarsest runs both. All share one :math:`\hat A` and one :math:`\hat B`.
+        coarsest runs both. All of them share one :math:`\hat A` and one :math:`\hat B`.
     gamma : int
         Cycles on the next channel level for each one on this level, at least 1: 1 for a V-cycle,
         2 for a W-cycle. As in :func:`mgtutorial.multigrid.cycle` the coarsest level is visited
-        once for each visit of the one before. Visits share the operators and the transfers; the
-        norms are each one's own, for their statistics differ.
+        once for each visit to the one before. Visits share the operators and the transfers; each
+        has norms of its own, since their statistics differ.
     correction : {"printed", "fas"}
         With :math:`\hat u` the features of the coarser channel level after its cycle: add
         :math:`\hat P \hat u`, as the paper prints it, or
@@ -66,18 +66,18 @@ class MGiaDConfig(NetworkConfig):
         They always follow :math:`\hat P`.
     unused_transfers : bool
         Whether the level-1 transfers that no forward pass uses are kept, as the published
-        counts have it for four levels; the named networks keep them.
+        counts have it for four levels; so do the named networks with four.
     in_channels, num_classes : int
     stem : {"3x3", "7x7"}
     norm : {"batch", "group", "layer", "none"}
     activation : {"relu", "none"}
-        Both "none" make the network linear: then it is a solver.
+        With norm and activation both "none" the network is linear: then it is a solver.
 
     Raises
     ------
     InvalidValue
-        If a number is out of its range, if `group_size` does not divide a channel level that
-        is to be grouped, or if `coarsest` exceeds some level's width.
+        If a number is out of range, if `group_size` does not divide the width of a channel level
+        that is to be grouped, or if `coarsest` exceeds some level's width.
 
     Examples
     --------
@@ -129,13 +129,13 @@ class MGiaDConfig(NetworkConfig):
         return tuple(halve(c, self.coarsest) for c in self.widths)
 
     def visits(self, levels):
-        """How often a cycle visits each of so many channel levels, from fine to coarse."""
+        """How often a cycle visits each of `levels` channel levels, from fine to coarse."""
         return [self.gamma ** min(k, max(levels - 2, 0)) for k in range(levels)]
 
     def for_data_set(self, info):
         """Return the config with a data set's channels, classes, stem and norms of the transfers.
 
-        On a data set of no published table the norms stay as they are.
+        For a data set that is in no published table the norms stay as they are.
 
         Parameters
         ----------
@@ -206,9 +206,9 @@ def _transfer(convolution, c, normed, config):
 
 
 class ChannelLevel(LevelModule):
-    """The operators of one channel level, grouped; without a next one, fully coupled.
+    """The operators of one channel level: grouped, or fully coupled if there is no next one.
 
-    It is one visit of that level: `again` has the others of a cycle, with norms of their own.
+    It is one visit to that level: `again` has a cycle's other visits, with norms of their own.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class ChannelLevel(LevelModule):
         Those of the next channel level, ``c / 2``; None on the coarsest.
     config : MGiaDConfig
     visits : int
-        Of the level, in one cycle.
+        How often one cycle visits the level.
     first : ChannelLevel, optional
         Another visit, whose operators and transfers this one shares.
 
@@ -254,7 +254,7 @@ class ChannelLevel(LevelModule):
             convolution = blocks.conv(c, c_to, kernel=1, groups=min(c, c_to))
         return _transfer(convolution, c_to, normed, config)
 
-    # What Poly-MGiaD, which has no B, does otherwise.
+    # What Poly-MGiaD, which has no B, does differently.
     def _add_smoothing(self, c, groups, config, first):
         shared = first.smoothers[0].B if first else blocks.conv(c, c, groups=groups)
         self.smoothers = nn.ModuleList(
@@ -285,7 +285,7 @@ class ResolutionLevel(LevelModule):
     Attributes
     ----------
     channel_level : type
-        What its channel levels are.
+        The class of its channel levels.
 
     Examples
     --------
@@ -309,11 +309,11 @@ class ResolutionLevel(LevelModule):
         self.Pi = _resolution_transfer(widths[0], c_next, config) if c_next else None
 
     def sic(self, s):
-        """The cycle in channels: from a state to a state, as every smoothing step."""
+        """The cycle in channels: from a state to a state, like every smoothing step."""
         return self._cycle(0, 0)(s)
 
     def _cycle(self, k, visit):
-        """A cycle from channel level `k` on, as a step; each `visit` of a level has its norms."""
+        """A cycle from channel level `k` on, as a step; a `visit` to a level has its own norms."""
         first = self.channel_levels[k]
         here = [first, *first.again][visit].called()
         coarser = self.channel_levels[k + 1 :]

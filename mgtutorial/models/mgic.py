@@ -1,6 +1,6 @@
 r"""MGIC: a cycle over channel levels around any block of a convolutional network.
 
-A dense block couples all :math:`c` channels, at :math:`c^2` weights a pixel of its
+A dense block couples all :math:`c` channels, at :math:`c^2` weights per pixel of its
 stencil. MGIC couples them in groups of :math:`s_g`, at :math:`s_g c`, and lets the groups
 talk on coarser levels with :math:`c/2, c/4, \dots` channels, down to about :math:`s_c`:
 
@@ -11,14 +11,14 @@ talk on coarser levels with :math:`c/2, c/4, \dots` channels, down to about :mat
     x_j \leftarrow \mathrm{block}_j\bigl(x_j + N P_j (x_{j+1} - y_{j+1})\bigr)
     \quad (j = n - 1, \dots, 0),
 
-with batch norm :math:`N`, and the block of the coarsest level alone ungrouped.
+with batch norm :math:`N`; only the block of the coarsest level is ungrouped.
 
 **It is multigrid.** These lines are :func:`mgtutorial.multigrid.cycle`, which is the
 forward pass of :class:`MGIC`: no steps on the way down, the correction
 :math:`P(u' - \Pi u)` of the full approximation scheme, and the block as the one step on
-the way up. What the paper calls :math:`R_j` restricts features, so it stands in the place
-of :math:`\Pi`. There is no equation: no operator :math:`A`, no data :math:`f`. We say so to
-the algorithm as :math:`A = 0`, :math:`f = 0`. Then all residuals are the number 0, and
+the way up. What the paper calls :math:`R_j` restricts features, so it takes the place
+of :math:`\Pi`. There is no equation: no operator :math:`A`, no data :math:`f`. We put this
+to the algorithm as :math:`A = 0`, :math:`f = 0`. Then all residuals are the number 0, and
 nothing is computed for them.
 
 References
@@ -49,15 +49,16 @@ def halvings(c, coarsest, until="<="):
         Width of the finest level.
     coarsest : int
         Where to stop, :math:`s_c`: the coarsest width is the first half that is at most
-        `coarsest`, or below it. There is always one, even where `c` itself is small enough.
+        `coarsest`, or below it. There is always one halving, even where `c` is small enough.
     until : {"<=", "<"}
-        The text has "at most", and then none where `c` is small enough; the counts of
+        The text has "at most", and then no halving where `c` is small enough; the counts of
         ResNet-56 are met by "below", which is the public code's rule.
 
     Raises
     ------
     InvalidValue
-        If `c` is no positive whole number, `coarsest` is below 1, or a width on the way is odd.
+        If `c` is not a positive whole number, `coarsest` is too small to stop at, or a width on
+        the way is odd.
 
     Examples
     --------
@@ -91,13 +92,13 @@ def group_numbers(widths, group_size):
     widths : tuple of int
         From :func:`halvings`.
     group_size : int
-        Channels in a group, :math:`s_g`. Levels of fewer channels are one group.
+        Channels in a group, :math:`s_g`. Levels with fewer channels are one group.
 
     Raises
     ------
     InvalidValue
         If `group_size` does not divide a width above it, or is odd (half a group must be whole);
-        if a width is no positive whole number.
+        if a width is not a positive whole number.
 
     Examples
     --------
@@ -147,7 +148,7 @@ class ChannelLevel(nn.Module):
     groups : int
         Of the transfers.
     norm_R, norm_P : bool
-        Batch norm after the transfer?
+        Whether batch norm follows the transfer.
 
     Examples
     --------
@@ -168,7 +169,7 @@ class ChannelLevel(nn.Module):
         self.average()
 
     def average(self):
-        """Let both transfers take means: positive weights, each row with the sum 1."""
+        """Let both transfers take means: positive weights, with each row summing to 1."""
         for transfer in (self.R, self.P):
             for m in transfer.modules() if transfer is not None else ():
                 if isinstance(m, nn.Conv2d):  # a row of a group has as many entries
@@ -209,7 +210,7 @@ class MGIC(nn.Module):
     groups : tuple of int
         Number of groups on each level, as :func:`group_numbers` gives it.
     norm_R : bool
-        Batch norm after ``R`` too (it is always there after ``P``).
+        Whether batch norm follows ``R``, too (it always follows ``P``).
 
     Raises
     ------
@@ -301,15 +302,15 @@ class TransferChain(nn.Module):
 
 
 def initialise(network, law="he-fan-out", means=True):
-    """Initial weights of a law everywhere, then means in the transfers between channel levels.
+    """Draw initial weights by a law, then set the transfers between channel levels to means.
 
     Parameters
     ----------
     network : torch.nn.Module
     law : str
-        Of :func:`mgtutorial.models.blocks.initialise`.
+        As for :func:`mgtutorial.models.blocks.initialise`.
     means : bool
-        False: the law in the transfers, too, as the authors' code draws them.
+        False: the law holds for the transfers, too, as in the authors' code.
 
     Returns
     -------
@@ -343,7 +344,7 @@ class TransfersConfig(NetworkConfig):
     coarsest, c : int
         Channels of the coarsest and of the finest level.
     start : {"means", "random rows"}
-        The first weights: equal ones, or random ones; both positive with row sums 1.
+        The initial weights: equal or random; in both cases positive with row sums 1.
 
     Raises
     ------

@@ -49,7 +49,7 @@ LARGE = (
     (5, 6, 160, True, 1),
     (5, 6, 160, True, 1),
 )
-# The rows of the paper's Table 6, one more than that; it gives hidden widths, no kernels (we
+# The rows of the paper's Table 6, one more than those; it gives hidden widths, but no kernels (we
 # take 5x5 where MobileNetV3 has it). At no width does its count round to the published one.
 TABLE_6 = (
     (3, 16 / 16, 16, False, 1),
@@ -81,17 +81,17 @@ class MGICMobileNetV3Config(NetworkConfig):
     width : float
         Multiplies all channels, which are then rounded to multiples of 8.
     group_size : int
-        Most channels in a group.
+        The greatest number of channels in a group.
     coarsest : int
-        Channels are halved until they are at most `coarsest`, and in any case once.
+        Channels are halved until they are at most `coarsest`, and at least once.
     connector : {"dense", "depthwise"}
         What changes width and resolution: a dense 1x1 convolution, or the depthwise 3x3 of the
-        text. In even groups the published counts are met with the dense one only.
+        text. With even groups only the dense one meets the published counts.
     grouping : {"size", "number"}
-        What divides the widths of a level: :func:`~.mobile_blocks.group_number`.
+        How the widths of a level are divided: :func:`~.mobile_blocks.group_number`.
     squeeze_bias : bool
         Squeeze-and-excitation with biases and an inner width rounded to a multiple of 8;
-        False: without, and a quarter of the hidden channels.
+        False: without biases, and a quarter of the hidden channels.
     hard_swish : bool
         Hard swish in the wide blocks and in the head; False: ReLU everywhere.
     bottlenecks : tuple of (kernel, expansion, channels, squeeze, stride)
@@ -99,13 +99,13 @@ class MGICMobileNetV3Config(NetworkConfig):
     stem, features, hidden : int
         Channels before the blocks, after them, and of the layer before the last.
     swish_from : int
-        From this many channels in `bottlenecks` on, blocks have hard swish.
+        Blocks with at least this many channels in `bottlenecks` have hard swish.
     in_channels, num_classes : int
 
     Raises
     ------
     InvalidValue
-        If a number is out of its range.
+        If a number is out of range.
 
     Examples
     --------
@@ -231,7 +231,7 @@ class MGICMobileNetV3(Network):
     """The network of an :class:`MGICMobileNetV3Config`.
 
     MobileNetV3 has hard swish after its stem and dropout before its classes; MGIC's Table 6 has
-    neither, and nor has this network.
+    neither, nor has this network.
 
     Examples
     --------
@@ -258,7 +258,7 @@ class MGICMobileNetV3(Network):
 
 
 # Table 7. The published counts were 2.3, 5.2 and 7.1 million. The first two kinds have the
-# text's group sizes, with each of two connectors, and at least one halving. They do not divide
+# text's group sizes, with each of two connectors, and at least one halving. The sizes do not divide
 # the hidden widths; "even" takes the least number of groups that does, with a plain
 # squeeze-and-excitation, and rounds to the print at all three widths. "table6" has the rows of
 # the paper's table, and at no width its count.

@@ -1,10 +1,10 @@
-"""MGIC-MobileNetV3 as its authors' public code has it, which is another network than the text's.
+"""MGIC-MobileNetV3 as its authors' public code has it, a different network from the text's.
 
 The code has (1) a stem of 1x1 pixels with stride 1; (2) a connector without norm; (3) the step
 ``x + ReLU(x + branch x)``; squeeze-and-excitation (4) on every channel level and (5) before the
-activation, where the branch widens; (6) a hidden width that the multiplier multiplies twice;
-(7) the greatest number of groups up to ``c / s_g`` that divides both widths; (8) a head that takes
-the maximum over the pixels; (9) a draw of the transfers where the text speaks of means.
+activation, where the branch widens; (6) a hidden width to which the multiplier is applied
+twice; (7) the greatest number of groups up to ``c / s_g`` that divides both widths; (8) a head that
+takes the maximum over the pixels; (9) transfers drawn at random where the text speaks of means.
 
 References
 ----------
@@ -32,25 +32,25 @@ class MGICMobileNetV3CodeConfig(NetworkConfig):
     width : float
         Multiplies all channels, which are then rounded to multiples of 8.
     group_size : int
-        Channels in a group, at least; the number of groups is lowered until it fits.
+        The least number of channels in a group; the number of groups is lowered until it fits.
     coarsest : int
-        Channels are halved until they are below `coarsest`, and in any case once.
+        Channels are halved until they are below `coarsest`, and at least once.
     bottlenecks : tuple of (kernel, expansion, channels, squeeze, stride)
         As in :class:`~mgtutorial.models.MGICMobileNetV3Config`.
     stem, hidden : int
         Channels before the blocks, and of the layer before the last.
     swish_from : int
-        From this many channels in `bottlenecks` on, blocks have hard swish.
+        Blocks with at least this many channels in `bottlenecks` have hard swish.
     in_channels, num_classes : int
 
     Raises
     ------
     InvalidValue
-        If a number is out of its range.
+        If a number is out of range.
 
     Examples
     --------
-    The print has 2.3, 5.2 and 7.1 million:
+    The published counts are 2.3, 5.2 and 7.1 million:
 
     >>> from mgtutorial.models import count_weights
     >>> [count_weights(MGICMobileNetV3CodeConfig(width)) for width in (0.6, 1.0, 1.2)]

@@ -28,18 +28,18 @@ class MGICResNetConfig(NetworkConfig):
     channels : tuple of int
         Width of each level; a bottleneck's features have four times as many channels.
     group_size : int
-        Channels in a group, of the width (so four times as many outside of a bottleneck).
+        Channels of the width in a group (so four times as many outside a bottleneck).
     coarsest : int
         Width at which channels are no longer halved.
     until : {"<=", "<"}
-        Halve until the width is at most `coarsest`, or below it, and in any case once.
+        Halve until the width is at most `coarsest`, or below it, and at least once.
     block : {"basic", "bottleneck"}
     in_channels, num_classes : int
     stem : {"3x3", "7x7"}
     norm : {"batch", "group", "layer", "none"}
     transfer_start : {"means", "law"}
-        How ``R`` and ``P`` start: with means, or as `initial_weights` says, which is how the
-        authors' code has it.
+        How ``R`` and ``P`` start: as means, or as `initial_weights` says, which is what the
+        authors' code does.
     coarsest_relu : bool
         Whether the branch of a coarsest level's bottleneck ends in a ReLU of its own, as in the
         authors' code.
@@ -47,7 +47,7 @@ class MGICResNetConfig(NetworkConfig):
     Raises
     ------
     InvalidValue
-        If a number is out of its range, or if widths, groups and halvings do not fit.
+        If a number is out of range, or if widths, groups and halvings do not fit.
 
     Examples
     --------

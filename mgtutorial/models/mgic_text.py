@@ -1,9 +1,9 @@
-"""MGIC's networks for ImageNet by the word of the text, beside those that meet more counts.
+"""MGIC's networks for ImageNet to the letter of the text, beside those that meet more counts.
 
 Pixels are pooled after a layer, where Tables 4 and 6 have a mark, and not by a stride before it; so
-a stage runs on four times the pixels. Halving ends at a width of at most ``s_c``, which may be at
-once: then there are no coarser channels, and the block is alone. The way to another width is a
-depthwise 3x3 convolution. MobileNetV3's rows are the sixteen of Table 6, which are GhostNet's.
+a stage runs on four times as many pixels. Halving ends at a width of at most ``s_c``, which may be
+at once: then there are no coarser channels, and the block stands alone. The way to another width is
+a depthwise 3x3 convolution. MobileNetV3's rows are the sixteen of Table 6, which are GhostNet's.
 
 References
 ----------
@@ -42,26 +42,26 @@ class MGICTextConfig(NetworkConfig):
     architecture : {"resnet50", "mobilenetv3"}
         Table 4 or Table 6.
     group_size, coarsest : int
-        The text's s_g and s_c; of ResNet-50 the groups are of a bottleneck's inner channels, and
-        `coarsest` is of its outer ones.
+        The text's s_g and s_c; in ResNet-50 the groups are those of a bottleneck's inner channels,
+        and `coarsest` counts its outer ones.
     width : float
         Multiplies MobileNetV3's channels, which are then rounded to multiples of 8.
     hard_swish : bool
-        In MobileNetV3's wide blocks; False: ReLU everywhere.
+        Hard swish in MobileNetV3's wide blocks; False: ReLU everywhere.
     stages : tuple
-        Of ResNet-50: (repetitions, inner channels). Of MobileNetV3: (kernel, hidden channels,
+        For ResNet-50: (repetitions, inner channels). For MobileNetV3: (kernel, hidden channels,
         channels, squeeze-and-excitation, 2 where a pool follows). Empty: those of the table.
     in_channels, num_classes : int
 
     Raises
     ------
     UnknownName, InvalidValue
-        If a value is out of its range, if a stage has another form, or if widths, groups and
+        If a value is out of range, if a stage has a different form, or if widths, groups and
         halvings do not fit.
 
     Examples
     --------
-    The print has 6.2, 9.4 and 15.1 million, and 2.3, 5.2 and 7.1:
+    The published counts are 6.2, 9.4 and 15.1 million, and 2.3, 5.2 and 7.1 million:
 
     >>> from mgtutorial.models import count_weights
     >>> [count_weights(NAMED[f"mgic-resnet50-text-g{g}"]) for g in (16, 32, 64)]
@@ -162,7 +162,7 @@ def around(block, channels, groups, norm_R=False):
     Parameters
     ----------
     block, channels, groups, norm_R
-        As for :class:`~mgtutorial.models.MGIC`, but for a single level, too.
+        As for :class:`~mgtutorial.models.MGIC`, but a single level is allowed, too.
 
     Book: mgic, mgic-counts
     """
@@ -172,7 +172,7 @@ def around(block, channels, groups, norm_R=False):
 
 
 def layer(c_in, c_out, kernel):
-    """Return what the captions call a convolution: with norm and ReLU.
+    """Return what the captions call a convolution: one with norm and ReLU.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 r"""MgNet: the coarsening leg of multigrid as a network.
 
-On each level :math:`\nu` steps :math:`u \leftarrow u + B(f - A u)` with
+On each level there are :math:`\nu` steps :math:`u \leftarrow u + B(f - A u)` with
 :math:`B(r)` standing for ``ReLU BN B ReLU BN r``, then
 :math:`u' = \Pi u`, :math:`f' = R(f - A u) + A' u'`. The forward pass is
-:func:`mgtutorial.multigrid.backslash`, nothing else.
+:func:`mgtutorial.multigrid.backslash`, and nothing else.
 """
 
 from dataclasses import dataclass, field
@@ -31,22 +31,22 @@ class MgNetConfig(NetworkConfig):
         1 the last level never applies its `A`, whose weights then have no gradient.
     in_channels, num_classes : int
     share_B : bool
-        True: one ``B`` a level (MgNet^{A,B}); False: one a step (MgNet^A).
+        True: one ``B`` per level (MgNet^{A,B}); False: one per step (MgNet^A).
     fas : bool
         True: the coarse level starts from :math:`\Pi u`; False: from zero, with
         :math:`f' = R(f - A u)`, the form without the full approximation scheme.
     unused_transfers : bool
-        The published counts hold an ``R`` and a ``Pi`` of the first level's width
-        that no forward pass uses. True, as in the named networks, keeps them, so that the counts
-        agree; DistributedDataParallel then waits for their gradients, and stops.
+        The published counts include an ``R`` and a ``Pi`` of the first level's width
+        that no forward pass uses. True, as in the networks of the tables, keeps them, so that the
+        counts agree; DistributedDataParallel then waits for their gradients, and stops.
     stem : {"3x3", "7x7"}
     norm : {"batch", "group", "layer", "none"}
     activation : {"relu", "none"}
-        Both "none" make the network linear: then it is a solver.
+        With norm and activation both "none" the network is linear: then it is a solver.
     group_size : int or None
         Channels in a group of ``A`` and ``B``; None couples all channels of a level.
     grouped : {"A and B", "B"}
-        Which of the two has the groups.
+        Which of the two are grouped.
     transfers : {"depthwise", "dense"}
         ``R`` and ``Pi``: a depthwise convolution and nothing else, as MGiaD's paper has MgNet; or
         one that couples all channels, with norm and ReLU after it, as He and Xu's own code has it.
@@ -54,9 +54,9 @@ class MgNetConfig(NetworkConfig):
     Raises
     ------
     UnknownName
-        If `grouped` is another word.
+        If a word is none of those listed.
     InvalidValue
-        If a number is out of its range, `group_size` does not divide some width, or ``B`` alone
+        If a number is out of range, `group_size` does not divide some width, or ``B`` alone
         is to be grouped without a `group_size`.
 
     Examples
@@ -134,14 +134,14 @@ def check_widths(name, widths):
     Parameters
     ----------
     name : str
-        What the sentence of the error calls them.
+        What the error message calls them.
     widths : sequence of int
         Channels of the levels, from fine to coarse.
 
     Raises
     ------
     InvalidValue
-        If there is no width, one below 1, or one that is no multiple of the one before.
+        If there is no width, one below 1, or one that is not a multiple of the one before.
 
     Examples
     --------
@@ -276,7 +276,7 @@ def transfer(c, c_next):
     Raises
     ------
     InvalidValue
-        If `c_next` is no multiple of `c`.
+        If `c_next` is not a multiple of `c`.
 
     Examples
     --------
@@ -339,12 +339,12 @@ class MgNet(StateNetwork):
         self.levels = nn.ModuleList(self._levels(config))
         if config.unused_transfers:
             # The authors' convention: every level owns the transfers that lead
-            # *to* it, the first one too, where nothing leads from.
+            # *to* it, even the first one, to which nothing leads.
             self.unused = nn.ModuleList(self._transfer(widths[0], config) for _ in range(2))
         self.head = blocks.Head(widths[-1], config.num_classes)
         blocks.initialise(self, config.initial_weights)
 
-    # What MGiaD, which smooths in another way, does otherwise.
+    # What MGiaD, which smooths in another way, does differently.
     def _levels(self, config):
         widths = config.widths
         for c, c_next, nu in zip(widths, (*widths[1:], None), config.steps_by_level, strict=True):

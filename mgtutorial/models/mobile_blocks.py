@@ -21,7 +21,7 @@ def round_width(c, multiple=8):
     c : float
         A number of channels, times a multiplier.
     multiple : int
-        Another number than 8; GhostNet has 4.
+        A number other than 8; GhostNet has 4.
 
     Examples
     --------
@@ -37,8 +37,8 @@ def round_width(c, multiple=8):
 def group_number(c, m, s_g, grouping="size"):
     """Return the number of groups that couple `c` channels with `m` hidden ones.
 
-    ``"size"``: the greatest divisor of both widths up to `s_g` is the number of channels in
-    a group of the `c`. ``"number"``: the least number of groups that divides both widths and
+    ``"size"``: the greatest divisor of both widths up to `s_g` is the number of the `c`
+    channels in a group. ``"number"``: the least number of groups that divides both widths and
     ``c/2``, and leaves at most `s_g` of the `c` in each.
 
     Parameters
@@ -46,7 +46,7 @@ def group_number(c, m, s_g, grouping="size"):
     c, m : int
         Channels, and hidden channels.
     s_g : int
-        Channels of the `c` in a group, at most.
+        At most this many of the `c` channels are in a group.
     grouping : {"size", "number"}
 
     Raises
@@ -56,8 +56,8 @@ def group_number(c, m, s_g, grouping="size"):
 
     Examples
     --------
-    The example of the paper's Table 6 is one group of 40 channels; but 10 groups of 8, as the
-    rule of the size has it for 80 channels, do not divide 184 hidden ones.
+    The example in the paper's Table 6 is one group of 40 channels; but 10 groups of 8, which the
+    rule by size gives for 80 channels, do not divide 184 hidden ones.
 
     >>> group_number(40, 120, 64), group_number(80, 184, 64), group_number(80, 184, 64, "number")
     (1, 10, 2)
@@ -78,8 +78,8 @@ def group_number(c, m, s_g, grouping="size"):
 class UnevenPointwise(nn.Module):
     """A 1x1 convolution whose number of groups divides only one of its two widths.
 
-    The other width is shared out as evenly as it goes: the first groups have a channel more
-    there. So it is two ordinary grouped convolutions side by side, and every channel of the
+    The other width is shared out as evenly as possible: there the first groups have one channel
+    more. So it is two ordinary grouped convolutions side by side, and every channel of the
     uneven width is coupled with as many channels of the even one.
 
     Examples
@@ -113,7 +113,7 @@ def pointwise(c_in, c_out, groups):
     Parameters
     ----------
     c_in, c_out, groups : int
-        `groups` divides one of the two at least.
+        `groups` divides at least one of the two.
 
     Returns
     -------
@@ -140,7 +140,7 @@ class SqueezeExcite(nn.Module):
     bias : bool
         Whether the two 1x1 convolutions have one; if so, the inner width is a multiple of 8.
     multiple : int
-        Another number than this 8.
+        A number other than this 8.
 
     Examples
     --------
@@ -158,7 +158,7 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x):
         s = self.expand(torch.relu(self.reduce(x.mean((2, 3), keepdim=True))))
-        # torch's own hard sigmoid has 1/6 of single precision in its derivative, always
+        # torch's own hard sigmoid always has 1/6 in single precision in its derivative
         return x * nn.functional.relu6(s + 3) / 6
 
 
@@ -178,11 +178,11 @@ class InvertedBottleneck(nn.Module):
     groups : int
         Of the two pointwise ones.
     squeeze, act : callable
-        Make a module: of the number of hidden channels, and of nothing. `squeeze` may be None.
+        Make a module: from the number of hidden channels, and from nothing. `squeeze` may be None.
     c_out : int, optional
         Channels of the result; default: `c`.
     stride : int
-        Of the depthwise convolution; the branch alone leads to another resolution, too.
+        Of the depthwise convolution; the branch alone can lead to another resolution, too.
 
     Examples
     --------
@@ -243,7 +243,7 @@ class MobileHead(nn.Module):
     Parameters
     ----------
     c, features, hidden, num_classes : int
-        Channels that come in, after ``K1``, after ``K2``, and classes.
+        Channels at the input, after ``K1`` and after ``K2``, and classes.
     act : callable
         Makes the activation.
 
@@ -275,8 +275,8 @@ def by_resolution(block, config, c):
     Parameters
     ----------
     block : callable
-        Makes one from the config, a row of `bottlenecks` and the channels that enter; it tells the
-        channels that leave as its ``c``.
+        Makes one from the config, a row of `bottlenecks` and the number of channels that enter; its
+        ``c`` is the number of channels that leave.
     config : config with ``bottlenecks``
     c : int
         Channels that enter the first.
@@ -303,9 +303,9 @@ def check_bottlenecks(config, second="expansion", kind=float):
     ----------
     config : config with ``width`` and ``bottlenecks``
     second : str
-        What the second number of a row is, for the sentence.
+        What the second number of a row is, for the error message.
     kind : type
-        int: it is a whole number.
+        int: it must be a whole number.
 
     Raises
     ------

@@ -1,13 +1,13 @@
 r"""Graphs of nearest neighbours on clouds of points, and what a layer takes from neighbours.
 
-A cloud is a tensor ``(points, 3)``. All clouds of a batch lie below each other as rows, and the
-graph holds for each row the rows of its `k` nearest neighbours in its own cloud, itself left out.
-Along its edges goes, for features :math:`x` with a row for each point, the maximum
+A cloud is a tensor ``(points, 3)``. The clouds of a batch are stacked as rows, and for each row the
+graph holds the rows of its `k` nearest neighbours in its own cloud, itself excluded. What is taken
+along its edges, for features :math:`x` with a row for each point, is the maximum
 
 .. math:: \max_{j \in N(i)} x_j.
 
-On a CPU, autograd's own way back through it visits every edge; here it visits those alone that won.
-Nothing else differs, and a test holds them equal.
+On a CPU, autograd's own backward pass through it visits every edge; the one here visits only those
+that won. Nothing else differs, and a test checks that the two are equal.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Graph(NamedTuple):
     points : torch.Tensor
         (n, points, 3).
     neighbours : torch.Tensor
-        int64 (n * points, k): rows of the clouds, written below each other.
+        int64 (n * points, k): rows of the stacked clouds.
 
     Book: point_clouds, clouds-graph
     """
@@ -43,7 +43,7 @@ class Graph(NamedTuple):
 
 
 def check_clouds(points, k):
-    """Return `points` as a network computes with them; raise if they are no clouds.
+    """Return `points` in the form a network computes with; raise if they are not clouds.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def check_clouds(points, k):
     Raises
     ------
     InvalidValue
-        If the shape is another one, if there is no cloud, if a cloud has no `k` other points, or
-        if a coordinate is no finite number.
+        If the shape is different, if there is no cloud, if a point does not have `k` others in its
+        cloud, or if a coordinate is not a finite number.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def check_clouds(points, k):
 
     Book: point_clouds, clouds-graph
     """
-    if is_recorded():  # sizes may be no numbers there; they were checked before
+    if is_recorded():  # sizes may not be numbers there; they were checked before
         return points
     if points.ndim != 3 or points.shape[2] != 3:
         raise InvalidValue(
@@ -96,10 +96,10 @@ def check_clouds(points, k):
 
 
 def nearest(points, k):
-    """Return the `k` nearest neighbours of each point in its cloud, itself left out.
+    """Return the `k` nearest neighbours of each point in its cloud, itself excluded.
 
-    On a CPU by a tree for each cloud; elsewhere, and where a program is recorded, from all
-    distances. Of neighbours at the same distance either may be taken.
+    On a CPU they are found by a tree for each cloud; elsewhere, and where a program is recorded,
+    from all distances. Of neighbours at the same distance any may be taken.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def nearest(points, k):
     held = points.detach() if points.dtype != torch.bfloat16 else points.detach().float()
     for cloud, own in zip(held.numpy(), found, strict=True):
         near = scipy.spatial.cKDTree(cloud, leafsize=32).query(cloud, k + 1)[1]
-        # of points that coincide, the tree may name another one before the point itself
+        # if points coincide, the tree may name another one before the point itself
         itself = near == np.arange(len(cloud))[:, None]
         itself[~itself.any(1), -1] = True
         own[:] = near[~itself].reshape(len(cloud), k)
@@ -204,7 +204,7 @@ def neighbour_max(x, graph):
     near = graph.neighbours
     quick = x.device.type == "cpu" and x.dtype == torch.float32 and not is_recorded()
     quick = quick and torch.is_grad_enabled() and x.requires_grad
-    # Behind an infinity no row can be written; it is in the sum, too, and so is what is no number.
+    # No row can be written behind an infinity; it shows in the sum, and so does a NaN.
     if not (quick and x.detach().sum().isfinite()):
         return x.index_select(0, near.flatten()).view(*near.shape, -1).amax(1)
     with torch.no_grad():
@@ -213,10 +213,10 @@ def neighbour_max(x, graph):
 
 
 def _winners(x, near, size):
-    """The row of the neighbour that is greatest, for each row and feature, int64 (rows, c).
+    """The row of the greatest neighbour, for each row and feature: int64 (rows, c).
 
     A finite number of single precision leaves the last 29 bits of a double free. The number of the
-    row is written there, so the greatest of the doubles says which row it is of.
+    row is written there, so the greatest of the doubles says which row it is from.
     """
     rows = torch.arange(len(x))[:, None]
     marked = (x.double().view(torch.int64) | rows).view(torch.float64)
@@ -229,7 +229,7 @@ def _winners(x, near, size):
 
 
 def is_recorded():
-    """Whether the program is being recorded: then it runs later, on clouds of other numbers.
+    """Whether the program is being recorded: then it runs later, on clouds with other numbers.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What every network for images does beside its mathematics: the habits of torch.
+"""What every network for images does besides its mathematics: torch's conventions.
 
 A stem, levels of resolution and a head; features before the head and on every level; another head;
 a state_dict that says which network it belongs to.
@@ -99,9 +99,9 @@ class Network(nn.Module):
         return self
 
     def _check(self, x):
-        """Return `x`, whole numbers in the weights' type; raise for what torch says in other words.
+        """Return `x`, whole numbers in the weights' type; raise in clearer words than torch's.
 
-        That is: no tensor, no pixels, complex numbers, another precision.
+        That is: for no tensor, no pixels, complex numbers or another precision.
         """
         x = check_type(x, _type_of_weights(self), "images")
         if isinstance(x, torch.Tensor) and not torch.jit.is_tracing() and 0 in x.shape[2:]:
@@ -134,7 +134,7 @@ def _write_config(module, state_dict, prefix, local_metadata):
 
 
 def _check_config(module, state_dict, prefix, local_metadata, *_):
-    """Refuse weights that fit in their shapes, but belong to a network that does another thing."""
+    """Refuse weights whose shapes fit, but which belong to a network that does something else."""
     theirs, config = local_metadata.get("config"), module.config
     if theirs is None:  # saved by an older version, or as a plain dictionary
         return
@@ -186,8 +186,8 @@ def _read_once(module, state_dict, prefix, *_):
 class LevelModule(nn.Module):
     """A level of :mod:`mgtutorial.multigrid` as a module, so that hooks on it fire.
 
-    What its steps share stands once in its ``state_dict``, under the first name; one that has it
-    several times loads as well.
+    What its steps share appears once in its ``state_dict``, under its first name; a ``state_dict``
+    that has it several times can be loaded as well.
 
     A derived class has ``level()``, which shows its operators to the algorithm. Its smoothing
     steps run when the module is called, from a :class:`~mgtutorial.multigrid.State` to a state.
@@ -214,14 +214,14 @@ class LevelModule(nn.Module):
         return multigrid.relax(level.post if post else level.pre, s)
 
     def called(self):
-        """The level, with steps that are calls of this module."""
+        """The level, with steps that are calls to this module."""
         level = self.level()
         post = (partial(self, post=True),) if level.post else ()
         return replace(level, pre=(self,), post=post)
 
 
 class StateNetwork(Network):
-    """A network that goes down the levels with states, not with features alone.
+    """A network that takes states down its levels, not features alone.
 
     Examples
     --------
@@ -252,7 +252,7 @@ class StateNetwork(Network):
     def states(self, x):
         """The state ``(u, r)`` of each level when it is left, from images.
 
-        The coarsest one is left to nowhere, so nobody has asked for its residual: it is None.
+        Nothing follows the coarsest level, so nobody has asked for its residual: it is None.
         """
         states = []
         self.descend(self.data(x), states.append)
@@ -263,26 +263,26 @@ class StateNetwork(Network):
 
 
 def _type_of_weights(module):
-    """Of a replica by nn.DataParallel, too, which has its weights as plain attributes."""
+    """The weights' type, even in an nn.DataParallel replica, which has them as plain attributes."""
     weights = (getattr(m, "weight", None) for m in module.modules())
     first = next(module.parameters(), None)
     return (next(w for w in weights if w is not None) if first is None else first).dtype
 
 
 def check_type(x, own, what):
-    """Return a tensor as weights of the type `own` can read it; of whole numbers it may be, too.
+    """Return a tensor in a form that weights of the type `own` can read, from whole numbers, too.
 
     Parameters
     ----------
     x : tensor
     own : torch.dtype
     what : str
-        What it holds, for the sentence.
+        What it holds, for the error message.
 
     Raises
     ------
     InvalidValue
-        If it is no tensor, or of complex numbers or another precision.
+        If it is not a tensor, or has complex numbers or another precision.
 
     Examples
     --------
@@ -315,10 +315,10 @@ def check_type(x, own, what):
 
 
 def check_images(x, c_in):
-    """Return `x` as a network computes with it; raise if it has not `c_in` channels.
+    """Return `x` in the form a network computes with; raise if it does not have `c_in` channels.
 
     On a CPU the channels of a pixel are put side by side in memory ("channels last"), and every
-    layer after it keeps that order. The library's convolutions are faster so, those in groups most.
+    later layer keeps that order. This makes the library's convolutions faster, grouped ones most.
 
     Parameters
     ----------
@@ -328,19 +328,19 @@ def check_images(x, c_in):
     Returns
     -------
     tensor
-        `x`, as floating-point numbers. Its shape is the same.
+        `x`, as floating-point numbers, with the same shape.
 
     Raises
     ------
     InvalidValue
-        If `x` has not the shape ``(n, c_in, height, width)``.
+        If `x` does not have the shape ``(n, c_in, height, width)``.
 
     Examples
     --------
     >>> check_images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), 3).dtype
     torch.float32
     """
-    if torch.jit.is_tracing():  # sizes are no numbers there; they were checked before
+    if torch.jit.is_tracing():  # sizes are not numbers there; they were checked before
         return x
     if x.ndim != 4 or x.shape[1] != c_in:
         raise InvalidValue(
@@ -350,23 +350,23 @@ def check_images(x, c_in):
     x = x if torch.is_floating_point(x) else x.float()
     if x.device.type != "cpu" or _transformed():
         return x
-    # Not contiguous(): it leaves images of one channel as they are, whose order has two names.
+    # Not contiguous(): it leaves images of one channel, whose order has two names, as they are.
     return x.to(memory_format=torch.channels_last)
 
 
 def _transformed():
-    """Whether torch.func transforms the pass: under vmap memory has no such order."""
+    """Whether torch.func transforms the pass: under vmap, memory has no such order."""
     return not torch.compiler.is_compiling() and maybe_current_level() is not None
 
 
 def check_size(f, levels):
-    """Return `f`; raise if its size cannot be halved once a level.
+    """Return `f`; raise if its size cannot be halved once per level.
 
     Parameters
     ----------
     f : tensor, shape (..., height, width)
     levels : int
-        Of resolution; each has half the size of the one before, rounded up.
+        Resolution levels; each has half the size of the one before, rounded up.
 
     Raises
     ------
@@ -380,7 +380,7 @@ def check_size(f, levels):
 
     Book: from_multigrid_to_networks, networks-points
     """
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # sizes may be no numbers
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # sizes may not be numbers
         return f
     size = tuple(f.shape[-2:])
     most = 1 + (max(size) - 1).bit_length()  # a side of s pixels halves ceil(log2 s) times

@@ -1,4 +1,4 @@
-"""Other norms in the place of batch norms, wherever those stand in a network."""
+"""Other norms in place of batch norms, wherever these stand in a network."""
 
 import torch
 from torch import nn
@@ -10,21 +10,21 @@ _PLAIN = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
 
 
 def exchange(network, make, *plain):
-    """Put another norm in the place of each batch norm; one that has several places stays one.
+    """Put another norm in place of each batch norm; one used in several places stays one.
 
     Parameters
     ----------
     network : torch.nn.Module
     make : callable
         The norm for a number of channels: a ``torch.nn.GroupNorm``, or the identity. It gets the
-        batch norm's `eps`, precision and device, and weights if that one has them.
+        batch norm's `eps`, precision and device, and weights if the batch norm has them.
     *plain : function
-        The ``forward`` of batch norms that do nothing else, beside torch's.
+        The ``forward`` of batch norms that do nothing else, besides torch's.
 
     Returns
     -------
     torch.nn.Module
-        `network`, changed in place; of a batch norm alone the other norm.
+        `network`, changed in place; for a lone batch norm, the norm that replaces it.
 
     Raises
     ------

@@ -17,30 +17,30 @@ and MGIC's cycle over channels around the latter, with the differences along the
     (D_a x)_i = \frac1{k h_i} \sum_{j \in N(i)} (p_j - p_i)_a (x_j - x_i), \qquad
     (L_a x)_i = \frac1{k h_i^2} \sum_{j \in N(i)} (p_j - p_i)_a^2 (x_j - x_i),
 
-where :math:`h_i` is the root mean square length of the point's own edges. So no row of an operator
-has entries whose sizes sum to more than 2.
+where :math:`h_i` is the root mean square length of the point's own edges. So in no row of an
+operator do the absolute values of the entries sum to more than 2.
 
 **What section 4.5 leaves open, and what is chosen here.** It prints the rows of the network, the
-widths, `k` and the number of points, and names three papers. It does not print what is inside of
-a G-conv, nor :math:`s_g` and :math:`s_c`, nor any field of the training.
+widths, `k` and the number of points, and names three papers. It does not print what is inside
+a G-conv, nor :math:`s_g` and :math:`s_c`, nor any setting of the training.
 
-- *The graph*: the text speaks of "the adjacency matrix" of a network, one: the nearest points in
-  space, the same for all layers. DGCNN itself finds new neighbours among the features.
+- *The graph*: the text speaks of "the adjacency matrix" of a network, just one: the nearest points
+  in space, the same for all layers. DGCNN itself finds new neighbours among the features.
 - *EdgeConv*: one linear map, as DGCNN's classification network has in each layer. Norm and ReLU
-  follow the maximum, by the text of section 4.5; DGCNN has them before it. With weights of the
-  norm that are not negative, norm and ReLU commute with the maximum, up to their statistics. A
-  hidden layer of twice the width, 2c - 2c - c, is the one reading found whose count rounds to the
-  printed 0.16 million (``"dgcnn-hidden"``).
-- *diffGCN's operators*: mass, gradient and Laplacian, by that paper's abstract. Its public code
+  follow the maximum, according to the text of section 4.5; DGCNN has them before it. If the norm's
+  weights are not negative, norm and ReLU commute with the maximum, up to their statistics. A hidden
+  layer of twice the width, 2c - 2c - c, is the only reading found whose count rounds to the printed
+  0.16 million (``"dgcnn-hidden"``).
+- *diffGCN's operators*: mass, gradient and Laplacian, as in that paper's abstract. Its public code
   (BGUCompSci/DiffGCNs.py@f473ad4, DiffGCN.py) writes down seven features, which are those above,
   and executes three of them, the gradient (``"diffgcn-gradient"``). The code averages over edges
-  into and out of a point; here they are those to its `k` neighbours. Dividing by :math:`h_i` is
-  ours: with one number for the whole cloud, points that lie apart get large rows, and what a layer
+  into and out of a point; here the edges are those to its `k` neighbours. Dividing by :math:`h_i`
+  is ours: with one number for the whole cloud, isolated points get large rows, and what a layer
   makes of them grows from layer to layer.
   The code has a new graph for each block, and pooling, which Table 10 does not have.
 - *MGIC*: its block keeps the width, so the first G-conv, from 3 to 64, has none. Each group reads
-  all operators of its own channels. Typically the paper chooses :math:`s_c = s_g` (section 3.4); of
-  the powers of two 16 comes nearest to the printed count so.
+  what all operators make of its own channels. The paper typically chooses :math:`s_c = s_g`
+  (section 3.4); with this, 16 is the power of two that comes nearest to the printed count.
 
 The linear map of an EdgeConv is applied before its edges are formed,
 :math:`(W_1 - W_2) x_i + \max_j W_2 x_j`: exactly the same, and :math:`k` times fewer products.
@@ -92,7 +92,7 @@ class PointCloudConfig(NetworkConfig):
     Raises
     ------
     UnknownName, InvalidValue
-        If a name is unknown, a number below 1, or if width, groups and halvings do not fit.
+        If a name is unknown, a number is below 1, or if width, groups and halvings do not fit.
 
     Examples
     --------
@@ -146,7 +146,7 @@ class PointCloudConfig(NetworkConfig):
 
 
 class GraphMGIC(mgic.MGIC):
-    """MGIC's block around a block that needs the graph, too: the same on all channel levels.
+    """MGIC's block around a block that also needs the graph: the same one on all channel levels.
 
     Examples
     --------
@@ -197,13 +197,13 @@ class PointCloudNetwork(nn.Module):
         mgic.initialise(self, config.initial_weights)
 
     def macs(self, points, literal=False):
-        """Return the multiplications of one cloud's forward pass by weights, norms aside.
+        """Return the multiplications by weights in one cloud's forward pass, norms aside.
 
         Parameters
         ----------
         points : int
         literal : bool
-            Count an EdgeConv's map on each edge, as it is written, and not at each point.
+            Count an EdgeConv's map on each edge, as it is written, rather than at each point.
         """
         per_point, once = 0, sum(m.weight.numel() for m in _linear(self.head))
         for module in (self.first, *self.blocks, *self.mlps):
@@ -268,7 +268,7 @@ def _multiply_matrices(module):
 fx.wrap("graph_of")
 fx.wrap("differences_on")
 
-#: The rows of MGIC's Table 11, and more readings of what is inside of a G-conv.
+#: The rows of MGIC's Table 11, and more readings of what is inside a G-conv.
 NAMED = {
     "dgcnn": PointCloudConfig(),
     "diffgcn": PointCloudConfig("diff-gcn"),

@@ -1,6 +1,6 @@
 r"""Poly-MGiaD: MGiaD whose smoothers in channels are polynomials in :math:`\hat A`.
 
-MGiaD's paper ends with the question whether its smoother could be such a polynomial. Here it is:
+MGiaD's paper ends with the question of whether its smoother could be such a polynomial. Here it is:
 on each channel level :math:`\hat B` is gone, and a step is
 :math:`\hat u \leftarrow \hat u + p(\hat A)(\hat f - \hat A \hat u)` with one or two trained
 numbers, as on the levels of :mod:`mgtutorial.models.poly_mgnet`. Everything else is MGiaD's.
@@ -30,8 +30,8 @@ class PolyMGiaDConfig(PolynomialSteps, mgiad.MGiaDConfig):
     Raises
     ------
     UnknownName, InvalidValue
-        As the two configs that it joins, and if there is not one step for each of
-        ``eta_pre + eta_post``.
+        As for the two configs that it joins, and if there are not ``eta_pre + eta_post``
+        steps.
 
     Examples
     --------
@@ -68,12 +68,12 @@ class PolyMGiaDConfig(PolynomialSteps, mgiad.MGiaDConfig):
 
 
 class ChannelLevel(PolynomialLevel, mgiad.ChannelLevel):
-    r"""One channel level without a :math:`\hat B`: its steps know :math:`\hat A` and numbers.
+    r"""One channel level without a :math:`\hat B`: its steps know only :math:`\hat A` and numbers.
 
     Parameters
     ----------
     c, c_next, config, visits, first
-        As :class:`mgtutorial.models.mgiad.ChannelLevel`; the numbers are shared, too.
+        As for :class:`mgtutorial.models.mgiad.ChannelLevel`; the numbers are shared, too.
 
     Examples
     --------
@@ -135,7 +135,7 @@ class PolyMGiaD(mgiad.MGiaD):
 
 
 def _named():
-    """MGiaD's three-level networks, with two pairs, or with a double step where MGiaD has B."""
+    """MGiaD's three-level networks, with two pairs, or with double steps where MGiaD has B."""
     out = {}
     for g_s in (4, 8, 16):
         theirs = mgiad.NAMED[f"mgiad-20-g{g_s}"]

@@ -1,6 +1,6 @@
 r"""Poly-MgNet: MgNet whose smoother is a polynomial in ``A``.
 
-On each level steps :math:`u \leftarrow u + p(A)(f - A u)`, with norms and activations as
+On each level there are steps :math:`u \leftarrow u + p(A)(f - A u)`, with norms and activations as
 :mod:`mgtutorial.models.poly_steps` places them; then :math:`u' = \Pi u` and
 :math:`f' = R\,\sigma(f - A u) + A' u'`. There is no ``B``. The forward pass is
 :func:`mgtutorial.multigrid.backslash`.
@@ -31,7 +31,7 @@ POLYNOMIALS = {
 
 
 class PolynomialSteps:
-    """What configs of networks with polynomial steps have in common: the fields of the steps.
+    """What the configs of networks with polynomial steps share: the fields of the steps.
 
     A derived config has `steps`, `placement`, `residual`, `parametrisation`, `roots` and
     `train_roots`, as :class:`PolyMgNetConfig` says.
@@ -40,7 +40,7 @@ class PolynomialSteps:
     """
 
     def check_steps(self):
-        """Raise unless the fields of the steps fit each other; the polynomial's name is replaced.
+        """Raise unless the fields of the steps fit together; a polynomial's name is replaced.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class PolynomialSteps:
 
 
 class PolynomialLevel:
-    """What levels with polynomial steps have in common: `steps`, whose numbers know ``A``.
+    """What levels with polynomial steps share: `steps`, whose start may depend on ``A``.
 
     Book: poly_mgnet, poly-mgnet-spectrum
     """
@@ -103,7 +103,7 @@ class PolynomialLevel:
             step.numbers.requires_grad_(config.train_roots)
 
     def roots(self):
-        """Return the roots of ``q`` on this level, one array a step."""
+        """Return the roots of ``q`` on this level, one array per step."""
         return [step.roots() for step in self.steps]
 
 
@@ -125,14 +125,14 @@ class PolyMgNetConfig(PolynomialSteps, NetworkConfig):
     residual : str or tuple of str
         "plain", "norm", "norm-relu" or "public".
     parametrisation : {"public", "reciprocal", "root", "coefficients"}
-        What is trained, but for the steps with coefficients: see
+        What is trained, except by the steps with coefficients: see
         :func:`mgtutorial.models.poly_steps.factor`.
     roots : str or tuple
         Where the roots start: "xavier", "spectrum", ("uniform", a, b) or ("fixed", x, ...), see
         :func:`mgtutorial.models.poly_roots.check_law`. With the parametrisation "public" what is
         *drawn* is the reciprocal of the trained number, whatever this stands for.
     train_roots : bool
-        False keeps them where they start.
+        False leaves them where they start.
     end : {"relu", "none"}
         Whether the residual goes through an activation before it is restricted.
     in_channels, num_classes : int
@@ -141,12 +141,13 @@ class PolyMgNetConfig(PolynomialSteps, NetworkConfig):
     stem : {"3x3", "7x7"}
     norm : {"batch", "group", "layer", "none"}
     activation : {"relu", "none"}
-        Both "none" make the network linear: each level multiplies its residual by `q(A)`.
+        With norm and activation both "none" the network is linear: each level multiplies its
+        residual by `q(A)`.
 
     Raises
     ------
     UnknownName, InvalidValue
-        For a name that there is not, or a number out of its range.
+        For an unknown name, or a number out of range.
 
     Examples
     --------

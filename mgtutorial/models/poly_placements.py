@@ -1,13 +1,13 @@
-"""What the public code of Poly-MgNet runs under its names of placements.
+"""What the public code of Poly-MgNet runs under its own names for placements.
 
-Its names and ours agree in half of the settings. Elsewhere a branch of the code is never reached,
+Its names and ours agree in half the settings. Elsewhere a branch of the code is never reached,
 or stands for something else in a polynomial of several steps.
 """
 
 from ..errors import InvalidValue, choose
 from .poly_mgnet import POLYNOMIALS
 
-#: For a name of the code: the placement of every step of real roots but the last, and of the last.
+#: For a name of the code: the placement of each step with real roots but the last, and of the last.
 _ALONE = {  # where no pair follows: q2 and g4
     "regular": ("regular", "regular"),
     "outside": ("outside", "outside"),
@@ -41,9 +41,9 @@ def placements_of_code(polynomial, linear_type, quad_type="outside"):
     ----------
     polynomial : {"q2", "g4", "g6", "g8"}
     linear_type, quad_type : str
-        The code's own names, of the steps with real roots and of the pair that g6 and g8 end with.
-        The code makes double steps of those under a name with ``double``, and linear ones of the
-        others, whatever the polynomial.
+        The code's own names, for the steps with real roots and for the pair that g6 and g8 end
+        with. In the code a name with ``double`` gives double steps, and any other gives linear
+        ones, whatever the polynomial.
 
     Returns
     -------

@@ -25,7 +25,7 @@ def spectrum(weight, samples=4):
     ----------
     weight : tensor or array, shape (c, c / groups, *sizes)
     samples : int
-        Pixels along each axis. The eigenvalues at the frequencies of any multiple of it contain
+        Pixels along each axis. The eigenvalues at the frequencies of any multiple of it include
         these.
 
     Returns
@@ -35,7 +35,7 @@ def spectrum(weight, samples=4):
     Raises
     ------
     InvalidValue
-        If the shape is another one.
+        If the shape is different.
 
     Examples
     --------
@@ -62,12 +62,12 @@ def spectrum(weight, samples=4):
 
 
 def check_law(law, kinds):
-    """Return `law`, the start of the roots, as a tuple; raise if it is none.
+    """Return `law`, the start of the roots, as a tuple; raise if it is not valid.
 
     ``"xavier"`` draws from :math:`U(-w, w)` with :math:`w^2 = 6/(2c)`, as the public code does;
     ``("uniform", a, b)`` from U(a, b); ``"spectrum"`` takes eigenvalues of ``A``'s initial
-    weights; ``("fixed", x, ...)`` gives one number a root, two for a pair. Of a ``p_d`` step what
-    is drawn or given are its `d + 1` coefficients.
+    weights; ``("fixed", x, ...)`` gives one number per root, two for a pair. For a ``p_d`` step,
+    its `d + 1` coefficients are drawn or given.
 
     Parameters
     ----------
@@ -109,13 +109,13 @@ def check_start(kinds, parametrisation, law):
     parametrisation : str
         Which numbers are trained.
     law : tuple
-        Of :func:`check_law`.
+        From :func:`check_law`.
 
     Raises
     ------
     InvalidValue
         For a root at zero, and for a start that the parametrisation cannot represent; for
-        ``"spectrum"``, which has four roots, with a ``p_d`` of another degree than three.
+        ``"spectrum"``, which has four roots, with a ``p_d`` of a degree other than three.
 
     Examples
     --------
@@ -147,8 +147,8 @@ def initial_roots(law, kinds, weight):
     Parameters
     ----------
     law : tuple
-        Of :func:`check_law`. ``"spectrum"``: steps with real roots take the least and the
-        greatest real part in turn, pairs the pair of greatest imaginary part; a ``p_3`` has all
+        From :func:`check_law`. ``"spectrum"``: steps with real roots take the least and the
+        greatest real part in turn, pairs the pair of greatest imaginary part; a ``p_3`` takes all
         four.
     kinds : sequence of str
     weight : tensor, shape (c, c / groups, 3, 3)
@@ -193,15 +193,15 @@ def start(kinds, parametrisation, law, weight):
     """Return the numbers that the steps of a level start with.
 
     The public code draws ``v`` and starts its number at ``1/v``, whatever the number stands for;
-    so does this function where that parametrisation meets a law that draws. Otherwise what is
-    drawn, computed or given are roots.
+    so does this function where that parametrisation meets a law that draws. Otherwise it is
+    the roots that are drawn, computed or given.
 
     Parameters
     ----------
     kinds : sequence of str
     parametrisation : str
     law : tuple
-        Of :func:`check_law`.
+        From :func:`check_law`.
     weight : tensor, shape (c, c / groups, 3, 3)
         ``A``'s initial weights.
 
@@ -212,7 +212,7 @@ def start(kinds, parametrisation, law, weight):
     Raises
     ------
     InvalidValue
-        As :func:`numbers`.
+        As for :func:`numbers`.
 
     Examples
     --------

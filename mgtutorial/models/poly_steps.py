@@ -16,8 +16,9 @@ pair        a + ib and a - ib
 ==========  ======================  ==========================
 
 A step of the kind ``"p2"``, ``"p3"``, ... trains the coefficients of a :math:`p_d` of that degree,
-:math:`p_d(z) = \alpha_0 + \alpha_1 z + \dots + \alpha_d z^d`, so that `q` has `d + 1` roots
-anywhere. The public code has no such step; the summary of the paper writes :math:`p_d` so.
+:math:`p_d(z) = \alpha_0 + \alpha_1 z + \dots + \alpha_d z^d`, so that `q` has `d + 1` roots,
+which may be anywhere. The public code has no such step; the paper's summary writes
+:math:`p_d` in this way.
 
 References
 ----------
@@ -33,7 +34,7 @@ from ..errors import InvalidValue, choose
 from ..linalg.polynomials import Factor
 from . import blocks
 
-#: The kinds that train coefficients: the degree of their p.
+#: The kinds that train coefficients, with the degree of their p.
 DEGREES = {f"p{d}": d for d in range(2, 9)}
 
 #: How many numbers each kind of step trains: a factor's, and coefficients.
@@ -79,7 +80,7 @@ def resolve(kind, placement, residual):
     Raises
     ------
     UnknownName
-        For a kind, a placement or a residual that there is not.
+        For an unknown kind, placement or residual.
     InvalidValue
         For a norm around the A-term of a linear step, which has none.
 
@@ -122,12 +123,12 @@ class PolyStep(nn.Module):
     Attributes
     ----------
     numbers : torch.nn.Parameter
-        One until somebody sets them, as a network does from its roots.
+        All 1 until somebody sets them, as a network does from its roots.
 
     Raises
     ------
     UnknownName, InvalidValue
-        As :func:`resolve`, and for a parametrisation that there is not.
+        As for :func:`resolve`, and for an unknown parametrisation.
 
     Examples
     --------
@@ -241,7 +242,7 @@ def factor(kind, parametrisation, numbers):
     Raises
     ------
     UnknownName
-        For a kind that trains no factor, or a parametrisation that there is not.
+        For a kind that trains no factor, or an unknown parametrisation.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def named(name, *, data=None, **changes):
         One of ``CONFIGS``.
     data : object, optional
         What the network is for, as :meth:`mgtutorial.models.NetworkConfig.for_data_set` takes it:
-        it chooses channels, classes, stem and norms, before the changes.
+        it determines channels, classes, stem and norms, before the changes.
     **changes
         Fields, by name, and their new values.
 
@@ -87,20 +87,20 @@ def named(name, *, data=None, **changes):
 
 
 def changed(config, text):
-    """Return a config with the fields changed that a text names, as plans of runs write it.
+    """Return a config with the changes that a text states, in the form that plans of runs use.
 
     Parameters
     ----------
     config : config of a network
     text : str
-        As ``"group_size=4 correction=fas"``; values are Python's literals, or words.
+        Such as ``"group_size=4 correction=fas"``; values are Python literals, or words.
 
     Raises
     ------
     UnknownName
         If there is no such field.
     InvalidValue
-        If a part of the text is no ``field=value``, or a value is none that the field may have.
+        If a part of the text is not ``field=value``, or a field cannot have the value.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def changed(config, text):
 
 
 def _names(config):
-    """The names of a config's fields, those of older versions among them."""
+    """The names of a config's fields, including those of older versions."""
     return [*(f.name for f in fields(config)), *getattr(config, "old_names", ())]
 
 
@@ -160,20 +160,20 @@ def from_dict(d):
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})
 
 
-# What a data set and a protocol change of a network.
+# What a data set and a protocol change in a network.
 _FITTED = ("in_channels", "num_classes", "initial_weights")
 
 
 def name_of(config, also=()):
     """Return the name of a network; its kind and widths if it has none.
 
-    Its data set and its protocol, which change a network's ends and start, do not matter.
+    Its data set and its protocol, which change a network's ends and its start, do not matter.
 
     Parameters
     ----------
     config : config of a network
     also : iterable of (str, config)
-        More names than those of :data:`CONFIGS`, which come first.
+        Further names besides those of :data:`CONFIGS`, which come first.
 
     Examples
     --------

@@ -23,7 +23,7 @@ class ResNetConfig(NetworkConfig):
         Width of each level; every level but the first halves the resolution.
     shortcut : {"projection", "padding"}
         Where the width or the resolution changes: a 1x1 convolution with batch norm
-        (He et al.'s option B, ResNet18), or every second pixel with zero channels
+        (He et al.'s option B, ResNet18), or every second pixel, with channels of zeros
         added (option A, without weights: ResNet20, ResNet56).
     in_channels, num_classes : int
     stem : {"3x3", "7x7"}
@@ -35,7 +35,7 @@ class ResNetConfig(NetworkConfig):
     Raises
     ------
     InvalidValue
-        If a number is out of its range, or blocks and channels differ in length.
+        If a number is out of range, or blocks and channels differ in length.
 
     Examples
     --------
@@ -81,12 +81,12 @@ class Shortcut(nn.Module):
     ----------
     c_in, c_out, stride : int
     kind : {"projection", "padding"}
-        A 1x1 convolution with norm, or every `stride`-th pixel and channels of zeros around.
+        A 1x1 convolution with norm, or every `stride`-th pixel, and zero channels before and after.
 
     Raises
     ------
     UnknownName
-        For another kind.
+        For any other kind.
     InvalidValue
         If channels would have to be taken away where they are padded.
 
@@ -162,7 +162,7 @@ class Bottleneck(nn.Module):
     """``ReLU(shortcut(x) + BN K3 ReLU BN K2 ReLU BN K1 x)``: 1x1, 3x3 and 1x1.
 
     The result has four times `width` channels. The stride is that of the 3x3 convolution,
-    as the weights and operations of ResNet50 are quoted today; in the first paper it was
+    as in the weights and operations quoted for ResNet50 today; in the original paper it was
     that of the first 1x1. Parameters as in :class:`BasicBlock`.
 
     Examples
@@ -285,6 +285,6 @@ NAMED = {
     "resnet20": ResNetConfig(blocks=(3, 3, 3), channels=(16, 32, 64), shortcut="padding"),
     "resnet56": ResNetConfig(blocks=(9, 9, 9), channels=(16, 32, 64), shortcut="padding"),
     "resnet50": ResNetConfig(blocks=(3, 4, 6, 3), num_classes=1000, stem="7x7", block="bottleneck"),
-    # Poly-MgNet, Figure 5: a factor 8 and a factor 2 fewer weights.
+    # Poly-MgNet, Figure 5: fewer weights by a factor of 8 and of 2.
     **{f"resnet18-x{scale:.2f}": scaled(scale) for scale in (8**-0.5, 2**-0.5)},
 }

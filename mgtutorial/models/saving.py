@@ -1,6 +1,6 @@
 """Weights and their config in one file, which runs no code when it is read.
 
-The format is safetensors; the config stands in the file's metadata, so that :func:`load` can build
+The format is safetensors; the config is in the file's metadata, so that :func:`load` can build
 the network.
 """
 
@@ -18,10 +18,10 @@ from .config import as_dict
 from .network import Network
 from .registry import from_dict
 
-#: What a file says of itself: no text of a user's has these names.
+#: What a file says about itself: no text of a user's may have these names.
 _OWN = ("config", "mgtutorial", "format")
 
-#: What a layer does with its weights, beside what their shapes say.
+#: What a layer does with its weights, besides what their shapes say.
 _HOW = ("stride", "padding", "dilation", "padding_mode", "eps")
 
 
@@ -37,14 +37,14 @@ def save(path, network, weights=None, **about):
         A ``state_dict``; by default the network's own. A config needs one.
     **about : str
         What else the file is to say, such as ``record="0123456789abcdef"``; :func:`metadata`
-        reads it. The names ``config``, ``format`` and ``mgtutorial`` are taken.
+        reads it. The names ``config``, ``format`` and ``mgtutorial`` are reserved.
 
     Raises
     ------
     InvalidValue
-        If a config comes without weights or with those of another network, or the network is none
-        of this package, or no longer the one that its config builds; if `about` has something else
-        than texts; if the file cannot be written.
+        If a config comes without weights or with those of another network, or the network is not
+        one of this package, or no longer the one that its config builds; if `about` has anything
+        but texts; if the file cannot be written.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def save(path, network, weights=None, **about):
             )
     if module:
         _check_as_built(network)
-    # what does not fit is said now, while it is still at hand; a shared weight is written once
+    # what does not fit is reported now, while still at hand; a shared weight is written once
     state = with_weights(config, network.state_dict() if weights is None else weights).state_dict()
     tensors = {name: v.contiguous() for name, v in state.items()}
     own = dict(zip(_OWN, (json.dumps(as_dict(config)), __version__, "pt"), strict=True))
@@ -99,8 +99,8 @@ def load(path, device="cpu"):
     Returns
     -------
     Network
-        With ``reset_classifier`` for other classes, and ``train()`` to go on with. Its weights are
-        of the file's types: a network that was saved in double precision comes back in it.
+        With ``reset_classifier`` for other classes, and ``train()`` to go on training. Its weights
+        have the file's types: a network saved in double precision comes back in double precision.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def load(path, device="cpu"):
 
 
 def metadata(path):
-    """Return what a file says beside its weights: texts by name, ``config`` among them.
+    """Return what a file says besides its weights: texts by name, ``config`` among them.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def metadata(path):
 
 
 def _check_as_built(network):
-    """Raise if a module of a network was exchanged, or works otherwise than its config says."""
+    """Raise if a module of a network was exchanged, or does not work as its config says."""
     with torch.device("meta"):
         built = {name: _how(module) for name, module in network.config.build().named_modules()}
     here = {name: _how(module) for name, module in network.named_modules()}
@@ -178,7 +178,7 @@ def _how(module):
 
 @contextmanager
 def _opened(path, device="cpu"):
-    """A file of weights; whatever is wrong with it is one sentence."""
+    """Open a file of weights; whatever is wrong with it is reported in one sentence."""
     from safetensors import SafetensorError, safe_open
 
     path = given(path)
@@ -197,8 +197,8 @@ def _opened(path, device="cpu"):
 def with_weights(config, state):
     """Return the network of a config with weights from a file, in evaluation mode, on the CPU.
 
-    Its floating-point numbers are of the types that they have in the file. Nothing is asked of the
-    memory that is not there: a config may name any size.
+    Its floating-point numbers have the types that they have in the file. No memory is requested for
+    weights that are not there: a config may name any size.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""SiC as a layer: the cycle in channels, for one's own network.
+"""SiC as a layer: the cycle in channels, for your own network.
 
-In MGiaD it smooths on each level of resolution (:mod:`mgtutorial.models.mgiad`). Here it stands
+In MGiaD it smooths on each resolution level (:mod:`mgtutorial.models.mgiad`). Here it stands
 alone, from features to features of the same shape.
 """
 
@@ -17,9 +17,9 @@ _ARGUMENTS = ("eta_pre", "eta_post", "gamma", "correction", "norm", "activation"
 class SiC(nn.Module):
     r"""Smoothing in channels, as a layer: a cycle over channel levels for :math:`A u = f`.
 
-    With a `coarsest` well below `c` it couples `c` channels at about :math:`4 g_s c` weights a
+    With a `coarsest` well below `c` it couples `c` channels at about :math:`4 g_s c` weights per
     pixel of the stencil, where a dense A and B take :math:`2 c^2`. The channels are halved as long
-    as `coarsest` of them are left: if it is above ``c / 2``, there is one level, which is dense.
+    as at least `coarsest` are left: if it is above ``c / 2``, there is one level, which is dense.
 
     Parameters
     ----------
@@ -27,16 +27,16 @@ class SiC(nn.Module):
         Channels of ``f`` and of ``u``.
     coarsest, group_size, eta_pre, eta_post, gamma, correction, norm, activation
         As in :class:`~mgtutorial.models.MGiaDConfig`; but `correction` is ``"fas"`` unless
-        something else is asked for, and `coarsest` is by default 64, or `c` where that is less: so
-        a layer of less than 128 channels saves nothing unless it is given one. `widths` tells.
+        something else is asked for, and `coarsest` is by default 64, or `c` if that is less: so a
+        layer of fewer than 128 channels saves nothing unless `coarsest` is given. `widths` tells.
     transfer_norms : bool
         Whether norm and activation follow the restrictions in channels, too.
 
     Raises
     ------
     UnknownName, InvalidValue
-        As :class:`~mgtutorial.models.MGiaDConfig`, for an argument that is none of these, and for
-        features of another number of channels.
+        As for :class:`~mgtutorial.models.MGiaDConfig`, for any other argument, and for features
+        with another number of channels.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class SiC(nn.Module):
         self.level = ResolutionLevel(self.widths, None, self.config)
 
     def forward(self, f, u=None):
-        """Return ``u`` after a cycle; it starts from zero, or from the `u` that is given."""
+        """Return ``u`` after a cycle; it starts from zero, or from `u` if given."""
         c = self.widths[0]
         for name, v in (("f", f), ("u", u)):
             looks = isinstance(v, torch.Tensor) and not torch.jit.is_tracing()

@@ -1,9 +1,9 @@
-"""A strided 1x1 convolution of few channels, around a fault of the library beneath torch."""
+"""A strided 1x1 convolution of few channels that avoids a fault in the library beneath torch."""
 
 import torch.nn.functional as F
 from torch import nn
 
-#: Fewer channels than fill a vector register of today's processors.
+#: Fewer channels than this do not fill a vector register of today's processors.
 FEW = 16
 
 
@@ -13,7 +13,7 @@ class NarrowStrided(nn.Conv2d):
     The function is that of :class:`torch.nn.Conv2d`. With fewer than 16 channels, images stored
     channels last and more than one thread, the gradient of a strided 1x1 kernel is written past
     the end of its workspace (oneDNN 3.x, its issue 6035): an odd batch on two threads ends the
-    process. Wide layers do not, and keep torch's kernel, which is a fifth faster.
+    process. Wide layers are not affected, and keep torch's kernel, which is a fifth faster.
 
     Examples
     --------

@@ -31,18 +31,18 @@ class Budget(NamedTuple):
 
 
 def by_budget(runs):
-    """Return the runs that may be compared, in groups; the longest training comes first.
+    """Return the runs that may be compared, in groups, the longest training first.
 
     Parameters
     ----------
     runs : list of Record
-        Those that serve a choice on validation images, partial runs and smoke runs are left out.
+        Runs for a choice on validation images, partial runs and smoke runs are left out.
 
     Returns
     -------
     list of (Budget, dict)
-        The dictionary takes a network, as :func:`bare` returns it, to its runs by seed. Of a run
-        that is recorded twice the first record counts.
+        The dictionary maps a network, as :func:`bare` returns it, to its runs by seed. If a run
+        is recorded twice, the first record counts.
 
     Book: claims, claims-experiment
     """
@@ -58,7 +58,7 @@ def by_budget(runs):
 def _rest(run):
     """Return the digest of all choices but the network and the seed, and of the images.
 
-    The recipe of a network is its own, so of the budget ``fast`` its ideas and rate may differ.
+    Each network has its own recipe, so under the budget ``fast`` its ideas and rate may differ.
     """
     own = {"model", "seed"} | ({"recipe", "lr"} if run.budget == "fast" else set())
     return records.digest([{k: v for k, v in run.choices.items() if k not in own}, run.data.digest])
@@ -70,12 +70,12 @@ def bare(config):
 
 
 def written_network(text, info):
-    """Return the config of a network as plans write it, for a data set.
+    """Return the config of a network, written as in plans of runs, for a data set.
 
     Parameters
     ----------
     text : str
-        A name and what is changed, as ``"mgnet-20 group_size=16"``.
+        A name and what is changed, such as ``"mgnet-20 group_size=16"``.
     info : object
         As for :meth:`mgtutorial.models.NetworkConfig.for_data_set`.
 

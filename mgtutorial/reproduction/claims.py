@@ -1,15 +1,15 @@
 r"""Claims that runs can decide: an effect on the accuracy, its interval, and a verdict.
 
-A claim is about a *contrast*: accuracies of networks, added and subtracted, such as "MgNet-20 less
-ResNet20". It says in which range the effect lies, in percentage points of test accuracy. Runs of
+A claim is about a *contrast*: accuracies of networks, added and subtracted, such as "MgNet-20 minus
+ResNet20". It says in what range the effect lies, in percentage points of test accuracy. Runs of
 equal budget are paired by their seeds: for each seed that all networks of the contrast have, there
-is one value :math:`d_s`, and the effect is their mean, with Student's interval
+is one value :math:`d_s`, and the effect is the mean of these, with Student's interval
 
 .. math:: \bar d \pm t_{n-1}\, s_d / \sqrt n .
 
-Of many intervals of 95 % each, one in twenty misses. So all of a budget together have 95 %: with
-:math:`K` claims each interval has the confidence :math:`1 - 0.05 / K` (Bonferroni [1]_). K counts
-all claims, those without runs too, so that it does not depend on what came out.
+Of many intervals of 95 % each, one in twenty misses. So the 95 % apply to all intervals of a budget
+jointly: with :math:`K` claims, each interval has confidence :math:`1 - 0.05 / K` (Bonferroni [1]_).
+K counts all claims, including those without runs, so that it does not depend on the results.
 
 References
 ----------
@@ -29,7 +29,7 @@ from ..errors import InvalidValue
 from . import budgets, verdicts
 from .papers.printed_table import read
 
-#: All intervals of one budget together hold their effects with this probability.
+#: With this probability, all intervals of one budget contain their effects.
 CONFIDENCE = 0.95
 
 SUPPORTED = "supported at this budget"
@@ -51,13 +51,13 @@ class Claim(NamedTuple):
     Attributes
     ----------
     name, paper, place, says, remark : str
-        ``place`` of a claim of this book is the label of a section.
+        For a claim of this book, ``place`` is the label of a section.
     contrast : tuple of (int, str)
-        Sign and network, with what is changed of it, as ``(1, "mgnet-20 group_size=16")``.
+        Sign and network, with what is changed in it, such as ``(1, "mgnet-20 group_size=16")``.
     low, high : float
         The range that is claimed, in percentage points: at least `low` and at most `high`,
-        infinite where it has no end. If `low` is above `high`, all beyond the two is claimed: at
-        least `low`, or at most `high`.
+        infinite where there is no bound. If `low` is above `high`, the range is everything beyond
+        the two: at least `low`, or at most `high`.
     """
 
     name: str
@@ -70,13 +70,13 @@ class Claim(NamedTuple):
     remark: str
 
     def networks(self, data):
-        """Return the bare configs of the contrast on a data set, in its order."""
+        """Return the bare configs of the contrast on a data set, in the contrast's order."""
         info = catalogue.info(data)
         return [budgets.bare(budgets.written_network(name, info)) for _, name in self.contrast]
 
 
 class Effect(NamedTuple):
-    """What the runs of one budget say of a claim.
+    """What the runs of one budget say about a claim.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Effect(NamedTuple):
     accuracies : tuple of tuple of float
         In percent, for each network of the contrast, by seed.
     interval : Interval
-        Of the effect in percentage points.
+        Of the effect, in percentage points.
     """
 
     claim: Claim
@@ -110,7 +110,7 @@ class Effect(NamedTuple):
 
 
 def verdict(interval, low=-math.inf, high=math.inf):
-    """Return what an interval says of the claim that the effect lies in a range.
+    """Return what an interval says about the claim that the effect lies in a range.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def verdict(interval, low=-math.inf, high=math.inf):
     Raises
     ------
     InvalidValue
-        If one of the numbers is none.
+        If one of the numbers is NaN.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def verdict(interval, low=-math.inf, high=math.inf):
     if interval.n < verdicts.LEAST_SEEDS:
         return UNDECIDED
     below, above = interval.high < low, interval.low > high
-    if low > high:  # claimed is what lies beyond the two
+    if low > high:  # the claim is what lies beyond the two
         if interval.low >= low or interval.high <= high:
             return SUPPORTED
         return NOT_SUPPORTED if below and above else UNDECIDED
@@ -151,18 +151,18 @@ def verdict(interval, low=-math.inf, high=math.inf):
 
 
 def deciding_seeds(interval, low, high, confidence, most=999):
-    """Return how many seeds would decide, if mean and deviation stay; None for more than `most`.
+    """Return how many seeds would decide if mean and deviation stayed; None if more than `most`.
 
-    A forecast and no verdict: mean and deviation will not stay what they are.
+    A forecast, not a verdict: mean and deviation will not stay as they are.
 
     Parameters
     ----------
     interval : Interval
-        Of two values or more.
+        Of at least two values.
     low, high : float
         As in :class:`Claim`.
     confidence : float
-        Of the interval that is to come, in (0, 1).
+        Of the future interval, in (0, 1).
     most : int
 
     Returns
@@ -183,7 +183,7 @@ def deciding_seeds(interval, low, high, confidence, most=999):
 
 @cache
 def claims():
-    """Return the claims of ``results/claims.csv``.
+    """Return the claims in ``results/claims.csv``.
 
     Examples
     --------
@@ -210,19 +210,19 @@ def _contrast(text):
 
 
 def effects(runs, of=None):
-    """Return what runs say of the claims: an effect for each claim and budget with paired runs.
+    """Return what runs say about the claims: an effect for each claim and budget with paired runs.
 
     Parameters
     ----------
     runs : list of Record
-        Those that :func:`.budgets.by_budget` leaves out say nothing here.
+        Those that :func:`.budgets.by_budget` leaves out are ignored.
     of : sequence of Claim, optional
-        Default: :func:`claims`. Their number decides the confidence of each interval.
+        Default: :func:`claims`. Their number determines the confidence of each interval.
 
     Returns
     -------
     list of Effect
-        In the order of the claims; of one claim the longest training first.
+        In the order of the claims; for each claim, the longest training first.
 
     Book: claims, claims-made
     """
@@ -234,7 +234,7 @@ def effects(runs, of=None):
 
 
 def confidence_of(number):
-    """Return the confidence of each of `number` intervals that hold together (Bonferroni).
+    """Return the confidence of each of `number` intervals that are to hold jointly (Bonferroni).
 
     Examples
     --------
@@ -245,7 +245,7 @@ def confidence_of(number):
 
 
 def _effect(claim, budget, runs, confidence):
-    """Return what the runs of one budget say of a claim; None if no seed has all its networks."""
+    """Return what the runs of a budget say about a claim; None if no seed has all its networks."""
     own = [runs.get(config, {}) for config in claim.networks(budget.data)]
     seeds = tuple(sorted(set.intersection(*map(set, own))))
     if not seeds:
@@ -256,7 +256,7 @@ def _effect(claim, budget, runs, confidence):
 
 
 def summary(runs):
-    """Return the effects, and all claims with whether they have some, as plain data.
+    """Return the effects, and all claims with a note of whether they have any, as plain data.
 
     Examples
     --------
@@ -317,7 +317,7 @@ def _row(effect):
 
 
 def _forecast(effect):
-    """How many seeds would decide, for a reader; nothing where they are decided or too few."""
+    """How many seeds would decide, for a reader; empty if already decided or with too few seeds."""
     if len(effect.seeds) < verdicts.LEAST_SEEDS or effect.verdict != UNDECIDED:
         return ""
     claim = effect.claim
@@ -326,7 +326,7 @@ def _forecast(effect):
 
 
 def written(runs):
-    """Return ``results/claims.json`` as text: what :func:`summary` says, a row a line."""
+    """Return ``results/claims.json`` as text: what :func:`summary` returns, one row per line."""
     lists = (
         f'"{name}": [\n  '
         + ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in rows)

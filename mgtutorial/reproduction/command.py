@@ -17,7 +17,7 @@ from .tables import TABLES
 
 @dataclass(frozen=True)
 class Request:
-    """What the command was asked for; :func:`reproduce` does it."""
+    """What the command was asked for; :func:`reproduce` carries it out."""
 
     names: tuple
     budget: str = "smoke"
@@ -37,7 +37,7 @@ def reproduce(request, say=print):
     ----------
     request : Request
     say : callable
-        Takes each line for the reader.
+        Called with each line for the reader.
 
     Raises
     ------
@@ -129,8 +129,8 @@ def _chosen(request, say):
 def _costs(request, surveyed, limit):
     """Return the estimated cost of each run that is to be done, by its digest.
 
-    Runs of ``smoke`` take seconds, and an estimate would take as long: they have none, unless a
-    time limit asks for one.
+    Runs of ``smoke`` take seconds, and an estimate would take as long: they get none, unless a
+    time limit needs it.
     """
     todo = [r for r in surveyed if r.record is None]
     if request.budget == "smoke" and limit is None:
@@ -144,7 +144,7 @@ def _costs(request, surveyed, limit):
 
 
 def _shown(request, configs, surveyed, costs, say):
-    """Say the plan and what it costs."""
+    """Show the plan and what it costs."""
 
     def cost(runs):
         if not costs:
@@ -186,7 +186,7 @@ def _worker(request):
 
 
 def _execute(request, name, found):
-    """Execute a table's notebook if something is new; return its path, and whether it was."""
+    """Execute a table's notebook if something is new; return its path and whether it was run."""
     at, place = request.workspace, notebooks.folder(request.workspace)
     if at.progress is not False:
         print(f"{name}: its notebook, unless nothing has changed ...", file=sys.stderr)

@@ -1,10 +1,10 @@
-"""Published rows beside what was measured: the tables of the pages, the notebooks, the terminal.
+"""Published rows beside what was measured: the tables for pages, notebooks and the terminal.
 
 A line of such a table holds what was printed, what was counted, and a group of runs that differ in
-their seeds alone: their mean with its interval, and the verdict. Runs of different budgets stand in
+their seeds alone: their mean with its interval, and the verdict. Runs of different budgets are on
 different lines; a row without runs has one line, which says so. All are runs of the row's own
-network on the table's data set: smoke runs, whose networks are narrowed and whose images are
-others, are in :func:`trains`.
+network on the table's data set; smoke runs, which have narrowed networks and other images, are left
+to :func:`trains`.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from .budgets import bare
 from .published import Row
 from .tables import TABLES
 
-#: Budgets in the order in which their lines stand below each other.
+#: Budgets in the order of their lines, from top to bottom.
 ORDER = ("paper", "short", "fast", "demo")
 
 
@@ -33,14 +33,14 @@ class Line:
     printed : Row or None
         What the paper prints in this row.
     weights, macs : int
-        Counted on the row's network, as :mod:`.expected_counts` holds it to be; multiplications for
-        one of the table's images. A record has those that its run executed, with the program of
-        its day.
+        Counted on the row's network, as :mod:`.expected_counts` has them; multiplications are those
+        for one of the table's images. A record has those that its run executed, with the program
+        of its day.
     runs : tuple of Record
         Those that differ in their seeds alone; empty where nothing was run.
     deviations : tuple of str
-        In what they depart from the paper's protocol on the paper's images; empty: they are
-        compared.
+        In what respects they depart from the paper's protocol on the paper's images; if empty, they
+        are compared.
     """
 
     row: str
@@ -52,7 +52,7 @@ class Line:
 
     @property
     def comparable(self):
-        """Whether there are runs, under the paper's protocol in every field but the seed."""
+        """Whether there are runs, following the paper's protocol in every field but the seed."""
         return bool(self.runs) and not self.deviations
 
     @property
@@ -64,7 +64,7 @@ class Line:
 
     @property
     def difference(self):
-        """Our mean less the printed accuracy in percentage points, where they are compared.
+        """Our mean minus the printed accuracy, in percentage points, where they are compared.
 
         An :class:`~.verdicts.Interval`, or None.
         """
@@ -82,7 +82,7 @@ class Line:
 
     @property
     def circumstances(self):
-        """The runs' images, epochs, device, and what is not the protocol's, for reading."""
+        """The runs' images, epochs and device, and what departs from the protocol, as text."""
         if not self.runs:
             return ""
         first = self.runs[0]
@@ -112,8 +112,8 @@ def compare(table, runs, rows=None):
     table : str
         A name of :data:`mgtutorial.reproduction.TABLES`.
     runs : list of Record
-        Those of other networks and on other data sets, those of the budget ``smoke``, and those
-        that serve a choice on validation images, are left out.
+        Runs of other networks or on other data sets, runs of the budget ``smoke``, and runs for a
+        choice on validation images are left out.
     rows : list of str, optional
         Some of the table's rows; default all.
 
@@ -155,13 +155,13 @@ def compare(table, runs, rows=None):
 
 
 def _put(groups, run):
-    # Of a run that is recorded twice the first record counts, here as everywhere.
+    # If a run is recorded twice, the first record counts, here as everywhere.
     same = {k: v for k, v in run.choices.items() if k != "seed"}
     groups[records.digest([same, run.data.digest])].setdefault(run.seed, run)
 
 
 def _deviations(group, table):
-    """Return in what runs depart from a table's protocol, on its images."""
+    """Return in what respects runs depart from a table's protocol on its images."""
     first = next(iter(group.values()))
     described, config = TABLES[table], first.config
     found = list(departures.deviation(config))

@@ -11,7 +11,7 @@ from . import published, verdicts
 from .papers.catalogue import PRINTED
 
 FORMATS = ("table", "json", "csv")
-#: Above these the numbers of a forward pass leave what torch counts with.
+#: Above these, the numbers of a forward pass exceed the range that torch counts in.
 MOST_PIXELS, MOST_IMAGES = 16_384, 1_000_000
 
 
@@ -65,7 +65,7 @@ def of_tables(table=None, rows=None, form="table"):
 
 
 def summary(rows):
-    """Return one line that says how many rows have which verdict.
+    """Return one line that says how many rows have each verdict.
 
     Examples
     --------
@@ -101,12 +101,12 @@ def of_network(name, data=None, size=None, batch_size=128, form="table"):
     name : str
         A name of :data:`mgtutorial.models.CONFIGS`.
     data : str, optional
-        A data set, for channels, classes, stem and image size. The named networks are for
-        CIFAR-10, those of ImageNet for ImageNet.
+        A data set, which determines channels, classes, stem and image size. Default: CIFAR-10, or
+        ImageNet for the named networks that are made for it.
     size : int, optional
-        Height and width of the images; default that of the data set.
+        Height and width of the images; default: that of the data set.
     batch_size : int
-        For the activations that are held for the backward pass.
+        The batch for which the activations held for the backward pass are counted.
     form : {"table", "json", "csv"}
 
     Raises

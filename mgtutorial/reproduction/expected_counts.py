@@ -1,8 +1,8 @@
 """The exact counts that every table is held to: ``results/expected_counts.csv``.
 
 They were computed once and checked against what the papers print and against the formulas of the
-chapters. A network that is built in any other way, with one batch norm more, say, does not get
-past :func:`check`. A new table gets its lines by :func:`write`.
+chapters. A network that is built in any other way, say with one more batch norm, does not get
+past :func:`check`. The lines of a new table are added by :func:`write`.
 """
 
 from functools import cache
@@ -33,14 +33,14 @@ def _file(path):
 
 
 def counts(table, row):
-    """Return (weights, multiplications of one image) of a row's network, as recorded.
+    """Return (weights, multiplications per image) of a row's network, as recorded.
 
     Raises
     ------
     UnknownName
         If there is no such table, or no such row in it.
     InvalidValue
-        If no count of the row is recorded yet.
+        If no count is recorded yet for the row.
 
     Examples
     --------
@@ -59,13 +59,13 @@ def counts(table, row):
 
 
 def count(table, row, network=None):
-    """Build the network of a row and return its (weights, multiplications of one image).
+    """Build the network of a row and return its (weights, multiplications per image).
 
     Parameters
     ----------
     table, row : str
     network : callable, optional
-        From a config to what is counted; default: the config itself.
+        Maps a config to what is counted; default: the config itself.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def count(table, row, network=None):
 
 
 def check(table, rows=None, network=None):
-    """Build and count the networks of a table; raise unless both counts are the recorded ones.
+    """Build and count the networks of a table; raise unless both counts are as recorded.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def check(table, rows=None, network=None):
     UnknownName, InvalidValue
         As :func:`counts`.
     WrongNetwork
-        With the first row that differs.
+        For the first row that differs.
 
     Examples
     --------
@@ -112,21 +112,21 @@ def check(table, rows=None, network=None):
         if ours != (weights, macs):
             raise WrongNetwork(
                 f"{row} of {table} has {ours[0]:,} weights and {ours[1]:,} multiplications, but "
-                f"{weights:,} and {macs:,} are recorded: this is another network."
+                f"{weights:,} and {macs:,} are recorded: this is a different network."
             )
         found[row] = ours
     return found
 
 
 def write():
-    """Build and count the networks of all tables, record that, and return the file's path.
+    """Build and count the networks of all tables, record the counts, and return the file's path.
 
-    What was recorded for a network that is now another is lost: the file's history shows it.
+    What was recorded for a network that has changed since is lost; the file's history shows it.
 
     Raises
     ------
     InvalidValue
-        If this is no checkout of the project.
+        If this is not a checkout of the project.
     """
     if _paths.checkout() is None:
         raise InvalidValue(

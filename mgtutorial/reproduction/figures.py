@@ -1,6 +1,6 @@
-"""The figures of the reproduction pages: what runs gave, over what their networks cost.
+"""The figures of the reproduction pages: what runs achieved against what their networks cost.
 
-Each function returns a matplotlib figure made of records and published rows, nothing else.
+The figures are matplotlib's, made from records and published rows, nothing else.
 """
 
 from collections import defaultdict
@@ -31,19 +31,19 @@ def kind(row):
 
 
 def accuracy_over(lines, cost="weights", published=True):
-    """Return a figure of accuracy over cost: filled where measured, hollow where printed.
+    """Return a figure of accuracy against cost: filled where measured, hollow where printed.
 
-    What was measured under another protocol is pale, and its legend names the budget.
+    What was measured under another protocol is pale, and its legend entry names the budget.
 
     Parameters
     ----------
     lines : list of Line
-        Measured points have their t-interval as an error bar, from two seeds on; printed ones the
-        printed standard deviation.
+        The error bars of measured points are their t-intervals, from two seeds upwards; those of
+        printed ones are the printed standard deviations.
     cost : {"weights", "macs"}
-        Over ``"macs"`` measured lines only are drawn.
+        Against ``"macs"``, only measured lines are drawn.
     published : bool
-        Whether the printed accuracies are drawn, too.
+        Whether to draw the printed accuracies as well.
     """
     import matplotlib.pyplot as plt
 
@@ -84,9 +84,9 @@ def _printed(line: Line):
 
 
 def curves(rows, runs):
-    """Return a figure of the training losses over the epochs, one curve a run.
+    """Return a figure of the training losses over the epochs, one curve per run.
 
-    Colours tell families of networks apart, and styles the networks of a family.
+    Colours tell families of networks apart, and line styles the networks within a family.
 
     Parameters
     ----------

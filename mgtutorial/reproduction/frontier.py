@@ -1,7 +1,7 @@
 """Accuracy against cost: the networks that have runs of equal budget.
 
-Weights and multiplications are counted; time and memory are those of ``results/benchmarks.json``,
-measured once on one machine, so they are ratios between networks and nobody's seconds.
+Weights and multiplications are counted; time and memory are those of ``results/benchmarks.json``.
+Time was measured once on one machine: it shows ratios between networks, not anyone's seconds.
 """
 
 import json
@@ -12,9 +12,9 @@ from ..data import catalogue
 from ..models import counting
 from . import budgets, verdicts
 
-#: Networks for phones, the narrowest of each kind that is printed: wider and deeper than others.
+#: Networks for phones, the narrowest printed one of each kind: wider and deeper than the others.
 PHONES = ("ghostnet-0.5x", "mgic-mobilenetv3-0.6")
-#: The networks of three levels with 16, 32 and 64 channels, as plans of runs write them; then those
+#: The networks with three levels of 16, 32 and 64 channels, as plans of runs write them; then those
 #: for phones.
 NETWORKS = (
     "resnet20",
@@ -44,26 +44,27 @@ NETWORKS = (
     "mgic-resnet56-c32-g16 blocks=(3,3,3)",
     *PHONES,
 )
-#: On images of this data set time and memory are measured; rows of others have none.
+#: Time and memory are measured on images of this data set; rows of other data sets have none.
 DATA = "fashion-mnist"
-#: What a network costs, by the names of a row.
+#: What a network costs, as named in a row.
 COSTS = ("weights", "macs", "step", "memory")
 
 
 def rows(runs, costs=None):
-    """Return what each network reaches and costs, for each budget with two networks or more.
+    """Return what each network reaches and costs, for each budget with at least two networks.
 
     Parameters
     ----------
     runs : list of Record
     costs : dict, optional
-        Network -> its measured costs; default those of :func:`measured_costs`.
+        Network -> its measured costs; default: those of :func:`measured_costs`.
 
     Returns
     -------
     list of dict
-        The longest budget first, and the most weights first in it. ``on_front`` names the costs
-        for which no other network of the budget is as cheap and as accurate in the mean.
+        The longest budget first, and within it the network with the most weights. ``on_front``
+        names the costs for which no other network of the budget is both as cheap and, in the mean,
+        as accurate.
 
     Book: frontier, frontier-table
     """
@@ -106,13 +107,13 @@ def _row(text, budget, by_seed, costs):
 
 @cache
 def _macs(text, data):
-    """Count as today's program executes them; a record has those of the program of its day."""
+    """Count them as today's program executes them; a record has those of the program of its day."""
     info = catalogue.info(data)
     return counting.count_macs(budgets.written_network(text, info), info.size, info.channels)
 
 
 def measured_costs():
-    """Return milliseconds an image, of a pass and a training step, and the step's memory in MB.
+    """Return the milliseconds per image of a pass and a training step, and the step's memory in MB.
 
     Examples
     --------
@@ -133,7 +134,7 @@ def measured_costs():
 
 
 def on_front(row, rows, cost):
-    """Return whether no other row is as cheap and as accurate; False where a cost is not known.
+    """Return whether no other row is both as cheap and as accurate; False if the cost is not known.
 
     Examples
     --------
@@ -150,6 +151,6 @@ def on_front(row, rows, cost):
 
 
 def written(runs):
-    """Return ``results/frontier.json`` as text, a row a line."""
+    """Return ``results/frontier.json`` as text, one row per line."""
     lines = ",\n ".join(json.dumps(row) for row in rows(runs))
     return f"[\n {lines}\n]\n"

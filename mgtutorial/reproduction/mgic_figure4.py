@@ -1,7 +1,7 @@
-r"""MGIC's Figure 4: what runs under its printed training say of its sentence.
+r"""MGIC's Figure 4: what runs with its printed training say about the paper's sentence on it.
 
-The sentence of section 4.2 is that MGIC has the lower mean squared error with fewer weights than
-MobileNetV3 and GhostNet. The figure's own numbers are not in the text, so what can be tried is the
+That sentence, in section 4.2, is that MGIC has the lower mean squared error with fewer weights than
+MobileNetV3 and GhostNet. The figure's own numbers are not in the text, so what can be tested is the
 order, at equal width. Errors are positive, and seeds change them by factors: the effect is the
 *ratio* of MGIC's error to another's, for runs paired by their seeds, and the interval is Student's
 for its logarithm,
@@ -9,8 +9,8 @@ for its logarithm,
 .. math:: \exp\bigl( \bar d \pm t_{n-1}\, s_d / \sqrt n \bigr), \qquad
     d_s = \log e_s^{\mathrm{MGIC}} - \log e_s^{\mathrm{other}} .
 
-Two other blocks at three widths make six intervals, which together have the confidence of one
-(:func:`.claims.confidence_of`), whether or not all six have their runs.
+Two other blocks at three widths make six intervals, which jointly have the confidence of one
+(:func:`.claims.confidence_of`), whether or not all six have runs.
 """
 
 import json
@@ -27,7 +27,7 @@ from . import claims, verdicts
 ALPHAS = (0.6, 0.8, 1.2)
 OURS = "mgic-bneck"
 RIVALS = tuple(block for block in PRINTED_BLOCKS if block != OURS)
-#: Of each interval, so that all six hold together.
+#: Of each interval, so that all six hold jointly.
 CONFIDENCE = claims.confidence_of(len(ALPHAS) * len(RIVALS))
 #: The blocks as the paper calls them.
 LABELS = {"mobilenetv3": "MobileNetV3", "ghostnet": "GhostNet", OURS: "MGIC"}
@@ -44,7 +44,7 @@ def as_printed(runs):
     Returns
     -------
     dict
-        (block, alpha) -> seed -> record; of two records of a run the first.
+        (block, alpha) -> seed -> record; if a run has two records, the first.
 
     Examples
     --------
@@ -63,12 +63,12 @@ def as_printed(runs):
 
 
 def ratio(ours, other):
-    """Return how many times another's error MGIC's is, with an interval and a verdict.
+    """Return MGIC's error as a multiple of another's, with an interval and a verdict.
 
     Parameters
     ----------
     ours, other : sequence of float
-        Errors, positive, paired.
+        Positive errors, in pairs.
 
     Returns
     -------
@@ -93,11 +93,11 @@ def ratio(ours, other):
 
 
 def _exp(x):
-    return math.exp(x) if x < 700 else math.inf  # two scattered pairs say that little
+    return math.exp(x) if x < 700 else math.inf  # two scattered pairs can be that vague
 
 
 def summary(runs=None):
-    """Return the errors, and MGIC's against the others', as plain data.
+    """Return the errors, and the ratios of MGIC's to the others', as plain data.
 
     Parameters
     ----------
@@ -163,5 +163,5 @@ def _contrast(ours, other, block, alpha):
 
 
 def written():
-    """Return ``results/mgic_figure4.json`` as text: what :func:`summary` says."""
+    """Return ``results/mgic_figure4.json`` as text: what :func:`summary` returns."""
     return json.dumps(summary(), indent=1, ensure_ascii=False) + "\n"

@@ -24,7 +24,7 @@ def notebook_of(table):
     Raises
     ------
     InvalidValue
-        If it is not here: none of this table exists yet, or this is no checkout.
+        If it is not here: the table has none yet, or this is not a checkout.
     """
     notebooks = (_paths.checkout() or Path()) / "notebooks" / "reproduce"
     path = notebooks / f"{_stem(table)}.ipynb"
@@ -50,7 +50,7 @@ def _stem(table):
 def folder(workspace=None):
     """Return where executed notebooks go: beside their results, if a folder was given for these.
 
-    Else it is ``_build/reproduce`` in the checkout.
+    Otherwise it is ``_build/reproduce`` in the checkout.
     """
     if workspace is not None and workspace.runs:
         return workspace.own / "notebooks"
@@ -64,7 +64,7 @@ def check_notebook(table, output=None):
     ----------
     table : str
     output : path, optional
-        Folder of the executed notebook, if it is to be tried as well.
+        Folder for the executed notebook, if this is to be checked as well.
 
     Raises
     ------
@@ -92,9 +92,9 @@ def check_notebook(table, output=None):
 
 
 class _Kernels:
-    """While one is inside: kernels that are this Python, in which no slider moves.
+    """A context in which kernels run this Python, and no slider moves.
 
-    Any ``python3`` may be somebody else's. Several threads can be inside at once.
+    A kernel called ``python3`` may run some other Python. Several threads can be inside at once.
     """
 
     name = "mgtutorial-python"
@@ -160,7 +160,7 @@ def run(table, parameters, output=None):
     ------
     InvalidValue
         If papermill is not installed, or the notebook is not here; or if a cell fails, which
-        says that something is not as the notebook claims.
+        means that something is not as the notebook claims.
     """
     source = notebook_of(table)
     output = Path(output or folder()) / source.name
@@ -182,8 +182,8 @@ def run(table, parameters, output=None):
         ) from error
     except RuntimeError as error:  # the kernel died, or did not start
         raise InvalidValue(
-            f"the kernel of the notebook of {table} did not live ({error}): is there memory, and "
-            "does python -m ipykernel start? The records are kept."
+            f"the kernel of the notebook of {table} died or did not start ({error}): is there "
+            "enough memory, and does python -m ipykernel start? The records are kept."
         ) from error
     finally:
         if threading.current_thread() is not threading.main_thread():
@@ -192,12 +192,12 @@ def run(table, parameters, output=None):
 
 
 def _literal(path):
-    """Return a path as papermill, which fills parameters into braces, leaves it alone."""
+    """Return a path in a form that papermill, which fills parameters into braces, leaves alone."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def run_if_changed(table, parameters, found, output=None):
-    """Execute a table's notebook, unless that was done for the same of everything it reads.
+    """Execute a table's notebook, unless nothing that it reads has changed since the last time.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def run_if_changed(table, parameters, found, output=None):
     Returns
     -------
     (path, bool)
-        Of the executed notebook, and whether it was executed now.
+        The path of the executed notebook, and whether it was executed now.
     """
     source = notebook_of(table)
     output = Path(output or folder()) / source.name

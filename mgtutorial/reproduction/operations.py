@@ -1,7 +1,7 @@
-"""What the papers print of operations, beside the multiplications that are counted here.
+"""The operations that the papers print, beside the multiplications that are counted here.
 
-The papers count differently: for a multiplication with its addition MGiaD has two operations,
-MGIC one. :attr:`mgtutorial.reproduction.published.Row.products` is what both come to.
+The papers count differently: a multiplication with its addition is two operations for MGiaD, one
+for MGIC. :attr:`mgtutorial.reproduction.published.Row.products` has both in the same unit.
 """
 
 from .._text import in_markdown
@@ -10,13 +10,13 @@ from .tables import TABLES
 
 
 def ratio(row, macs):
-    """Return the printed operations over ours, both as multiplications, or None without print.
+    """Return the printed operations over ours, both as multiplications; None if none are printed.
 
     Parameters
     ----------
     row : published.Row or None
     macs : int
-        Multiplications of one image, counted here.
+        Multiplications for one image, counted here.
 
     Examples
     --------

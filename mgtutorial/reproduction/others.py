@@ -1,4 +1,4 @@
-"""Networks of others that MGIC's tables quote, as torchvision builds them: counted and printed."""
+"""Others' networks that MGIC's tables quote, as torchvision builds them: counted and printed."""
 
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ class Other(NamedTuple):
 
 
 def others(table):
-    """Return the networks of others of a table, counted for images of 224 x 224 pixels.
+    """Return the others' networks in a table, counted for images of 224 x 224 pixels.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def others(table):
     Returns
     -------
     list of Other
-        `products` are the printed multiplications of one image.
+        `products` are the printed multiplications for one image.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""The runs behind a published table: which they are, what is done of them, and doing the rest.
+"""The runs behind a published table: which they are, and which are done.
 
 A run that has a record is never trained again. The command is in :mod:`.command`, the
-notebooks are in :mod:`.notebooks`, doing the runs is :mod:`mgtutorial.sweeps`' business.
+notebooks are in :mod:`.notebooks`, the runs are done by :mod:`mgtutorial.sweeps`.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ class Plan(NamedTuple):
     Attributes
     ----------
     rows, configs : list
-        For each run the row that it is for, and its :class:`TrainConfig`.
+        For each run, the row that it is for and its :class:`TrainConfig`.
     left_out : list of str
         A sentence for each row that cannot be trained on the images.
     """
@@ -36,8 +36,8 @@ class Plan(NamedTuple):
 def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
     """Return the runs that a table needs at a budget.
 
-    For ``smoke`` the networks are narrowed (:func:`mgtutorial.models.narrowed`): it
-    proves the path. The other budgets train the networks that the table counts.
+    For ``smoke`` the networks are narrowed (:func:`mgtutorial.models.narrowed`): this
+    shows that the whole path works. The other budgets train the networks that the table counts.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
         A name of :data:`mgtutorial.reproduction.TABLES`.
     budget : str
     rows : sequence of str, optional
-        Default: every row whose network can take the images. A text lists them with commas, as
-        papermill's ``-p`` gives it.
+        Default: every row whose network can take the images. A string lists them, separated by
+        commas, as papermill's ``-p`` passes it.
     seeds : sequence of int, int or str
     data : str, optional
         Default: the table's own data set; for ``smoke`` the embedded digits.
@@ -61,7 +61,7 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
     ------
     UnknownName, DataNotFound
     InvalidValue
-        If a row of `rows` has a network whose levels the images cannot carry.
+        If a row in `rows` has a network with too many levels for the images.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def plan(table, budget, *, rows=None, seeds=(0,), data=None, root=None):
     choose("budget", budget, protocols.BUDGETS)
     rows, seeds = listed(rows, "rows"), seeds_of(seeds)
     for row in rows or ():
-        described.entry(row)  # which says it if there is none, before anything is loaded
+        described.entry(row)  # raises if there is no such row, before anything is loaded
     data = data or data_of(table, budget)
     made = Plan([], [], [])
     for row in dict.fromkeys(rows or described.rows):
@@ -104,7 +104,7 @@ def _unfit(network, size):
 
 @cache
 def data_of(table, budget):
-    """Return the data set of a budget: the paper's, but for ``smoke`` one that is embedded.
+    """Return the data set of a budget: the paper's, or for ``smoke`` an embedded one.
 
     Networks that halve the resolution too often for the digits' 8 x 8 pixels get synthetic images
     of 32 x 32.

@@ -1,15 +1,15 @@
-"""What the pages say in prose, held against the papers, the records and the tests.
+"""What the pages say in prose, checked against the papers, the records and the tests.
 
 An accuracy belongs to a network and to images: in its sentence (or its row of a table) it belongs
-to the network that is named last before it, and to the data set that follows it at once ("93.18 %
-on FashionMNIST") or that is named last before it. For these it has to be printed or recorded.
+to the network that is named last before it, and to the data set that directly follows it ("93.18 %
+on FashionMNIST") or is named last before it. For these it has to be printed or recorded.
 Where nothing is named before a number, the first name after it counts. Words narrow that down:
 ``print`` and ``record``, ``validation``, ``training``, ``top-5``, ``first version``.
 
-Any other percentage, and any difference in points, has to stand in a sentence that a test holds
+Any other percentage, and any difference in points, has to be in a sentence that a test checks
 against the page (``says(page, sentence)``), in an entry of the errata whose test has the number, or
-in :data:`OTHER`, with a reason. A count of five digits or more, written with commas
-and no whole thousand, has to be one that the package expects, that a record holds or that a test
+in :data:`OTHER`, with a reason. A count of five digits or more that is written with commas and is
+not a whole thousand has to be one that the package expects, that a record holds or that a test
 has.
 """
 
@@ -24,7 +24,7 @@ from .. import _paths
 from ..errors import InvalidValue
 from . import prose_facts
 
-#: Percentages that are no accuracies and no result: page, words around the number, reason.
+#: Percentages that are neither accuracies nor results: page, words around the number, reason.
 OTHER = (
     ("book/reproduction.md", "the random part of 8 to 100 per cent of the area", "an augmentation"),
     ("notebooks/reproduce/mgic_table5.ipynb", "a random part of 8 to 100 %", "an augmentation"),
@@ -41,7 +41,7 @@ OTHER = (
     ("notebooks/coarsening.ipynb", "within 3 per cent in 2D", "a convergence factor"),
 )
 
-_COMPUTED = "\0"  # in a sentence that a test holds: a number that it computes
+_COMPUTED = "\0"  # in a sentence that a test checks: a number that it computes
 _NUMBER = r"\d+(?:\.\d+)?"
 _UNIT = r"(?:%|per cent\b|mIoU\b|(?:percentage )?points\b)"
 _JOIN = r"\s*(?:,|/|–|to|and|or|against|instead of)\s+(?:from |by |to )?"
@@ -60,7 +60,7 @@ _GRID_POINTS = re.compile(r"(?:by|×|x|on|of|with|from|than)\s+[\d,]+ points")
 
 @dataclass(frozen=True)
 class Claim:
-    """A number of a page: the text around it, the number, its unit, and where it stands."""
+    """A number on a page: the text around it, the number, its unit, and where it stands."""
 
     sentence: str
     number: str
@@ -74,7 +74,7 @@ class Claim:
 
 
 def contradictions(root, runs):
-    """Return what the pages of a checkout say and cannot say, one sentence each.
+    """Return what the pages of a checkout say but cannot support, one sentence each.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def contradictions(root, runs):
         text = prose(path)
         for digest in sorted(set(_DIGEST.findall(text)) - known):
             found.append(f"{name} names the run {digest}, which is not recorded.")
-        if name == "book/status.md":  # made from the records, and held against them as a whole
+        if name == "book/status.md":  # made from the records, and checked against them as a whole
             continue
         page = Page(text)
         covered = page.spans(*held.get(name, ()), *(w for p, w, _ in OTHER if p == name))
@@ -127,7 +127,7 @@ def pages(root):
 
 
 def prose(path):
-    """The text that a reader sees as prose: of a notebook its Markdown cells."""
+    """The text that a reader sees as prose: for a notebook, its Markdown cells."""
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix != ".ipynb":
@@ -141,7 +141,7 @@ def prose(path):
 
 
 class Page:
-    """A page's sentences, and where they stand in its text, of which white space is made one."""
+    """A page's sentences, and where they stand in its text, with single spaces."""
 
     def __init__(self, text):
         self._parts, self._tests, at, header, entry = [], [], 0, "", []
@@ -224,7 +224,7 @@ def _short(claim):
 
 
 def _blocks(text):
-    """Paragraphs, items of lists, headings and rows of tables, with single spaces; no programs."""
+    """Paragraphs, items of lists, headings and rows of tables, with single spaces; no code."""
     found, fences = [[]], []
     for line in text.splitlines():
         begun = line.lstrip()
@@ -254,7 +254,7 @@ def _sentences(block):
 
 @cache
 def sentences_held(tests):
-    """Return the sentences that tests hold against pages, {page: [sentence]}."""
+    """Return the sentences that tests check against pages, {page: [sentence]}."""
     found = {}
     for _, nodes in _nodes(tests):
         for node in nodes:
@@ -266,19 +266,19 @@ def sentences_held(tests):
 
 
 def _literal(node):
-    """The text of a string of a test; what it computes stands for any number."""
+    """The text of a string in a test; what it computes stands for any number."""
     if isinstance(node, ast.Constant):
         return node.value
     if not isinstance(node, ast.JoinedStr):
         return ""
     parts = [v.value if isinstance(v, ast.Constant) else _COMPUTED for v in node.values]
-    # A sentence that is nearly all computed would hold anything.
+    # A sentence that is nearly all computed would match anything.
     return "".join(parts) if len("".join(parts).replace(_COMPUTED, "").strip()) > 8 else ""
 
 
 @cache
 def literals_of(tests):
-    """Return the numbers that stand in each function of the tests, and in their modules."""
+    """Return the numbers that occur in each function of the tests, and in their modules."""
     found = {}
     for name, nodes in _nodes(tests):
         found.setdefault(name, set()).update(_numbers(nodes))
@@ -287,12 +287,12 @@ def literals_of(tests):
 
 @cache
 def counts_in(tests):
-    """Return the numbers that stand in the programs of the tests, not in their strings."""
+    """Return the numbers that occur in the code of the tests, not in its strings."""
     return frozenset(n for _, nodes in _nodes(tests) for n in _numbers(nodes, words=False))
 
 
 def _numbers(nodes, words=True):
-    """The numbers of a piece of a program, with those in its strings."""
+    """The numbers in a piece of code, including those in its strings."""
     for n in nodes:
         if isinstance(n, ast.Constant) and isinstance(n.value, int | float):
             yield float(n.value)
@@ -304,7 +304,7 @@ def _numbers(nodes, words=True):
 def _nodes(tests):
     """The functions, classes and other statements of the tests, as (name or "", nodes).
 
-    Of the nodes only calls and constants are kept: they are all that is read, three times.
+    Only calls and constants are kept of the nodes: they are all that is read, three times.
     """
     kept = (ast.Call, ast.Constant)
     trees = (ast.parse(p.read_text(encoding="utf-8")) for p in sorted(tests.rglob("test_*.py")))

@@ -1,4 +1,4 @@
-"""Accuracies that may be stated, each of a network and a data set; and what a sentence names."""
+"""Accuracies that may be stated, each for a network and a data set; and what a sentence names."""
 
 import re
 from collections import defaultdict
@@ -12,7 +12,7 @@ from . import published
 from .budgets import bare
 from .papers.printed_table import FOLDER, read
 
-# How a network is called in a text. The first that fits at a place counts.
+# What a network is called in a text. The first that matches at a place counts.
 _FAMILIES = {
     "mgic-resnet56": r"MGIC-ResNet-?56",
     "mgic-resnet50": r"MGIC-ResNet-?50",
@@ -56,7 +56,7 @@ _PARAMETERS = {
     "s_c": rf"s_c{_VALUE}",
     "scale": r"(?P<v>[01]\.\d+)x",
 }
-# What a file of results/published is about, where no column says it.
+# What a file of results/published is about, where no column says so.
 _FILES = {
     "mgiad_table1_cifar10": ("cifar10", None),
     "mgiad_table2_fashionmnist": ("fashion-mnist", None),
@@ -76,7 +76,7 @@ _COLUMNS["top5_acc"] = "top-5"
 
 @dataclass(frozen=True)
 class Named:
-    """What a sentence names for a number, and how it narrows its source down."""
+    """What a sentence names for a number, and how it narrows down the number's source."""
 
     family: str | None
     data: str | None
@@ -115,7 +115,7 @@ class Fact:
 
 
 def named(sentence, at):
-    """Return what a number at a place of a sentence belongs to.
+    """Return what a number at a place in a sentence belongs to.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""What the papers print, line by line: which network it is, and whether its count agrees.
+"""What the papers print, line by line: the network of each line, and whether its count agrees.
 
-The lines are in ``results/published``. Here each line that counts weights becomes a
+The lines are in ``results/published``. Here each line about a network becomes a
 :class:`Row`: its place, its numbers as printed, and the config of the network that it counts, on
-its data set. Why a count does not agree stands beside the row, in ``results/reasons.csv``.
+its data set. Why a count does not agree is said beside the row, in ``results/reasons.csv``.
 """
 
 from dataclasses import dataclass
@@ -32,15 +32,15 @@ class Row:
     data : str or None
         Name of the data set.
     printed, unit : str
-        The count as printed, and its unit: "", "k" or "M"; both "" if none is.
+        The count as printed, and its unit: "", "k" or "M"; both "" if none is printed.
     accuracy, std : float or None
         As printed, in percent.
     runs : int
-        The printed mean is that of so many runs: 1 where the paper does not say.
+        The number of runs behind the printed mean: 1 where the paper does not say.
     train_accuracy, top5 : float or None
-        In percent: on the training images; and how often the class is among the first five.
+        In percent: on the training images, and how often the class is among the top five.
     operations : str
-        Those of one image, as printed, such as "1.12 G"; "" if none are.
+        Those for one image, as printed, such as "1.12 G"; "" if none are printed.
     products : float or None
         The same as multiplications, each with its addition, which is what is counted here.
     arxiv : bool
@@ -92,7 +92,7 @@ class Row:
 
     @property
     def difference(self):
-        """Ours less theirs, in weights, or None."""
+        """Our count minus the printed one, in weights, or None."""
         if self.network is None or not self.printed:
             return None
         return round(self.counted - self.weights)
@@ -128,7 +128,7 @@ def rounds_to(n, printed, unit=""):
 def weights(network, data=None):
     """Return the number of weights of a named network, on a data set if one is given.
 
-    It is counted once for one state of the package's code (:mod:`.remembered_counts`).
+    It is counted once for each state of the package's code (:mod:`.remembered_counts`).
 
     Examples
     --------
@@ -163,7 +163,7 @@ def rows(table=None):
     Returns
     -------
     tuple of Row
-        In the order of print.
+        In the order in which they are printed.
 
     Raises
     ------

@@ -2,9 +2,9 @@
 
 A count is a pure function of a frozen config and of the code that builds and counts its network.
 So it is kept under both: the name of the file is a digest of the whole package and of torch's
-version, and a line of it has the config, the data set and the count. Other code has another
-file. What the digest does not cover, a class from elsewhere or one whose ``build`` was replaced
-while Python ran, is counted every time.
+version, and each line of it has the config, the data set and the count. Different code has a
+different file. What the digest does not cover (a class from elsewhere, or one whose ``build`` was
+replaced while Python was running) is counted every time.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ def digest_of_code(package=PACKAGE):
     return whole.hexdigest()[:16]
 
 
-#: Of the code that runs: taken as it is imported, since files may change later.
+#: Of the code that runs: taken when it is imported, since files may change later.
 CODE = digest_of_code()
 
 

@@ -7,7 +7,7 @@ from .._text import aligned, in_markdown
 from . import verdicts
 from .tables import TABLES, network_name
 
-# Column -> its alignment. What no line has something in is left out.
+# Column -> its alignment. A column that is empty in every line is left out.
 _HEAD = {
     "network": "left",
     "accuracy, printed (%)": "right",
@@ -64,7 +64,7 @@ def _columns(rows):
 
 
 def safe(text):
-    """Return a text from a record as a cell of a Markdown table: letters, and no mark-up.
+    """Return a text from a record as a cell of a Markdown table: plain text, no mark-up.
 
     Records come from pull requests and shared folders, so they may say anything.
 
@@ -108,7 +108,7 @@ def markdown(made):
 
 
 def trials(found):
-    """Return the smoke runs of a table as Markdown: whether each network trains, no accuracy.
+    """Return the smoke runs of a table as Markdown: whether each network trains, not how well.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def trials(found):
 
 
 def counts(table, counted):
-    """Return what is printed of a table's networks beside their counts, as a Markdown table.
+    """Return what is printed about a table's networks beside their counts, as a Markdown table.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def counts(table, counted):
 
 
 def reasons(table, rows):
-    """Return why counts do not agree with the print, as a Markdown list.
+    """Return why counts do not agree with the printed ones, as a Markdown list.
 
     Parameters
     ----------
@@ -164,11 +164,11 @@ def reasons(table, rows):
     Examples
     --------
     >>> reasons("mgiad-table2", ["mgnet-20"])
-    'Every count that has one to be held against is matched.'
+    'Every count with a printed counterpart matches it.'
     """
     printed = [TABLES[table].entry(row).printed for row in rows]
     found = [f"- **{p.name}** ({p.printed}{p.unit}): {p.reason}" for p in printed if p and p.reason]
-    return "\n".join(found) or "Every count that has one to be held against is matched."
+    return "\n".join(found) or "Every count with a printed counterpart matches it."
 
 
 _SHADE = {
@@ -178,7 +178,7 @@ _SHADE = {
 
 
 def style(made, caption):
-    """Return lines as HTML for notebooks; runs under another protocol fold away.
+    """Return lines as HTML for notebooks; runs under another protocol are folded away.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def _table(made, caption):
         .format(escape="html")
         .map(lambda text: _SHADE.get(text, ""), subset=["verdict"])
         .set_table_styles(aligned)
-        .set_table_attributes('class="dataframe"')  # the pages' looks for tables of data
+        .set_table_attributes('class="dataframe"')  # the pages' style for tables of data
         .set_caption(escape(caption))
         .to_html()
     )

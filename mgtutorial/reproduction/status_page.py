@@ -1,7 +1,7 @@
-"""What has been run, table by table: the page ``book/status.md``, and whether pages say the truth.
+"""What has been run, table by table: the page ``book/status.md``, and whether pages tell the truth.
 
 The page is written by :func:`page` from the published files and the records, never by hand.
-:func:`contradictions` reads all pages and notebooks for what they say that the records do not.
+:func:`contradictions` searches all pages and notebooks for what they say that the records do not.
 """
 
 import os
@@ -26,10 +26,10 @@ _START = """(status)=
 
 """
 _MADE = """This page is made by `mgtutorial tables --write` from `results/published`,
-`results/runs` and `results/implicit_function_paper`; nobody types into it.
+`results/runs` and `results/implicit_function_paper`; it is not edited by hand.
 [The page on reproduction](reproduction.md) says how the
 comparison is made, and [the inventory](inventory.md) lists what we found in print. Runs of the
-budget `fast` are counted here and shown on [a page of their own](recipe.md), since their recipe
+budget `fast` are counted here but shown on [a page of their own](recipe.md), since their recipe
 was looked for on two of these rows. What runs of one budget say about each other is on the pages on
 [claims](claims.md) and on [costs](frontier.md).
 
@@ -65,7 +65,7 @@ def page(runs=None):
     if waiting:
         parts.append(f"### No run is recorded\n\n{''.join(waiting)}\n")
     parts.append(
-        "## Made in their notebooks\n\nWhat these print is no accuracy of an image classifier, "
+        "## Made in their notebooks\n\nWhat these print is not an accuracy of an image classifier, "
         "so each has a notebook of its own.\n\n"
         + "".join(
             f"* [{title}](../notebooks/reproduce/{name.replace('-', '_')}.ipynb)\n"
@@ -85,7 +85,7 @@ def _fast_alone(name, lines, runs):
 
 
 def _summary(made, fast, runs):
-    """Say what there is in a few sentences, before any table."""
+    """Say in a few sentences what there is, before any table."""
     rows = [(name, line.row) for name, lines in made.items() for line in lines]
     rows = list(dict.fromkeys(rows))
     held = {(n, x.row) for n, lines in made.items() for x in lines if x.comparable}
@@ -99,7 +99,7 @@ def _summary(made, fast, runs):
     begin = (
         "No published accuracy has been reproduced or refuted yet."
         if not held
-        else f"Of the rows held against the print: {said}."
+        else f"Of the rows compared with the print: {said}."
     )
     return (
         f"**{begin}** Of {len(rows)} rows in {len(made)} tables and figures, {len(held)} have runs "
@@ -109,7 +109,7 @@ def _summary(made, fast, runs):
         "deviation over runs that differ in their seeds alone, printed and measured alike; an "
         "interval is a 95 % t-interval. A protocol is seldom printed whole: of the fields of all "
         f"protocols {fields['printed']} are printed, {fields['code']} are from public code, "
-        f"{fields['chosen']} chosen here and {fields['open']} left open "
+        f"{fields['chosen']} are chosen here and {fields['open']} left open "
         f"([each with its source](reproduction-sources)).{_cost(made, runs)}\n\n"
     )
 
@@ -157,7 +157,7 @@ def _runs(lines):
 
 
 def _functions():
-    """What runs under the printed training say of MGIC's Figure 4; nothing if there are none."""
+    """What runs with the printed training say about MGIC's Figure 4; nothing if there are none."""
     rows = mgic_figure4.summary()["contrasts"]
     if not rows:
         return ""
@@ -199,15 +199,15 @@ def _not_made():
 
 
 def write(root=None):
-    """Write what a checkout's pages have from its records; return the paths.
+    """Write what a checkout's pages take from its records; return the paths.
 
     These are the status page, and the tables ``claims.json``, ``frontier.json`` and
-    ``mgic_figure4.json`` of results.
+    ``mgic_figure4.json`` in ``results``.
 
     Raises
     ------
     InvalidValue
-        If this is no checkout of the project.
+        If this is not a checkout of the project.
     """
     book = _book(root)
     runs = records.read(_paths.packaged_results() / "runs")
@@ -243,7 +243,7 @@ def contradictions(root=None):
     Raises
     ------
     InvalidValue
-        If this is no checkout of the project.
+        If this is not a checkout of the project.
     """
     book = _book(root)
     runs = records.read(_paths.packaged_results() / "runs")

@@ -1,8 +1,8 @@
 """The tables that training runs can fill: for each row its network, and what is printed beside it.
 
-Which they are, and what their rows are, is data of :mod:`.papers`. A table's rows are built when
-they are asked for. What the papers print is read by :mod:`.published`; :mod:`.comparison` puts a
-table together with the records of the runs.
+Which tables there are, and what their rows are, is defined in :mod:`.papers`. A table's rows are
+built when they are asked for. What the papers print is read by :mod:`.published`;
+:mod:`.comparison` puts a table together with the records of the runs.
 """
 
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class Table:
         The paper whose protocol the budget ``paper`` follows, as
         :class:`mgtutorial.training.TrainConfig` has it.
     figure : Figure or None
-        Where the rows do not stand in one printed table: which they are.
+        Which rows there are, if they are not those of one printed table.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Table:
         return self._printed() if self.figure is None else self._of_figure()
 
     def _printed(self):
-        """The rows of print that have a network; of MGIC the journal's version."""
+        """The printed rows that have a network; for MGIC, those of the journal's version."""
         return {
             r.name: Entry(r, r.network)
             for r in published.rows(self.name)
@@ -60,7 +60,7 @@ class Table:
         }
 
     def _of_figure(self):
-        """The figure's networks, each beside what the last of its printed tables says of it."""
+        """The figure's networks, each beside what the last of its printed tables says about it."""
         found = {}
         for name in self.figure.printed:
             rows = [r for r in published.rows(name) if not r.arxiv]
@@ -103,7 +103,7 @@ TABLES = Names("table", _tables())
 
 
 def network(name):
-    """Return the config of a network by its name, or by that of a row which a paper alone names.
+    """Return the config of a network by its name, or by that of a row that only a paper names.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def family(config):
 def protocol_of(name):
     """Return the protocol that a named network is published with.
 
-    It is that of the paper whose family it is; if only others train it, that of the first.
+    It is that of the paper to whose family it belongs; if only others train it, of the first.
 
     Examples
     --------

@@ -2,7 +2,7 @@ r"""What a set of runs says about a published number, and what it does not.
 
 The mean of `n` runs that differ in their seeds alone has a confidence interval by Student's t
 distribution, :math:`\bar x \pm t_{n-1}\, s / \sqrt n` [1]_. What decides is the interval of the
-*difference* from the print, which has an error of its own.
+*difference* from the printed number, which has an error of its own.
 
 * The paper prints the mean :math:`y` of :math:`m` runs and their standard deviation
   :math:`\sigma`: Welch's interval [2]_,
@@ -12,16 +12,16 @@ distribution, :math:`\bar x \pm t_{n-1}\, s / \sqrt n` [1]_. What decides is the
       \Bigl(\frac{s^4}{n^2 (n-1)} + \frac{\sigma^4}{m^2 (m-1)}\Bigr).
 
   or Student's with the pooled deviation (:math:`n + m - 2` degrees of freedom) where that is wider:
-  of three printed values :math:`\sigma` comes out too small now and then, and with many runs of
-  ours Welch's interval alone would then call 7 to 8 % of true reproductions different.
+  the :math:`\sigma` of three values comes out too small now and then, and with many runs of ours
+  Welch's interval alone would then call 7 to 8 % of true reproductions different.
 
-* It prints :math:`y` alone: a prediction interval, in which the print is one more run like ours,
-  :math:`\bar x - y \pm t_{n-1}\, s \sqrt{1 + 1/n}`.
+* It prints :math:`y` alone: a prediction interval, in which the printed number is one more run like
+  ours, :math:`\bar x - y \pm t_{n-1}\, s \sqrt{1 + 1/n}`.
 
-A row is *reproduced* if the whole interval lies within a margin of zero, so that a gap above the
-margin is excluded; it *differs* if the interval reaches beyond the margin and excludes zero. In
-between the runs are compatible with the print and too few, or too scattered, to say more. Only
-runs under the paper's own protocol are compared at all.
+A row is *reproduced* if the whole interval lies within a margin of zero, so that a larger gap is
+excluded; it *differs* if the interval reaches beyond the margin and excludes zero. In between, the
+runs are compatible with the printed number but too few, or too scattered, to say more. Only runs
+under the paper's own protocol are compared at all.
 
 References
 ----------
@@ -35,7 +35,7 @@ from typing import NamedTuple
 
 from ..errors import InvalidValue, real, whole
 
-#: A gap of so many percentage points counts as none, if larger ones are excluded.
+#: A gap of up to this many percentage points counts as none, if larger ones are excluded.
 MARGIN = 0.5
 #: With fewer seeds nothing is decided.
 LEAST_SEEDS = 3
@@ -53,7 +53,7 @@ ACCURACY = {
     REPRODUCED: f"the paper's protocol, at least {LEAST_SEEDS} seeds, and the 95 % interval of the "
     f"difference lies within {MARGIN} points of zero",
     DIFFERS: "the interval of the difference excludes zero, and reaches beyond that margin",
-    COMPATIBLE: "neither: the interval holds zero and reaches beyond the margin",
+    COMPATIBLE: "neither: the interval contains zero and reaches beyond the margin",
     UNDECIDED: f"the paper's protocol, but fewer than {LEAST_SEEDS} seeds",
     OTHER_PROTOCOL: "some field of the protocol differs, or the images do: not compared",
     NOT_RUN: "no run is recorded",
@@ -67,7 +67,7 @@ NO_COUNT = "no count"
 NO_NETWORK = "no network"
 NOT_OURS = "not ours"
 
-#: A count this close to the print, as a part of it, is near.
+#: A count this close to the printed one, as a fraction of it, is near.
 NEAR_TO = 0.03
 #: Each verdict on a number of weights, and what it means.
 COUNT = {
@@ -76,7 +76,7 @@ COUNT = {
     NOT_REPRODUCIBLE: "it lies further away",
     NO_COUNT: "none is printed",
     NO_NETWORK: "the paper's own network, not built here",
-    NOT_OURS: "the paper quotes a network of others, which is not built here",
+    NOT_OURS: "the paper quotes a network from elsewhere, which is not built here",
 }
 
 
@@ -126,7 +126,7 @@ def interval(values, confidence=0.95):
     Raises
     ------
     InvalidValue
-        For no values, for one that is no finite number, or for a confidence outside (0, 1).
+        If there are no values, if one is not a finite number, or for a confidence outside (0, 1).
 
     Examples
     --------
@@ -160,7 +160,7 @@ def as_if(known, n, confidence=0.95):
     Parameters
     ----------
     known : Interval
-        Of two values or more.
+        Of at least two values.
     n : int
         At least 2.
     confidence : float
@@ -176,17 +176,17 @@ def as_if(known, n, confidence=0.95):
 
 
 def difference(ours, published, std=None, runs=1, confidence=0.95):
-    """Return our mean less the published one, with the interval of the difference.
+    """Return our mean minus the published one, with the interval of the difference.
 
     Parameters
     ----------
     ours : Interval
-        Of two values or more; of one, the difference has no interval.
+        Of at least two values; for a single one, the difference has no interval.
     published : float
     std : float, optional
-        The printed standard deviation; without it the print counts as one run like ours.
+        The printed standard deviation; without it the printed number counts as one run like ours.
     runs : int
-        The printed mean is that of so many runs; it matters where `std` is given.
+        The number of runs behind the printed mean; it matters where `std` is given.
     confidence : float
 
     Returns
@@ -238,7 +238,7 @@ def verdict(ours, published, std=None, runs=1, comparable=True, margin=MARGIN):
     ours : Interval or None
         None where nothing was run.
     published, std : float or None
-        As printed, in the units of `ours`; None where nothing is.
+        As printed, in the units of `ours`; None where nothing is printed.
     runs : int
         As for :func:`difference`.
     comparable : bool
@@ -288,7 +288,7 @@ def _quantile(freedom, confidence):
 
 
 def legend():
-    """Return the meaning of all verdicts as Markdown: of accuracies, then of counts.
+    """Return the meaning of all verdicts as Markdown: for accuracies, then for counts.
 
     Examples
     --------

@@ -1,21 +1,21 @@
-"""Where in the content of a file the states of networks lie, and what else is there."""
+"""Where the states of networks are in the contents of a file, and what else it holds."""
 
 import re
 import sys
 from collections.abc import Mapping
 
-#: Under these keys lie the weights, in the order in which they are looked for.
+#: The keys under which weights are stored, in the order in which they are looked for.
 KEYS = (
     "state_dict", "model_state_dict", "model", "net", "network", "params",
     "module", "weights", "model_state", "state",
 )  # fmt: skip
-#: Words of the keys of what a training needs besides.
+#: Words in the keys of whatever else training needs.
 _OTHER = re.compile(
     r"opts?|optims?|optimi[sz]ers?|sched|schedulers?|scalers?|amp|rng|loops|callbacks",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-#: The end of a name under which a module keeps what is no weight.
+#: The ending of a name under which a module keeps something that is not a weight.
 EXTRA = "_extra_state"
 #: Names of a layer's weight, or of one of its parts.
 PART = re.compile(
@@ -23,12 +23,12 @@ PART = re.compile(
 )
 #: Parts of names that wrappers add.
 _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-_BESIDES = "it is no dictionary of weights, or what a training keeps besides."
+_BESIDES = "it is not a dictionary of weights, or it is something else that training keeps."
 _LOOSE = "it lies beside the weights that were read."
 
 
 def sort(content, path=()):
-    """Return the states in a mapping, best first; and why what else holds arrays is none."""
+    """Return the states in a mapping, best first, and why anything else with arrays is not one."""
     if {"state", "param_groups"} <= content.keys():  # an optimiser's, under whatever name
         return [], {".".join(path): _BESIDES} if _holds_arrays(content) else {}
     found, rest, known = [], {}, False

@@ -1,8 +1,9 @@
-"""The weight with which a layer of torch computes, where its attribute may be another one.
+"""The weight that a layer of torch computes with, where its attribute may be a different one.
 
-Weight norm, spectral norm and pruning make a weight anew in each forward pass, some by hooks, some
-by parametrisations; subclasses do it in ``forward``. So a layer that is more than torch's own is
-run on small random inputs, in evaluation mode, and the convolution that it calls is watched.
+Weight norm, spectral norm and pruning compute a weight afresh in each forward pass, some with
+hooks, some with parametrisations; subclasses do so in ``forward``. A layer that is more than
+torch's own is therefore run on small random inputs, in evaluation mode, and the convolution that it
+calls is watched.
 """
 
 import itertools
@@ -35,29 +36,29 @@ def is_convolution(layer):
 
 def is_quantised(layer):
     """Whether a module is a convolution whose weight is packed as whole numbers."""
-    # asked of the class: to ask a layer for its weight may make one, and move what it is made of
+    # ask the class: asking a layer for its weight may make one, and change what it is made from
     return hasattr(layer, "kernel_size") and callable(getattr(type(layer), "weight", None))
 
 
 def used(layer):
-    """Return the weight with which a convolution computes in evaluation mode.
+    """Return the weight that a convolution computes with in evaluation mode.
 
     Parameters
     ----------
     layer : torch.nn.Module
-        A convolution or transposed convolution; its state is as before afterwards.
+        A convolution or transposed convolution; its state is the same afterwards as before.
 
     Returns
     -------
     Used
-        Where gradients are on, the weight keeps its graph.
+        Where gradients are enabled, the weight keeps its graph.
 
     Raises
     ------
     InvalidValue
-        If the weight is not there yet (a lazy layer, the device meta), if nobody can say what it
-        is without the rest of the network, if it depends on the input, or if the layer does
-        something else with the numbers besides.
+        If the weight does not exist yet (a lazy layer, the device meta), if it cannot be
+        determined without the rest of the network, if it depends on the input, or if the layer
+        does anything else to the numbers.
     """
     if is_quantised(layer):
         return Used(layer.weight().dequantize(), layer.stride, layer.dilation, layer.groups)
@@ -163,7 +164,7 @@ def _watched(layer, seed):
     step = _step(x, call["input"], layer)
     if step is None or not _adds_constants(y, call["result"]):
         raise InvalidValue(
-            f"it is a {type(layer).__name__} that does more than to convolve: its kernel alone "
+            f"it is a {type(layer).__name__} that does more than convolve: its kernel alone "
             "would have another spectrum."
         )
     stride = tuple(s * t for s, t in zip(stride, step, strict=True))
@@ -171,9 +172,10 @@ def _watched(layer, seed):
 
 
 def _step(x, taken, layer):
-    """At which steps a convolution was given the points of a layer's input, or None.
+    """The steps at which a convolution was given the points of a layer's input, or None.
 
-    All of them, with a margin around (the layer pads by itself), or those that its stride leaves.
+    All of them, with a margin around them (the layer does its own padding), or those that its
+    stride leaves.
     """
     if not isinstance(taken, _tensor()) or taken.shape[:2] != x.shape[:2] or taken.ndim != x.ndim:
         return None
@@ -203,9 +205,9 @@ def _adds_constants(y, result):
 
 
 def _close(a, b):
-    """Whether two tensors hold the same, but for the rounding of half precision.
+    """Whether two tensors agree, up to the rounding of half precision.
 
-    What is not finite passes: the kernel is then refused for it.
+    Values that are not finite pass: the kernel is refused for them later.
     """
     return not float((a - b).abs().max()) > 0.02 * float(b.abs().max())
 

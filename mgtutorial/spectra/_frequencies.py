@@ -17,17 +17,17 @@ from ..errors import InvalidValue
 from ..linalg._numbers import is_complex, unit_of
 from .convolutions import axes_of, double
 
-# Frequencies are taken in blocks whose matrices have about this many bytes: they fit the cache.
+# Frequencies are taken in blocks whose matrices have about this many bytes, to fit into the cache.
 _BLOCK = 2**20
-#: The most values of a spectrum that are computed: 2 GiB of singular values.
+#: The greatest number of values of a spectrum that is computed: 2 GiB of singular values.
 MOST = 2**28
 
 
 class Frequencies:
     """The output frequencies of a convolution on a periodic grid, as few as suffice.
 
-    For a real kernel that is one of each pair of opposite ones; along an axis on which the kernel
-    has a single entry, one, as the symbol is constant there.
+    For a real kernel that is one of each pair of opposite frequencies; along an axis on which the
+    kernel has a single entry, just one, as the symbol is constant there.
 
     Attributes
     ----------
@@ -35,10 +35,10 @@ class Frequencies:
         With its kernel as an array in double precision, unless it is a tensor that needs a gradient
         or is not on the CPU; divided by `unit`.
     unit : float
-        A power of two, other than 1 where squares of the kernel's entries would leave the range of
-        the numbers.
+        A power of two: 1 unless squares of the kernel's entries would leave the range of
+        floating-point numbers.
     shape, grid : tuple of int
-        Of the input and of the output.
+        Those of the input and of the output.
     index : array of int, shape (M, d)
     """
 
@@ -75,9 +75,9 @@ class Frequencies:
     def each(self, function, index=None):
         """Call `function` with parts of the frequencies (of `index`); return all values, (M, ...).
 
-        Arrays are worked on by as many threads as there are processors (or ``OMP_NUM_THREADS``
-        says). LAPACK's own do not help with small matrices, and do much harm where processors are
-        busy, so each has only one.
+        Arrays are worked on by as many threads as there are processors (or as ``OMP_NUM_THREADS``
+        says). LAPACK's own threads do not help with small matrices, and do a lot of harm where
+        processors are busy, so each of ours uses only one of them.
         """
         A, index = self.A, self.index if index is None else index
         size = 16 * math.prod(A.stride) * A.c_out * A.kernel.shape[1]
@@ -93,11 +93,11 @@ class Frequencies:
             pool = ThreadPoolExecutor(workers)
             try:
                 return np.concatenate(list(pool.map(function, parts)))
-            finally:  # after Ctrl-C the rest is not begun
+            finally:  # after Ctrl-C the rest is not started
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def spread(self, values, conjugate=False):
-        """Return values at `index` for the whole grid, (*grid, -1), in the kernel's type."""
+        """Spread the values at `index` over the whole grid, (*grid, -1), in the kernel's type."""
         out, flipped = values[self._which], self._flipped[:, None]
         out = out if self.unit == 1 else out * self.unit
         if not self.in_arrays and conjugate:
@@ -113,16 +113,17 @@ class Frequencies:
 
 @cache
 def _libraries():
-    """The linear algebra libraries that are loaded; to look for them takes 10 ms."""
+    """The linear algebra libraries that are loaded; looking for them takes 10 ms."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
 class _OneThread:
-    """One thread for LAPACK. Of calls that overlap each sets back what the first has found.
+    """One thread for LAPACK. Of overlapping calls, each restores what the first one found.
 
-    What a later one finds is the limit of the first. (A library may have a limit for each thread.)
+    What a later one finds is the limit that the first one set. (A library may have a limit for each
+    thread.)
     """
 
     def __init__(self):
@@ -154,7 +155,7 @@ def all_frequencies(grid):
 
 
 def output_grid(A, shape):
-    """Return the output's grid, if the convolution is one on a periodic grid of `shape`."""
+    """Return the output's grid, if the convolution fits a periodic grid of `shape`."""
     shape = axes_of(shape, A.d)
     valid = len(shape) == A.d and all(isinstance(n, int) for n in shape)
     if not valid or any(n % s for n, s in zip(shape, A.stride, strict=True)):

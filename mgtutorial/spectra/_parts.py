@@ -1,8 +1,8 @@
 r"""The weight that a layer uses, from the parts of it that a file of weights holds.
 
-A weight that a network makes anew in each pass is saved as its parts. From the file alone follow
+A weight that a network computes afresh in each pass is saved as its parts. The file alone gives
 
-* weight norm: :math:`w = g\, v / \|v\|`, the norm over all axes but one,
+* weight norm: :math:`w = g\, v / \|v\|`, with the norm over all axes but one,
 * spectral norm: :math:`w = v / (p^T V q)` with the saved vectors `p`, `q` and `v` as a matrix `V`,
 * pruning: the weight times its mask.
 
@@ -51,7 +51,7 @@ def _weight_norm(g, v):
 
 
 def _spectral_norm(v, left, right):
-    """Divide by the norm that the saved vectors see; the axis of the rows is that which fits."""
+    """Divide by the norm that the saved vectors give; the axis of the rows is the one that fits."""
     found = []
     for axis in range(min(2, v.ndim)):  # 1 for transposed convolutions
         V = v.movedim(axis, 0).reshape(v.shape[axis], -1).double()

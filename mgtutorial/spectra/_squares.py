@@ -1,19 +1,20 @@
 r"""Singular values of a symbol from the eigenvalues of :math:`\tilde A \tilde A^*`.
 
-:math:`A A^T` is a convolution, too: its kernel has an entry :math:`g_l = \sum_{k - k' = l} w_k
-w_{k'}^T` for each difference of two offsets, so that its symbol costs no product of matrices at
-each frequency. (With a stride, only differences that it divides are left: the others' phases cancel
-in the sum over the waves that become one.) Since :math:`g_{-l} = g_l^T`,
+:math:`A A^T` is a convolution too: its kernel has an entry :math:`g_l = \sum_{k - k' = l} w_k
+w_{k'}^T` for each difference of two offsets, so its symbol needs no matrix product at each
+frequency. (With a stride, only the differences that it divides remain: the phases of the others
+cancel in the sum over the waves that become one.) Since :math:`g_{-l} = g_l^T`,
 
 .. math:: \tilde A \tilde A^* (\varphi) = g_0 + \sum_{l > 0} (g_l + g_l^T) \cos(l \cdot \varphi)
     + i (g_l - g_l^T) \sin(l \cdot \varphi) .
 
-On a grid of few points the matrices are fewer than the differences, and their products cheaper.
-Where all phases are signs the square is a real matrix, whose eigenvalues take a third of the time.
+On a grid with few points there are fewer matrices than differences, and their products are cheaper.
+Where all phases are signs, the square is a real matrix, whose eigenvalues take a third of the time.
 
-Eigenvalues of a Hermitian matrix take two thirds of the time of a singular value decomposition, or
-half of it, but squaring loses small ones: a rounding :math:`\epsilon \sigma_1^2` of the square is
-:math:`\epsilon \sigma_1^2 / (2 \sigma)` of :math:`\sigma`.
+The eigenvalues of a Hermitian matrix take two thirds or half of the time of a singular value
+decomposition, but squaring loses small singular values: a rounding error of
+:math:`\epsilon \sigma_1^2` in the square becomes one of :math:`\epsilon \sigma_1^2 / (2 \sigma)`
+in :math:`\sigma`.
 """
 
 from dataclasses import replace
@@ -24,7 +25,7 @@ import numpy as np
 from ._frequencies import symbol_blocks, waves, weights
 
 #: Singular values below this fraction of the greatest are in doubt: a rounding error of
-#: ``2 eps s_1**2`` in the square would make 1e-12 s_1 of one. (LAPACK's guide estimates half.)
+#: ``2 eps s_1**2`` in the square would become 1e-12 s_1 in one. (LAPACK's guide estimates half.)
 DOUBT = np.finfo(float).eps / 1e-12
 
 
@@ -56,7 +57,7 @@ class Squares:
         A, sums = self.A, {}
         w = A.kernel.reshape(A.groups, A.c_out // A.groups, -1, np.prod(A.sizes))
         w = np.ascontiguousarray(np.moveaxis(w, -1, 0))  # (entries, groups, rows, columns)
-        # sides are swapped by transposing all, which turns the sign of the offsets, too
+        # the sides are swapped by transposing everything, which also flips the sign of the offsets
         w = w if self.wide else w.swapaxes(-1, -2)
         for lag, i, j in pairs:
             sums[lag] = sums.get(lag, 0) + w[i] @ w[j].swapaxes(-1, -2)
@@ -90,7 +91,7 @@ class Squares:
         for axis, points in enumerate(self.grid):
             phases = phases * waves(points)[index[:, axis, None] * lags[:, axis] % points]
         even, odd = even.reshape(len(lags), -1), odd.reshape(len(lags), -1)
-        real = phases.real.copy() @ even  # a product of strided arrays avoids BLAS
+        real = phases.real.copy() @ even  # a product of strided arrays would bypass BLAS
         if is_real:
             return real.reshape(shape)
         blocks = np.empty(real.shape, complex)
@@ -111,7 +112,7 @@ class Squares:
 
 
 def _pairs(A):
-    """Pairs of entries whose offsets differ by what the stride divides: (difference, i, j)."""
+    """Pairs of entries whose offsets differ by a multiple of the stride: (difference, i, j)."""
     offsets = list(product(*[q * np.arange(k) for q, k in zip(A.dilation, A.sizes, strict=True)]))
     sign, pairs = 1 if _wide(A) else -1, []
     for (i, k), (j, other) in product(enumerate(offsets), repeat=2):

@@ -1,4 +1,4 @@
-"""Strides along axes on which a kernel has a single entry: they leave out points, no more."""
+"""Strides along axes on which a kernel has a single entry: they merely skip points."""
 
 import math
 import sys
@@ -13,8 +13,8 @@ from .convolutions import axes_of
 def without_idle_strides(A, shape):
     """The convolution on the points that its kernel meets, where a single entry skips the others.
 
-    Along such an axis the waves that become one differ in nothing: the singular values are those of
-    the entry alone, and zeros.
+    Along such an axis the waves that become one do not differ: the singular values are those of the
+    entry alone, and zeros.
     """
     output_grid(A, shape)  # raises
     shape = axes_of(shape, A.d)

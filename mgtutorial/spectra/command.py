@@ -1,6 +1,6 @@
 """What ``mgtutorial spectrum`` does with the convolutions of a network, step by step.
 
-What cannot be done is said first, then how long the rest takes; what is done is kept at Ctrl-C.
+It says first what cannot be done, then how long the rest takes; Ctrl-C keeps what is done.
 """
 
 import sys
@@ -11,7 +11,7 @@ from ..errors import InvalidValue
 from . import planning, report, written
 
 MOST_LINES = 2**25  # of a CSV: some 2 GB
-DRAWN, CHOSEN = 5, 25  # layers in the figures of a command: of all, of those asked for by name
+DRAWN, CHOSEN = 5, 25  # layers that a command draws: of all, or of those asked for by name
 
 
 def run(found, source, layers=None, size=None, eigenvalues=True, folder=".", form="svg"):
@@ -21,7 +21,7 @@ def run(found, source, layers=None, size=None, eigenvalues=True, folder=".", for
     ----------
     found : Convolutions
     source : str
-        What they are the convolutions of; the files are named after it.
+        What the convolutions belong to; the files are named after it.
     layers, size, eigenvalues
         As for :func:`mgtutorial.spectra.planned`.
     folder, form
@@ -30,9 +30,9 @@ def run(found, source, layers=None, size=None, eigenvalues=True, folder=".", for
     Raises
     ------
     InvalidValue, UnknownName, RecordsUnwritable
-        Before the work.
+        Before any work is done.
     KeyboardInterrupt
-        With a sentence, after what was done by then has been written.
+        With a message, once what has been done so far is written.
 
     Book: spectra, spectra-own
     """
@@ -69,7 +69,7 @@ def run(found, source, layers=None, size=None, eigenvalues=True, folder=".", for
 
 
 def _all(plan, done):
-    """Add the spectra of a plan to a list, and say how long it still takes."""
+    """Add the spectra of a plan to a list, and say how much longer it will take."""
     begun, spent = time.monotonic(), 0.0
     for i, task in enumerate(plan.tasks, 1):
         done.append(report.spectrum_of(task, plan.weights))

@@ -2,7 +2,7 @@ r"""Convolutions as linear operators: kernel, stride, dilation, groups and paddi
 
 A :class:`Convolution` applies itself to tensors and arrays and turns into a SciPy matrix;
 :mod:`.symbols` takes its symbol, and :mod:`.layers` makes one from a layer of torch. As in torch
-(the kernel is not flipped) its output is
+(the kernel is not flipped), its output is
 
 .. math:: y_{o, j} = \sum_{i, t} w_{o, i, t}\, u_{i,\; s j + D t - p}
 
@@ -20,7 +20,7 @@ import scipy
 from ..errors import InvalidValue, choose
 from ..linalg._numbers import floating, is_whole, plain
 
-#: What stands outside the grid: zeros, the image again, its mirror image, its last value.
+#: What lies outside the grid: zeros, the image again, its mirror image, its last value.
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate")
 
 
@@ -30,9 +30,9 @@ class Convolution:
 
     Calling it applies it: ``A(u)``, with `u` of shape ``(..., c_in, *grid)``, a tensor or an array.
 
-    Take a convolution where the weights are a layer's: it has channels, groups, strides and torch's
-    paddings, gradients go through its kernel, and its symbol is a matrix at each frequency. Where
-    the coefficients come from an equation, with one unknown a point, a
+    Use a convolution where the weights are those of a layer: it has channels, groups, strides and
+    torch's paddings, gradients flow through its kernel, and its symbol is a matrix at each
+    frequency. Where the coefficients come from an equation, with one unknown per point, a
     :class:`~mgtutorial.linalg.Stencil` is simpler, and it is what the smoothers,
     transfers and problems work with. ``Convolution(stencil.kernel()[None, None])`` is the same
     operator as the stencil.
@@ -40,24 +40,24 @@ class Convolution:
     Attributes
     ----------
     kernel : array or tensor, shape (c_out, c_in / groups, *sizes)
-        torch's weight; one, two or three sizes. Arrays become double precision, tensors in half
-        precision single.
+        torch's weight, with one, two or three sizes. Arrays are converted to double precision,
+        tensors in half precision to single.
     stride, dilation : int or tuple of int
-        One for all axes or one each; tuples afterwards.
+        One for all axes or one for each; stored as tuples.
     groups : int
     padding : "same", "valid", int, or tuple
-        "same" keeps the grid at stride 1: one less than the dilated kernel, and if that is odd,
-        one more behind than in front (torch's rule). A tuple has an int or a pair (in front,
-        behind) for each axis; pairs afterwards.
+        "same" keeps the grid at stride 1: it pads by one less than the size of the dilated kernel,
+        and if that is odd, by one more behind than in front (torch's rule). A tuple has an int or a
+        pair (in front, behind) for each axis; stored as pairs.
     padding_mode : {"zeros", "circular", "reflect", "replicate"}
 
     Raises
     ------
     InvalidValue
-        For a kernel with NaN or with no channels and sizes, groups that do not divide the
+        For a kernel with NaN or without channels and sizes, groups that do not divide the
         channels, and impossible strides, dilations and paddings.
     UnknownName
-        For another padding mode.
+        For any other padding mode.
 
     Examples
     --------
@@ -152,10 +152,10 @@ class Convolution:
 
     @property
     def origin(self):
-        """Where in the dilated kernel the point itself is, along each axis, on a periodic grid.
+        """Where the point itself is in the dilated kernel, along each axis, on a periodic grid.
 
-        That is the padding in front, if the padding makes `n / stride` points of `n`. If not (a
-        "valid" convolution shrinks the grid), it is where "same" has it: in the middle.
+        That is the padding in front, if the padding turns `n` points into `n / stride`. If not (a
+        "valid" convolution shrinks the grid), it is where "same" puts it: in the middle.
         """
         return tuple(
             p if reach + 1 - s <= p + q <= reach else reach // 2
@@ -163,13 +163,13 @@ class Convolution:
         )
 
     def output_shape(self, shape):
-        """Return the shape of the output's grid for an input's.
+        """Return the shape of the output's grid, given that of the input's.
 
         Raises
         ------
         InvalidValue
-            For a grid with other than `d` axes; one smaller than the kernel; or one too small for
-            what the padding reads from it.
+            For a grid whose number of axes is not `d`, one smaller than the kernel, or one too
+            small for what the padding reads from it.
         """
         shape = axes_of(shape, self.d)
         if len(shape) != self.d or not all(is_whole(n, 1) for n in shape):
@@ -219,13 +219,13 @@ class Convolution:
         """Return the matrix on a grid of `shape`, as a ``scipy.sparse.csr_array`` of doubles.
 
         Rows and columns run through channels, then the grid, as ``u.ravel()`` does. With
-        ``dataclasses.replace(A, kernel=numbers)`` the entries say which entry of the kernel
-        they are.
+        ``dataclasses.replace(A, kernel=numbers)`` each entry says which entry of the kernel
+        it is.
 
         Raises
         ------
         InvalidValue
-            As :meth:`output_shape`.
+            As for :meth:`output_shape`.
         """
         out, shape = self.output_shape(shape), axes_of(shape, self.d)
         number = np.arange(math.prod(shape)).reshape(shape)
@@ -262,10 +262,10 @@ class Convolution:
         return np.where((at >= 0) & (at < n), at, -1)
 
     def operator(self, shape):
-        """Return the same as a ``scipy.sparse.linalg.LinearOperator``, without its matrix.
+        """Return the same as a ``scipy.sparse.linalg.LinearOperator``, without forming the matrix.
 
-        It works in double precision on the CPU. The adjoint is torch's reverse mode, so that it
-        fits every padding.
+        It works in double precision on the CPU. The adjoint comes from torch's reverse mode, so
+        it is right for every padding.
         """
         import torch
 
@@ -296,12 +296,12 @@ def axes_of(shape, d):
     ----------
     shape : sequence of int
     d : int
-        Its number of axes, for the sentence.
+        Its number of axes, for the error message.
 
     Raises
     ------
     InvalidValue
-        If it is no sequence, such as a number.
+        If it is not a sequence, but a number, say.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-r"""Both ends of a spectrum, of operators whose matrix is large: Arnoldi and Lanczos.
+r"""Both ends of the spectrum of an operator whose matrix is large: Arnoldi and Lanczos.
 
 For a convolution with zero padding there is no symbol: its matrix is sparse (Toeplitz in blocks),
 and its outermost eigenvalues and singular values come from products with it.
@@ -19,7 +19,7 @@ from ..linalg._numbers import floating, is_whole
 from .convolutions import double
 from .layers import as_convolution
 
-_DENSE = 800  # up to this size all values at once are quicker than a few of them
+_DENSE = 800  # up to this size it is quicker to compute all values than a few of them
 _ENTRIES = 10**7  # up to this many the matrix is formed: 120 MB, and quicker than without it
 
 
@@ -30,19 +30,19 @@ def extremal_eigenvalues(operator, shape=None, k=6, which="LM"):
     ----------
     operator : Convolution, module, square matrix (dense or sparse) or LinearOperator
     shape : tuple of int, optional
-        Of the grid, for a convolution, which has its own padding mode.
+        That of the grid, for a convolution, which has its own padding mode.
     k : int
         How many.
     which : {"LM", "SM", "LR", "SR", "LI"}
         Largest or smallest magnitude, largest or smallest real part, largest imaginary part. The
-        smallest magnitudes take a factorisation of the matrix.
+        smallest magnitudes need a factorisation of the matrix.
 
     Returns
     -------
     array of complex, shape (k,)
-        The outermost first; for "SM", the smallest. Up to 800 unknowns they come from all
-        eigenvalues. ARPACK finds them to rounding, which for a nonnormal operator means: those of a
-        matrix that differs by rounding.
+        The outermost first; for "SM", the smallest. For up to 800 unknowns they are picked from all
+        eigenvalues. ARPACK finds them to rounding, which for a nonnormal operator means that they
+        are those of a matrix that differs by rounding.
 
     Raises
     ------
@@ -93,24 +93,24 @@ def extremal_singular_values(operator, shape=None, k=6, which="LM"):
     ----------
     operator : Convolution, module, matrix (dense or sparse) or LinearOperator
     shape : tuple of int, optional
-        Of the input's grid, for a convolution, which has its own padding mode.
+        That of the input's grid, for a convolution, which has its own padding mode.
     k : int
         How many.
     which : {"LM", "SM"}
-        The largest come from :math:`A^T A`, the smallest, which would lose half their digits
+        The largest come from :math:`A^T A`; the smallest, which would lose half their digits
         there, from the factorised matrix of :math:`(u, f) \mapsto (A^T f, A u)`, whose eigenvalues
         are plus and minus the singular values.
 
     Returns
     -------
     array of float, shape (k,)
-        The outermost first. Up to 800 unknowns they come from all singular values.
+        The outermost first. For up to 800 unknowns they are picked from all singular values.
 
     Raises
     ------
     InvalidValue
-        For a `k` that is too large, the smallest of an operator that is not square, or if Lanczos'
-        method does not converge.
+        For a `k` that is too large, for the smallest values of an operator that is not square, or
+        if Lanczos' method does not converge.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def _count(k, n):
 
 
 def _inverse(matrix):
-    """Solutions with a sparse matrix; one that is singular is moved by a rounding."""
+    """Solutions with a sparse matrix; a singular one is shifted by a rounding error."""
     matrix = scipy.sparse.csc_array(matrix)
     try:
         factors = scipy.sparse.linalg.splu(matrix)

@@ -1,7 +1,7 @@
-"""The convolutions in a network of torch, as operators.
+"""The convolutions in a torch network, as operators.
 
 Any module will do: a ResNet of torchvision, a network of :mod:`mgtutorial.models`. A kernel is the
-one with which the network computes in evaluation mode (:mod:`._effective`).
+one that the network computes with in evaluation mode (:mod:`._effective`).
 """
 
 import sys
@@ -18,7 +18,7 @@ class Convolutions(dict):
     Attributes
     ----------
     passed_over : dict of str to str
-        Why a layer, or a tensor of a file, has no operator here: a sentence.
+        A sentence for each layer, or tensor of a file, that has no operator here: why not.
     weights : str
         Where the weights come from.
 
@@ -39,14 +39,14 @@ class Convolutions(dict):
         self.passed_over, self.weights = {}, weights
 
     def add(self, name, make):
-        """Add what `make` returns, or the reason that it gives as an :class:`InvalidValue`."""
+        """Add what `make` returns, or the reason given by the :class:`InvalidValue` it raises."""
         try:
             self[name] = make()
         except InvalidValue as error:
             self.passed_over[name] = str(error)
 
     def checked(self, what):
-        """Return this if there is a convolution, else raise :class:`InvalidValue`."""
+        """Return this if it has a convolution, otherwise raise :class:`InvalidValue`."""
         if self:
             return self
         name, reason = next(iter(self.passed_over.items()), (None, None))
@@ -66,7 +66,7 @@ class Transposed:
     ----------
     adjoint : Convolution
         It has the same singular values and, with stride 1, the conjugate eigenvalues. Its input is
-        the output of this.
+        the output of the transposed convolution.
 
     Examples
     --------
@@ -105,13 +105,13 @@ def as_convolution(layer, **options):
     layer : torch.nn.Conv1d, Conv2d or Conv3d, Convolution, tensor or array
         A layer's weight keeps its graph, so that what is computed from it can be differentiated.
     **options
-        Fields of a Convolution: for a weight, or in place of a layer's own.
+        Fields of a Convolution: to go with a weight, or to replace a layer's own.
 
     Raises
     ------
     InvalidValue
-        For another module (:func:`convolutions_in` looks inside), for a layer whose weight cannot
-        be told, and as Convolution.
+        For any other module (:func:`convolutions_in` looks inside), for a layer whose weight cannot
+        be determined, and as for Convolution.
 
     Examples
     --------
@@ -146,13 +146,13 @@ def convolutions_in(module, transposed=False):
     ----------
     module : torch.nn.Module
     transposed : bool
-        True lists transposed convolutions, too, each as the :class:`Transposed` of its adjoint.
+        True lists transposed convolutions as well, each as the :class:`Transposed` of its adjoint.
 
     Returns
     -------
     dict of str to Convolution
-        In the order of ``named_modules``. Kernels are detached. Its attribute `passed_over` says
-        by name which layers could not be taken, and why.
+        In the order of ``named_modules``. Kernels are detached. The attribute `passed_over` says
+        which layers, by name, could not be used, and why.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def _detached(layer):
             A = as_convolution(layer)
             return replace(A, kernel=A.kernel.detach())
         weight, *how = used(layer)
-        # the transposed operator is the adjoint of that with the conjugate kernel
+        # the transposed operator is the adjoint of the one with the conjugate kernel
         weight = weight.detach().conj().resolve_conj()
         return Transposed(Convolution(weight, *how, layer.padding))
 
@@ -205,14 +205,14 @@ def input_grids(module, x):
     Parameters
     ----------
     module : torch.nn.Module
-        Run once, in evaluation mode; its state is as before afterwards.
+        Run once, in evaluation mode; its state is the same afterwards as before.
     x : tensor
         A batch of inputs; one of zeros will do.
 
     Returns
     -------
     dict of str to tuple of int
-        By qualified name, in the order of use. A layer that is used on several grids has the first.
+        By qualified name, in the order of use. For a layer used on several grids, the first.
 
     Examples
     --------
@@ -247,7 +247,7 @@ def input_grids(module, x):
 
 
 def fold_norm(layer, norm, before=False):
-    r"""Return a convolution together with a batch norm, as it is in evaluation mode.
+    r"""Return a convolution combined with a batch norm, as it is in evaluation mode.
 
     The norm multiplies channel `c` by :math:`\gamma_c / \sqrt{\mathrm{var}_c + \epsilon}`; what it
     adds is left out, like a bias.
@@ -263,7 +263,7 @@ def fold_norm(layer, norm, before=False):
     Raises
     ------
     InvalidValue
-        For a norm without running statistics, or with another number of channels.
+        For a norm without running statistics, or with a different number of channels.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-r"""What a linear map of channels loses of features: their second moments say it.
+r"""How much of the features a linear map of channels loses, told by their second moments.
 
 For features :math:`x` with :math:`C = \mathbb E\, x x^T` and a map :math:`M` at each pixel,
 :math:`\mathbb E |x - Mx|^2 = \operatorname{tr}(I - M) C (I - M)^T`, and no map of rank `k` does
@@ -58,7 +58,7 @@ def error_of(matrix, moments):
 
 
 def principal_components(moments, rank):
-    r"""Return the projection on the first eigenvectors of the second moments.
+    r"""Return the projection onto the first eigenvectors of the second moments.
 
     Of all matrices of this rank it has the least error on these moments.
 

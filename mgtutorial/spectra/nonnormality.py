@@ -1,7 +1,7 @@
 r"""What a spectrum says about an operator, and what it does not: operators that are not normal.
 
 Wherever a function takes `matrices`, a stack of shape (..., n, n) means the block-diagonal operator
-of all of them. So the symbol of a convolution stands for the convolution on a periodic grid.
+of all of them. The symbol of a convolution thus stands for the convolution on a periodic grid.
 
 References
 ----------
@@ -28,12 +28,12 @@ class NumericalRange(NamedTuple):
     Attributes
     ----------
     points : array of complex
-        On its boundary, counterclockwise; their polygon lies inside.
+        Points on its boundary, counterclockwise; the polygon they form lies inside.
     angles : array of float
-        Directions.
+        The directions.
     support : array of float
-        The greatest real part of :math:`e^{-i \varphi} z` over the set, for each direction: the
-        half planes that it allows contain the set.
+        The greatest real part of :math:`e^{-i \varphi} z` over the set, for each direction: each
+        of the half-planes that it allows contains the set.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def numerical_range(matrices, count=128):
     ----------
     matrices : array or tensor, shape (..., n, n)
     count : int
-        Directions.
+        Number of directions.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def numerical_range(matrices, count=128):
 
     Examples
     --------
-    A Jordan block has the eigenvalue 0, and a disc of radius 1/2:
+    A Jordan block has the eigenvalue 0, and a disc of radius 1/2 as its numerical range:
 
     >>> disc = numerical_range([[0.0, 1.0], [0.0, 0.0]], count=8)
     >>> np.abs(disc.points).round(12)
@@ -100,12 +100,12 @@ def pseudospectrum(matrices, z):
     r"""Return :math:`\sigma_{\min}(z I - A)`: how small a perturbation makes `z` an eigenvalue.
 
     The pseudospectrum for :math:`\epsilon` is where this is below :math:`\epsilon`. For a normal
-    operator it is the distance to the spectrum; else it may be much smaller.
+    operator it is the distance to the spectrum; otherwise it may be much smaller.
 
     Parameters
     ----------
     matrices : array or tensor, shape (..., n, n)
-        Small ones: there is a singular value decomposition of each for every `z`.
+        Small ones: each takes a singular value decomposition for every `z`.
     z : array_like of complex
 
     Returns
@@ -115,7 +115,7 @@ def pseudospectrum(matrices, z):
     Raises
     ------
     InvalidValue
-        As :func:`numerical_range`.
+        As for :func:`numerical_range`.
 
     Examples
     --------
@@ -138,8 +138,8 @@ def pseudospectrum(matrices, z):
 def power_norms(matrices, count):
     r"""Return :math:`\|A^\nu\|_2` for :math:`\nu = 0, \dots, count`.
 
-    In the end they behave like the power of the spectral radius; before that, those of a nonnormal
-    operator may grow although the radius is below 1.
+    In the end they behave like the powers of the spectral radius; before that, those of a nonnormal
+    operator may grow even though the radius is below 1.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def power_norms(matrices, count):
     Returns
     -------
     array of float, shape (count + 1,)
-        Infinite beyond the range of the numbers.
+        Infinite beyond the range of floating-point numbers.
 
     Examples
     --------
@@ -234,12 +234,12 @@ def normality(matrices):
 
 
 def smoothing_damping(matrices):
-    r"""Return the greatest :math:`\omega` with :math:`\|I - 2 \omega A\|_2 \le 1`, or zero if none.
+    r"""Return the greatest :math:`\omega` with :math:`\|I - 2 \omega A\|_2 \le 1`, or 0 if none.
 
     That is the condition of Reusken's lemma [3]_, under which Richardson's iteration with this
-    damping smooths, symmetric or not. It says :math:`\frac12 (A + A^*) \ge \omega A^* A`; for an
-    invertible `A` the greatest such number is the least eigenvalue of the Hermitian part of
-    :math:`A^{-1}`.
+    damping smooths, whether `A` is symmetric or not. It says that
+    :math:`\frac12 (A + A^*) \ge \omega A^* A`; for an invertible `A` the greatest such number is
+    the least eigenvalue of the Hermitian part of :math:`A^{-1}`.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Which layers of a network get a spectrum, on which grid, and what it will cost.
 
-All of this is known before the first layer is begun.
+All of this is known before work on the first layer begins.
 """
 
 import math
@@ -14,11 +14,11 @@ from ..linalg._numbers import is_complex, is_whole
 from ._frequencies import output_grid
 from .layers import Transposed, convolutions_in
 
-#: Points of a side of the default grid, for layers of up to so many channels.
+#: Layers of up to so many channels have a default grid with so many points along a side.
 SIDES = ((64, 16), (256, 8), (math.inf, 4))
-#: By default eigenvalues are left out above so many multiplications (half a second of one core)...
+#: By default eigenvalues are left out above this many multiplications (half a second, one core)...
 _EIGENVALUES = 1.5e8
-#: ... and a layer above so many for its singular values (some seconds).
+#: ... and a whole layer above this many for its singular values (a few seconds).
 _SINGULAR = 1.2e10
 
 
@@ -30,13 +30,13 @@ class Task(NamedTuple):
     name : str
     A : Convolution or Transposed
     shape, grid : tuple of int
-        The periodic grid of the layer's input, and that of the convolution's (of a transposed layer
-        the finer one).
+        The periodic grid of the layer's input, and that of the convolution's (for a transposed
+        layer, the finer one).
     eigenvalues : bool
     seconds : float
-        On one core, roughly.
+        Rough time on one core.
     lines : int
-        Of the CSV.
+        Lines in the CSV.
 
     Examples
     --------
@@ -58,13 +58,13 @@ class Task(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What will be computed, and what not.
+    """What will be computed, and what will not.
 
     Attributes
     ----------
     tasks : list of Task
     left_out : dict of str to str
-        Why a layer that was chosen is not among them.
+        For each layer that was chosen but is not among them, the reason why.
     without_eigenvalues : list of str
         Layers whose eigenvalues the default leaves out.
     weights : str
@@ -85,28 +85,28 @@ class Plan(NamedTuple):
 
     @property
     def seconds(self):
-        """Roughly, on the cores of this machine."""
+        """Rough time on the cores of this machine."""
         asked = os.environ.get("OMP_NUM_THREADS", "")
         cores = max(1, int(asked) if asked.isdigit() else os.cpu_count() or 1)
         return sum(task.seconds for task in self.tasks) / cores
 
     @property
     def lines(self):
-        """Of the CSV."""
+        """Lines in the CSV."""
         return sum(task.lines for task in self.tasks)
 
 
 def planned(network, layers=None, size=None, eigenvalues=True):
-    """Return the plan of :func:`mgtutorial.spectra.spectra`, whose parameters it has.
+    """Return the plan of :func:`mgtutorial.spectra.spectra`, with the same parameters.
 
     Parameters
     ----------
     network : module, or dict of str to Convolution or Transposed
     layers : sequence of str, optional
     size : int, optional
-        By default each layer has a grid of its own: 16 points a side up to 64 channels, 8 up to
-        256, 4 above, a single one along an axis where the kernel has a single entry, and more where
-        the kernel reaches further.
+        By default each layer has a grid of its own: 16 points a side for up to 64 channels, 8 for
+        up to 256, 4 for more; a single one along an axis where the kernel has a single entry, and
+        more where the kernel reaches further.
     eigenvalues : bool
 
     Returns
@@ -118,7 +118,7 @@ def planned(network, layers=None, size=None, eigenvalues=True):
     UnknownName
         If there is no layer of that name.
     InvalidValue
-        If no layer is left that can be done, or if `layers` is a single text.
+        If none of the layers can be done, or if `layers` is a single string.
 
     Examples
     --------
@@ -189,7 +189,7 @@ def _task(name, A, size, eigenvalues):
 
 
 def _rows(B, points):
-    """How many frequencies of a grid suffice: one of each opposite pair, of a real kernel."""
+    """How many frequencies of a grid suffice: one of each opposite pair, for a real kernel."""
     return points if is_complex(B.kernel) else points // 2 + 1
 
 

@@ -1,13 +1,13 @@
 r"""Spectra of the convolutions of a network, and their table.
 
-This is what the command ``mgtutorial spectrum`` shows of a checkpoint, a named network or one that
-can be imported; from Python, of any module of torch:
+This is what the command ``mgtutorial spectrum`` shows for a checkpoint, a named network or one that
+can be imported; from Python, for any torch module:
 
     from mgtutorial.spectra import draw, spectra
     found = spectra(torchvision.models.resnet18(weights="DEFAULT"), ["layer1.*"], size=8)
 
 All spectra are those on a periodic grid: :mod:`mgtutorial.spectra.symbols`. Which layers can be
-done on which grid, and what it costs, is planned first: :mod:`mgtutorial.spectra.planning`.
+done on which grid, and at what cost, is planned first: :mod:`mgtutorial.spectra.planning`.
 """
 
 import math
@@ -22,7 +22,7 @@ from .planning import planned
 
 
 class LayerSpectrum(NamedTuple):
-    r"""What :func:`spectra` finds of a layer.
+    r"""What :func:`spectra` finds for a layer.
 
     Attributes
     ----------
@@ -31,12 +31,12 @@ class LayerSpectrum(NamedTuple):
     shape : tuple of int
         The periodic grid of its input.
     eigenvalues : array of complex, shape (*shape, c), or None
-        None where the layer maps into another space: other channels, a stride.
+        None where the layer maps into a different space: other channels, a stride.
     singular_values : array of float, shape (*shape / stride, k)
-        Descending at each frequency. Of a transposed layer (*shape, k): the frequencies are those
+        Descending at each frequency. For a transposed layer (*shape, k): the frequencies are those
         of the coarser grid.
     weights : str
-        Where the weights are from.
+        Where the weights come from.
 
     Book: spectra, spectra-own
     """
@@ -77,17 +77,17 @@ def spectra(network, layers=None, size=16, eigenvalues=True):
     Parameters
     ----------
     network : module, or dict of str to Convolution or Transposed
-        A module of torch, or its convolutions by name: those of a file, for example
+        A torch module, or its convolutions by name, for example those of a file
         (:func:`mgtutorial.training.convolutions_of`).
     layers : sequence of str, optional
         Names of layers, or patterns such as ``"levels.*.A"``; default all.
     size : int or None
-        Points along each axis of the periodic grid of a layer's input. A kernel of 3 or 5 points is
-        smooth enough in the frequency that 16 show its spectrum well. None chooses a grid for each
-        layer, coarser for wide ones, and leaves out what would take minutes
-        (:func:`mgtutorial.spectra.planned` says it).
+        Points along each axis of the periodic grid of a layer's input. A kernel of 3 or 5 points
+        varies smoothly enough with the frequency for 16 to show its spectrum well. None chooses a
+        grid for each layer, coarser for wide ones, and leaves out what would take long
+        (:func:`mgtutorial.spectra.planned` says which).
     eigenvalues : bool
-        False leaves them out; of wide layers they take much longer than singular values.
+        False leaves them out; for wide layers they take much longer than singular values.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def spectra(network, layers=None, size=16, eigenvalues=True):
     UnknownName
         If there is no layer of that name.
     InvalidValue
-        Before the work, if the grid is smaller than a kernel's reach or no multiple of a stride.
+        Before any work, if the grid is smaller than a kernel's reach or not a multiple of a stride.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def _array(values):
 
 
 def frequencies(found):
-    r"""Return the frequencies of a spectrum's rows, and for how many frequencies each stands.
+    r"""Return the frequencies of a spectrum's rows, and how many frequencies each stands for.
 
     Parameters
     ----------
@@ -156,13 +156,13 @@ def frequencies(found):
     Returns
     -------
     index : tuple of arrays
-        Into the grid of the values. Of a real kernel one of each pair of opposite frequencies, as
-        the values at :math:`-\theta` are conjugate (singular values: the same); of a complex one
-        all.
+        Indices into the grid of the values. For a real kernel, one of each pair of opposite
+        frequencies, as the values at :math:`-\theta` are conjugate (singular values: the same); for
+        a complex one, all.
     theta : array, shape (rows, d)
         In :math:`(-\pi, \pi]`.
     multiplicity : array of int
-        2 for a frequency that stands for its opposite, too, else 1.
+        2 for a frequency that also stands for its opposite, otherwise 1.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def frequencies(found):
 def table(found):
     """Return a line for each layer as text: its shape, radius, norm and departure from normality.
 
-    Above it stands where the weights are from, if that is known.
+    Above these it says where the weights come from, if that is known.
 
     Parameters
     ----------

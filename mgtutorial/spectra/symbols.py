@@ -1,9 +1,9 @@
 r"""Symbols of convolutions with channels: spectra on periodic grids, without the matrix.
 
-A convolution with stride 1 maps a wave :math:`v e^{i \theta \cdot j}`, `v` with one amplitude a
-channel, to the wave :math:`\tilde A(\theta) v\, e^{i \theta \cdot j}`. On a periodic grid nothing
-else happens: the spectrum of the operator is that of the matrices :math:`\tilde A(\theta)`, its
-*symbol*.
+A convolution with stride 1 maps a wave :math:`v e^{i \theta \cdot j}`, where `v` has one amplitude
+per channel, to the wave :math:`\tilde A(\theta) v\, e^{i \theta \cdot j}`. On a periodic grid
+nothing else happens: the spectrum of the operator is that of the matrices
+:math:`\tilde A(\theta)`, its *symbol*.
 
 **Stride.** With stride `s` the output sees the phase :math:`\varphi = s \theta` from point to
 point, so the :math:`s^d` input waves with :math:`\theta_\alpha = (\varphi + 2 \pi \alpha) / s`
@@ -18,8 +18,8 @@ both grids vectors of norm 1.
 
 Kernels are arrays or tensors: what is computed from a tensor is a tensor on its device and can be
 differentiated. Wherever a function takes a convolution, it takes whatever
-:func:`mgtutorial.spectra.as_convolution` does, among others a ``torch.nn.Conv2d``; its padding
-matters only for where the kernel's origin is, since the grid is periodic. For other paddings
+:func:`mgtutorial.spectra.as_convolution` does, such as a ``torch.nn.Conv2d``; its padding only
+determines where the kernel's origin is, since the grid is periodic. For other paddings
 there are :meth:`Convolution.sparse` and :mod:`.extremal`.
 
 References
@@ -49,7 +49,7 @@ def symbol(convolution, shape):
     ----------
     convolution : Convolution, module, tensor or array
     shape : tuple of int
-        Of the input's grid: multiples of the stride, and not smaller than the kernel.
+        That of the input's grid: multiples of the stride, and not smaller than the kernel.
 
     Returns
     -------
@@ -62,8 +62,8 @@ def symbol(convolution, shape):
     Raises
     ------
     InvalidValue
-        For a grid with another number of axes, smaller than the kernel's reach, or not a multiple
-        of the stride, and as :func:`mgtutorial.spectra.as_convolution`.
+        For a grid with a different number of axes, smaller than the kernel's reach, or not a
+        multiple of the stride, and as for :func:`mgtutorial.spectra.as_convolution`.
 
     Examples
     --------
@@ -95,13 +95,13 @@ def eigenvalues(convolution, shape):
     Returns
     -------
     array or tensor, complex, shape (*shape, c)
-        All `c` at each frequency, in no order. Those at :math:`-\theta` are the conjugates of those
-        at :math:`\theta` for a real kernel.
+        All `c` at each frequency, in no particular order. For a real kernel, those at
+        :math:`-\theta` are the conjugates of those at :math:`\theta`.
 
     Raises
     ------
     InvalidValue
-        If the operator is not square, and as :func:`symbol`.
+        If the operator is not square, and as for :func:`symbol`.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def singular_values(convolution, shape, fast=True):
     shape : tuple of int
         Of the input's grid.
     fast : bool
-        Take them as roots of the eigenvalues of :math:`\tilde A \tilde A^*` at those frequencies
+        Take them as square roots of the eigenvalues of :math:`\tilde A \tilde A^*` at frequencies
         where all are so large that this costs no more than 1e-12 of the greatest. At the others,
         for kernels with few channels, and for tensors that need a gradient or are not on the CPU,
         they come from singular value decompositions.
@@ -195,8 +195,8 @@ def operator_norm(convolution, shape, padding_mode="circular"):
     shape : tuple of int
         Of the input's grid.
     padding_mode : {"circular", "zeros", "reflect", "replicate"}
-        On a periodic grid it is the greatest singular value over all frequencies, to rounding. For
-        the others Lanczos' method finds it.
+        On a periodic grid the norm is the greatest singular value over all frequencies, to
+        rounding. For the other modes it is found by Lanczos' method.
 
     Returns
     -------
@@ -206,7 +206,7 @@ def operator_norm(convolution, shape, padding_mode="circular"):
     Raises
     ------
     InvalidValue, UnknownName
-        As :func:`symbol` and :class:`mgtutorial.spectra.Convolution`.
+        As for :func:`symbol` and :class:`mgtutorial.spectra.Convolution`.
 
     Examples
     --------
@@ -252,12 +252,12 @@ def smoothing_symbol(A, B, shape):
     Returns
     -------
     array or tensor, complex, shape (*shape, groups, c_u / groups, c_u / groups)
-        The common groups of both; one, if they differ.
+        The groups of both, if these agree; otherwise one.
 
     Raises
     ------
     InvalidValue
-        If the channels do not match or a stride is not 1, and as :func:`symbol`.
+        If the channels do not match or a stride is not 1, and as for :func:`symbol`.
 
     Examples
     --------
@@ -298,7 +298,7 @@ def propagation_symbol(A, roots, shape):
     Raises
     ------
     InvalidValue
-        If the operator is not square, and as :func:`symbol`.
+        If the operator is not square, and as for :func:`symbol`.
 
     Examples
     --------
@@ -340,7 +340,7 @@ def convolution_symbol(kernel, shape):
     Raises
     ------
     InvalidValue
-        For even sizes, or a grid with another number of axes or no points.
+        For even sizes, or a grid with a different number of axes or no points.
 
     Examples
     --------

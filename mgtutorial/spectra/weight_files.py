@@ -1,8 +1,8 @@
-r"""Files of weights, by whomever: what tensors they hold, and which convolutions can be told alone.
+r"""Files of weights from any source: their tensors, and which convolutions follow from these alone.
 
-A file is loaded as weights only (torch's, or the format safetensors): it can hold tensors, but run
-nothing. Programs save their weights one level down (under ``model``, ``net``, ``params``, ...) and
-under names that wrappers have lengthened (``module.``, ``_orig_mod.``); both are understood.
+A file (torch's, or in the format safetensors) is loaded as weights only: it can hold tensors, but
+run nothing. Programs save their weights one level down (under ``model``, ``net``, ``params``, ...)
+and under names that wrappers have lengthened (``module.``, ``_orig_mod.``); both are understood.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from ._parts import weight
 from .convolutions import Convolution
 from .layers import Convolutions
 
-#: The most entries of a kernel: 1 GiB in single precision.
+#: The greatest number of entries of a kernel: 1 GiB in single precision.
 MOST = 2**28
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".tar", ".safetensors", ".pkl", ".npz")
 _HELP = "save torch.save(network.state_dict(), path)."
@@ -30,7 +30,7 @@ def read(path):
     Parameters
     ----------
     path : path
-        Of ``torch.save``, or of the format safetensors.
+        Of a file written by ``torch.save``, or in the format safetensors.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def read(path):
     Raises
     ------
     InvalidValue
-        If it is no file, or none that can be loaded safely.
+        If it is not a file, or not one that can be loaded safely.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def read(path):
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one sentence says what is wrong
-            # opened here, as torch takes a path's suffix for its format
+            # opened here, as torch takes the format from a path's suffix
             with _allowed(_harmless()), open(path, "rb") as file:
                 content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # both raise many types for a file that they cannot read
@@ -88,7 +88,7 @@ def _allowed(kinds):
 
 
 def _harmless():
-    """Types beside tensors that programs save and that run nothing when they are loaded."""
+    """Types other than tensors that programs save and that run nothing when they are loaded."""
     import argparse
 
     import numpy as np
@@ -102,7 +102,7 @@ def _harmless():
 
 
 def states(content):
-    """Return the dictionaries of weights inside the content of a file, best first.
+    """Return the dictionaries of weights in the contents of a file, best first.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def states(content):
     Returns
     -------
     list of (str, dict of str to tensor)
-        The key (with points, where it lies deeper; "" for the content itself) and the state, its
-        names without what wrappers add. A module's extra state is there as well, a tensor or not.
+        The key (dotted, where it lies deeper; "" for the contents themselves) and the state, its
+        names without what wrappers add. A module's extra state is included, tensor or not.
 
     Book: spectra, spectra-own
     """
@@ -120,7 +120,7 @@ def states(content):
 
 
 def left_out(content):
-    """Return what holds tensors in the content of a file and is no state, and why.
+    """Return what in the contents of a file holds tensors but is not a state, and why.
 
     Parameters
     ----------
@@ -129,7 +129,8 @@ def left_out(content):
     Returns
     -------
     dict of str to str
-        A sentence by key. Vectors and single numbers, of which a training has many, are not told.
+        A sentence for each key. Vectors and single numbers, of which training has many, are not
+        mentioned.
 
     Examples
     --------
@@ -144,12 +145,12 @@ def left_out(content):
 
 
 def numbers(value):
-    """Return a tensor of a file as one to compute with.
+    """Return a tensor from a file as one to compute with.
 
     Raises
     ------
     InvalidValue
-        If it holds no numbers, or more than anybody's kernel does.
+        If it holds no numbers, or more than anyone's kernel does.
 
     Book: spectra, spectra-own
     """
@@ -167,7 +168,7 @@ def numbers(value):
     if value.dtype.itemsize < 2 and value.is_floating_point():
         try:
             return value.float()
-        except Exception as error:  # types of four bits and less have no arithmetic
+        except Exception as error:  # types of four bits or fewer have no arithmetic
             raise InvalidValue(
                 f"it is of type {value.dtype}, which torch cannot convert."
             ) from error
@@ -178,7 +179,7 @@ def convolutions_alone(state):
     """Return the convolutions of a state whose network is not known.
 
     Every weight of three to five dimensions counts as a convolution with stride 1 and without
-    groups, as the file does not say.
+    groups, as the file does not record these.
 
     Parameters
     ----------
@@ -236,7 +237,7 @@ def convolutions_alone(state):
     return found
 
 
-#: What says that a weight is stored in other units: as a sibling, or as a part of it.
+#: Names that say that a weight is stored in other units: of a sibling, or of a part of it.
 _SCALE = re.compile(
     r"(?:(.*?)\.)?"
     r"(?:weight\.quant_\w+(?:\..*)?|(?:weight[._])?(?:(?:nested_)?absmax|scale\w*|scb|gain))",
@@ -245,7 +246,7 @@ _SCALE = re.compile(
 
 
 def _scaled(name):
-    """The layer whose weight a tensor scales, by its name, or None."""
+    """The layer whose weight a tensor scales, judging by its name, or None."""
     return (found[1] or "") if (found := _SCALE.fullmatch(name)) else None
 
 
@@ -260,32 +261,32 @@ def _floats(value):
 
 
 def fill(module, state, path, name):
-    """Load a state into a network; its names may have a prefix more, or less.
+    """Load a state into a network; its names may have one prefix more, or one less.
 
     Parameters
     ----------
     module : torch.nn.Module
     state : dict of str to tensor
     path, name : str
-        Of the file and of the network, for errors.
+        Those of the file and of the network, for error messages.
 
     Returns
     -------
     dict of str to str
-        What of the state is not in the network, what the network has of its own instead of the
-        file's, and why: sentences by name.
+        What is in the state but not in the network, what the network has of its own rather than
+        from the file, and why: sentences by name.
 
     Raises
     ------
     InvalidValue
-        If the network has parameters that the state lacks, or of another shape or kind.
+        If the network has parameters that the state lacks, or has in a different shape or kind.
 
     Book: spectra, spectra-own
     """
     mine, variants = module.state_dict(), list(_variants(state))
     prefix, names = max(variants, key=lambda one: len(mine.keys() & one[1].keys()))
     ready = {k: _fitting(state[old], mine.get(k), k, path, name) for k, old in names.items()}
-    # entries that are no tensors (extra state, packed parameters) and not in the file stay
+    # entries that are not tensors (extra state, packed parameters) and not in the file stay
     own = {k: v for k, v in mine.items() if not is_tensor(v) and k not in ready}
     try:
         missing, unexpected = module.load_state_dict({**own, **ready}, strict=False)
@@ -318,15 +319,15 @@ def fill(module, state, path, name):
 
 
 def also(read):
-    """Return the sentence about weights of a file beside those that were read.
+    """Return the sentence about weights in a file other than those that were read.
 
     Book: spectra, spectra-own
     """
-    return f"the file has these weights, too; read were those of {read}."
+    return f"the file has these weights too; those of {read} were read."
 
 
 def _fitting(value, own, key, path, name):
-    """A tensor of a file as one to load in the place of `own`; what is no tensor as it is."""
+    """A tensor from a file as one to load in place of `own`; anything else as it is."""
     if not is_tensor(value):
         return value
     try:
@@ -352,7 +353,7 @@ def _misfit(path, name, why):
 
 
 def _variants(state):
-    """The prefix and the names of the state by other names: without ``module``, inside of one."""
+    """The prefix, and the state's names by other names: without ``module``, or inside a prefix."""
     yield "", {key: key for key in state}
     yield "", {".".join(p for p in key.split(".") if p != "module"): key for key in state}
     for first in dict.fromkeys(key.partition(".")[0] for key in state):

@@ -1,6 +1,6 @@
 """Spectra as files: a figure, and a CSV of all numbers.
 
-A file is there completely or not at all, and none takes the place of an older one.
+A file is written completely or not at all; those of a command replace no older one.
 """
 
 import csv
@@ -31,11 +31,11 @@ COLUMNS = (
 
 
 def write_csv(found, path):
-    """Write spectra as CSV, one line a value; the columns are ``COLUMNS``.
+    """Write spectra as CSV, one line per value; the columns are ``COLUMNS``.
 
-    `kind` is "eigenvalue" or "singular value"; `theta` is the frequency, of the output, in radians;
-    a line with `multiplicity` 2 stands for the opposite frequency, too, where an eigenvalue is the
-    conjugate; `weights` says where they are from.
+    `kind` is "eigenvalue" or "singular value"; `theta` is the frequency of the output, in radians;
+    a line with `multiplicity` 2 also stands for the opposite frequency, where an eigenvalue is the
+    conjugate; `weights` says where the weights come from.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def write_csv(found, path):
 
 
 def _write_rows(found, binary):
-    # half a character, as in a name that was no UTF-8, is written as its number
+    # half a character, as in a name that was not UTF-8, is written as its number
     file = io.TextIOWrapper(binary, "utf-8", errors="backslashreplace", newline="")
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
@@ -79,7 +79,7 @@ def _write_rows(found, binary):
 
 
 def _cell(text):
-    """A text that no program of tables takes for a formula."""
+    """A text that no spreadsheet program takes for a formula."""
     text = text.replace("\0", "\\x00")
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
@@ -94,7 +94,7 @@ def draw(found):
     Returns
     -------
     list of matplotlib.figure.Figure
-        Five layers each.
+        With five layers each.
 
     Examples
     --------
@@ -157,26 +157,26 @@ def _draw_layer(layer, left, right):
     few = np.unique(np.linspace(0, len(values) - 1, 400).astype(int))
     right.plot(at[few], np.maximum(values[few], 1e-16 * (layer.norm or 1)))
     right.set(xlabel="% of the singular values", yscale="log")
-    if values[0] > 100 * values[-1]:  # two decades have labels enough
+    if values[0] > 100 * values[-1]:  # two decades have enough labels
         right.minorticks_off()
     right.set_title(f"norm {layer.norm:.3g}")
 
 
 def write(found, folder, stem, form="svg", drawn=None):
-    """Write figures and CSV; return their paths.
+    """Write the figures and the CSV; return their paths.
 
-    An older file of the same name stays: the new ones are numbered.
+    Older files of the same name are kept: the new ones are numbered.
 
     Parameters
     ----------
     found : sequence of LayerSpectrum
     folder : path
-        Made if it is not there.
+        Created if it does not exist.
     stem : str
-        What their names begin with.
+        What the names of the files begin with.
     form : {"svg", "png"}
     drawn : int, optional
-        So many layers are drawn; all by default.
+        How many layers are drawn; all by default.
 
     Returns
     -------
@@ -250,7 +250,7 @@ def _unwritable(folder, error):
 
 
 def _reserved(folder, stem):
-    """A stem of which the folder has no file, kept by an empty CSV, and that file's mode."""
+    """A stem for which the folder has no file, reserved by an empty CSV, and that file's mode."""
     for i in count(1):
         chosen = stem if i == 1 else f"{stem}-{i}"
         if any(folder.glob(f"{glob.escape(chosen)}-spectrum*")):
@@ -269,12 +269,12 @@ def _png(fig):
 
 
 def choose_format(form):
-    """Return `form` if it is one of ``FORMATS``; to be asked before the work, not after it."""
+    """Return `form` if it is one of ``FORMATS``; to be called before the work, not after it."""
     return choose("format", form, FORMATS)
 
 
 def stem_of(source):
-    """Return a name for files about a source that every file system takes.
+    """Return a name for files about a source, one that every file system accepts.
 
     Parameters
     ----------

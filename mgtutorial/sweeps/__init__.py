@@ -1,4 +1,4 @@
-"""Many runs: what is done of them, what the rest costs, and doing it.
+"""Many runs: which are done, what the rest cost, and doing them.
 
 >>> from mgtutorial.sweeps import missing
 >>> missing([])

@@ -1,6 +1,6 @@
 """What a run will cost here: from a run like it, else from a few timed steps.
 
-An estimate serves a plan and a bar; nothing else depends on it.
+An estimate serves a plan and a progress bar; nothing else depends on it.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class Cost:
 
 
 def estimated_costs(configs, images, past, device):
-    """Estimate what runs cost on a device.
+    """Estimate what runs will cost on a device.
 
     Parameters
     ----------
@@ -41,15 +41,15 @@ def estimated_costs(configs, images, past, device):
     images : list
         For each config its training images: ``n`` and ``size`` are read.
     past : list of Record
-        One of the same network, on the same data set, precision and kind of
-        device measures the cost; the median of several.
+        A record of the same network, on the same data set, with the same precision and kind
+        of device, gives the measured cost; several give their median.
     device : torch.device
 
     Returns
     -------
     list of Cost
-        For a network without such a record: its multiplications, at the speed at which
-        a middling network of its kind among these trains here for half a second.
+        For a network without such a record, estimated from its multiplications, at the speed at
+        which a middling network of its kind among these trains here for half a second.
     """
     speeds = {}  # kind of network, size, ... -> multiplications a second
     sizes = {}
@@ -91,14 +91,14 @@ def estimated_costs(configs, images, past, device):
 
 
 def _key(config):
-    """Return what two runs share that cost the same for each image, on one device."""
-    law = NetworkConfig.initial_weights  # where weights start costs nothing
+    """Return what two runs have in common that cost the same for each image on one device."""
+    law = NetworkConfig.initial_weights  # where weights start makes no difference to the cost
     model = as_dict(replace(config.model, initial_weights=law))
     return records.digest([model, config.data, config.precision, config.compile, config.memory])
 
 
 def _measured(past, device):
-    """Return for each kind of run the (seconds an image, run) of its records."""
+    """Return for each kind of run the (seconds per image, run) of its records."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     found = {}
     for r in past:

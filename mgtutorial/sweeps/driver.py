@@ -22,7 +22,7 @@ from ..training import loop, records, time_limits
 from ..training.workspace import Workspace, epochs_done
 from . import workers as cluster
 
-# So often a run may lose its worker without an epoch done in between.
+# How often a run may lose its worker without an epoch done in between.
 _TRIES = 5
 _ONE_RUN = threading.Lock()  # in a worker: torch's number of threads belongs to the process
 
@@ -79,7 +79,7 @@ def _shared(workspace):
 
 
 class _Driver:
-    """Hands out the runs, and hands them out again when their worker died."""
+    """Hands out the runs, and hands them out again when their worker dies."""
 
     def __init__(self, client, wanted, workspace, limit, board):
         from distributed import Event
@@ -104,7 +104,7 @@ class _Driver:
         stopped, failed = [], []
         told = False
         while open_runs or (waiting and not told):
-            # One run a thread: dask would hand out all at once, and those behind a long run
+            # One run per thread: dask would hand out all at once, and those behind a long run
             # would wait for it while other workers have nothing to do.
             while waiting and not told and len(open_runs) < max(1, self._threads()):
                 run = waiting.pop(0)

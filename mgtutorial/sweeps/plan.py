@@ -1,7 +1,7 @@
-"""A plan of runs that is a file: which are wanted, in what order, at what cost.
+"""A plan of runs as a file: which are wanted, in what order, at what cost.
 
-A plan is a CSV with one line a run and the columns of :data:`COLUMNS`. It names runs, no results:
-what has a record is done, whoever trained it, and the rest is taken in the plan's order.
+A plan is a CSV file with one line per run and the columns :data:`COLUMNS`. It names runs, not
+results: what has a record is done, whoever trained it; the rest is taken in the plan's order.
 """
 
 import csv
@@ -31,7 +31,7 @@ class Planned(NamedTuple):
     priority : int
         The smaller, the sooner.
     name : str
-        The network and what is changed of it.
+        The network and what is changed in it.
     config : TrainConfig
     hours : float
         Estimated, on one thread of a CPU.
@@ -50,13 +50,13 @@ class Planned(NamedTuple):
 
 
 def read_plan(path, root=None):
-    """Return the runs of a plan, the most urgent first; lines of one priority in their order.
+    """Return the runs of a plan, the most urgent first; lines of equal priority in their order.
 
     Parameters
     ----------
     path : path
-        Of the CSV. Its column ``changes`` has fields of the network's config, as
-        ``group_size=4 correction=fas``; values are Python's literals, or words.
+        That of the CSV file. Its column ``changes`` has fields of the network's config, as in
+        ``group_size=4 correction=fas``; values are Python literals, or words.
     root : path, optional
         Where the data are; none are read.
 
@@ -68,7 +68,7 @@ def read_plan(path, root=None):
     ------
     InvalidValue
         With the number of the line, if there is no such file, a column is missing, or a value is
-        none that it may be; also if two lines are the same run.
+        not allowed; also if two lines are the same run.
 
     Book: reproduction, reproduction-plan
     """
@@ -142,14 +142,14 @@ def _number(line, column, kind):
 
 
 def sweep(path, workspace=None, *, workers=None, scheduler=None, dry_run=False, say=print):
-    """Train what a plan wants and has no record yet, in the plan's order.
+    """Train the runs of a plan that have no record yet, in the plan's order.
 
     On a GPU only the lines with ``gpu_minutes`` count, as many as fit into the time limit.
 
     Parameters
     ----------
     path : path
-        Of the plan, see :func:`read_plan`.
+        That of the plan: see :func:`read_plan`.
     workspace : Workspace, optional
         Its time limit is that of all runs together.
     workers, scheduler
@@ -157,12 +157,12 @@ def sweep(path, workspace=None, *, workers=None, scheduler=None, dry_run=False, 
     dry_run : bool
         Only say what would be done.
     say : callable
-        Takes each line for the reader.
+        Called with each line for the reader.
 
     Raises
     ------
     InvalidValue
-        If the plan cannot be read; when all others are done, if a run failed.
+        If the plan cannot be read; or, once all other runs are done, if a run failed.
     Unfinished
         If the time limit, or a SIGTERM, came before the end.
 

@@ -1,4 +1,4 @@
-"""The runs of a plan: what is done of each, and doing the rest.
+"""The runs of a plan: how much of each is done, and doing the rest.
 
 A run that has a record is never trained again.
 """
@@ -38,7 +38,7 @@ class Run:
     record : Record or None
         Its record, if it is done.
     epochs : int
-        So many are in its checkpoint.
+        How many are in its checkpoint.
     network : str
         Its name, for a reader.
     """
@@ -62,7 +62,7 @@ class Run:
 
 
 def survey(configs, workspace=None, *, names=None):
-    """Return the :class:`Run` of each config: what is done of it, and what is left.
+    """Return the :class:`Run` of each config: how much of it is done, and what is left.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def survey(configs, workspace=None, *, names=None):
 
 
 class _Counted(NamedTuple):
-    """Training images by their name and numbers, for their pixels may go."""
+    """Training images by their name and numbers alone, so that their pixels may go."""
 
     digest: str
     n: int
@@ -128,7 +128,7 @@ def run(configs, workspace=None, *, scheduler=None, workers=None, costs=None, na
     """Train each config that has no record yet; return all their records, in their order.
 
     One display shows them all. Without `scheduler` and `workers` they are trained in this
-    process, one after the other; only where there are several GPUs, and dask, each GPU has
+    process, one after the other; but where there are several GPUs, and dask, each GPU has
     a worker (:mod:`mgtutorial.sweeps.driver`).
 
     Parameters
@@ -150,7 +150,7 @@ def run(configs, workspace=None, *, scheduler=None, workers=None, costs=None, na
     Unfinished
         If the time limit, or a SIGTERM, came before the end.
     InvalidValue
-        When all others are done, if a run failed.
+        Once all other runs are done, if a run failed.
     """
     if workers is not None:
         whole("workers", workers)  # at least one has to do the work

@@ -1,4 +1,4 @@
-"""The workers of a sweep: a scheduler's at some address, or one a GPU or CPU of this machine.
+"""The workers of a sweep: a scheduler's at some address, or one per GPU or CPU of this machine.
 
 dask, in the extra ``cluster``, is imported inside the functions.
 """
@@ -76,7 +76,7 @@ _FILES, _FILES_EACH = 64, 16
 
 
 def _check_files(wanted):
-    """Raise if this process may not open as many files as so many workers need."""
+    """Raise if this process may not open as many files as this many workers need."""
     try:
         import resource
     except ImportError:  # Windows
@@ -95,7 +95,7 @@ def _unimported_script():
     """Keep workers of this machine from importing the script that starts them.
 
     Python's new processes import the main script, and one without ``if __name__ == "__main__"``
-    would start a sweep in each of them. Workers need nothing of it: what they are to do, and the
+    would start a sweep in each of them. Workers need nothing from it: what they are to do, and the
     classes that a script itself defines, come to them by value.
     """
     main = sys.modules["__main__"]
@@ -111,7 +111,7 @@ def _keeping_memory():
     """Return dask's environment for workers, without the advice to give freed memory back at once.
 
     A training step frees its activations, and the next one takes as much again: with that advice,
-    nearly half of a worker's time went into it.
+    nearly half of a worker's time went into that.
     """
     import dask
 

@@ -1,10 +1,10 @@
 """A task: to classify clouds of points, as in MGIC's section 4.5.
 
-The paper prints no field of this training. What is taken is that of DGCNN's public code, one of
-the networks that are compared (WangYueFt/dgcnn@2355c94, pytorch/main.py): SGD with momentum 0.9,
-weight decay 1e-4 and the greatest rate 0.1, batches of 32, labels smoothed by 0.2, each axis
-stretched and the cloud moved. There are 250 epochs there. The budgets here are shorter, so the rate
-follows one cycle.
+The paper prints no setting of this training. The settings are taken from the public code of DGCNN,
+one of the networks that are compared (WangYueFt/dgcnn@2355c94, pytorch/main.py): SGD with momentum
+0.9, weight decay 1e-4 and a greatest rate of 0.1, batches of 32, labels smoothed by 0.2, each axis
+stretched and the cloud moved. That code trains for 250 epochs. The budgets here are shorter, so the
+rate follows one cycle.
 """
 
 from dataclasses import dataclass
@@ -37,24 +37,24 @@ class CloudsConfig(TaskConfig):
     data : str
         A key of :data:`mgtutorial.data.catalogue.CLOUDS`.
     budget : str
-        The budget that the numbers below come from, where no others were given.
+        The budget that the numbers below come from where no others were given.
     epochs, batch_size, seed : int
         The seed is that of the weights, of the order and of the augmentation.
     lr, momentum, weight_decay : float
-        Of stochastic gradient descent; `lr` is the peak of one cycle.
+        Of stochastic gradient descent; `lr` is the peak of the one cycle.
     augmentation : str
         One of :data:`mgtutorial.data.clouds_in_memory.POLICIES`.
     smoothing : float
         Of the labels, in [0, 1).
     n_train : int or None
-        So many training clouds, stratified; None takes all.
+        The number of training clouds, stratified; None takes all.
     on : {"test clouds", "validation clouds"}
-        What the accuracy is measured on; the latter serve choices.
+        What the accuracy is measured on; the latter are for making choices.
 
     Raises
     ------
     UnknownName, InvalidValue
-        If a value is out of its range.
+        If a value is out of range.
     """
 
     model: PointCloudConfig
@@ -92,7 +92,7 @@ class CloudsConfig(TaskConfig):
 
     @property
     def partial(self):
-        """Whether the run stops below its budget."""
+        """Whether the run stops short of its budget."""
         data, epochs = BUDGETS[self.budget]
         return self.data != data or self.epochs < epochs or self.n_train is not None
 
@@ -106,7 +106,7 @@ class CloudsConfig(TaskConfig):
 
 
 class ClassifiedClouds(Task):
-    """Clouds and their classes: cross-entropy, and the part that is classified rightly."""
+    """Clouds and their classes: cross-entropy, and the fraction that is classified correctly."""
 
     metric = "accuracy"
 

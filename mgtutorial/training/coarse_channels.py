@@ -1,7 +1,7 @@
-r"""A task: to take the channels of real features to few and back, by MGIC's transfers alone.
+r"""A task: to take the channels of real features to a few and back, by MGIC's transfers alone.
 
 MGIC's Table 1: images go through the first convolution of a trained network, its 64 channels
-through the restrictions to 8 channels, and through the prolongations back. Learned is the mean
+through the restrictions to 8 channels, and back through the prolongations. The loss is the mean
 squared error. The map is linear, :math:`x \mapsto Mx` at each pixel, so only the second moments
 :math:`C` of the features matter: the error of `M` is :math:`\operatorname{tr}(I-M)C(I-M)^T`, and
 no map of rank 8 does better than the first eight principal components.
@@ -33,7 +33,7 @@ from .tasks import Task
 def packaged_convolution():
     """Return the first convolution that comes with the package.
 
-    It is 7x7 with stride 2 from 3 to 64 channels, as that of ResNet-50, and was trained here on
+    It is 7x7 with stride 2 from 3 to 64 channels, like that of ResNet-50, and was trained here on
     CIFAR-10 (``experiments/coarse_channels.py``).
 
     Returns
@@ -50,7 +50,7 @@ def packaged_convolution():
 
 
 def packaged_moments():
-    """Return the second moments of the features behind :func:`packaged_convolution`.
+    """Return the second moments of the features after :func:`packaged_convolution`.
 
     They are those of 1,024 training and of 1,024 test images of CIFAR-10, in units of the training
     features' mean square.
@@ -71,7 +71,7 @@ def packaged_moments():
 
 
 def remember(convolution):
-    """Return the digest of a convolution's kernel, under which runs of this process find it.
+    """Return the digest of a convolution's kernel, under which runs in this process find it.
 
     Parameters
     ----------
@@ -112,21 +112,21 @@ class CoarseConfig(TaskConfig):
     filters : str
         Digest of the first convolution's kernel, from :func:`remember`.
     data : str
-        Whose images.
+        The data set whose images are used.
     budget : str
     n, n_test : int
         Images to learn from, and to measure on.
     epochs, batch_size, seed : int
-        A batch has so many images; the seed is that of the weights and of the order.
+        `batch_size` counts images; the seed is that of the weights and of the order.
     lr, momentum : float
         Of stochastic gradient descent; the rate is constant.
     on : {"test images", "validation images"}
-        What the error is measured on; the latter serve choices.
+        What the error is measured on; the latter are for making choices.
 
     Raises
     ------
     UnknownName, InvalidValue
-        If a value is out of its range.
+        If a value is out of range.
     """
 
     model: TransfersConfig
@@ -163,7 +163,7 @@ class CoarseConfig(TaskConfig):
 
 
 class Features:
-    """The features of images behind a first convolution.
+    """The features of images after a first convolution.
 
     Parameters
     ----------
@@ -190,16 +190,16 @@ class Features:
         self.digest, self.source, self.size = images.digest, images.source, x.shape[2]
 
     def epoch(self, order, batch_size, augmentation, seed):
-        """Yield features, which are their own targets, in an order."""
+        """Yield features, which are their own targets, in a given order."""
         for batch in order.split(batch_size):
             yield self.maps[batch], self.maps[batch]
 
 
 class CoarseChannels(Task):
-    """Features and themselves: the mean squared error is both the loss and the metric.
+    """Features as their own targets: the mean squared error is both the loss and the metric.
 
     Features are divided by the root mean square of the training features, so an error is the
-    part of the mean square that is lost.
+    fraction of the mean square that is lost.
     """
 
     metric = "mse"

@@ -1,4 +1,4 @@
-"""Where a run departs from its paper's protocol: what is compared with a print departs nowhere."""
+"""Where a run departs from its paper's protocol: one compared with a print departs nowhere."""
 
 from dataclasses import fields, replace
 
@@ -16,8 +16,9 @@ from .protocols import (
 def deviation(config):
     """Return the fields in which a run departs from its paper's protocol on its data set.
 
-    Of the network this sees the law of the initial weights; which network it is, a table says. The
-    seed, `compile` and `memory` are free (:data:`.protocols.FREE`), and so is the device of a run.
+    Of the network, this checks the law of the initial weights; which network it is, a table says.
+    The seed, `compile` and `memory` are free (:data:`.protocols.FREE`), and so is the device of a
+    run.
 
     Parameters
     ----------
@@ -26,8 +27,8 @@ def deviation(config):
     Returns
     -------
     tuple of str
-        Empty if a run of `config` may be held against the print. ``"budget"`` is among them where
-        it is not ``"paper"``, ``"data"`` where the paper has no such data set.
+        Empty if a run of `config` may be compared with the print. ``"budget"`` is among them if
+        it is not ``"paper"``, ``"data"`` if the paper has no such data set.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What computes a run: a device, at a precision, and one process, unless there are several."""
+"""What computes a run: a device, at some precision, in one process unless there are several."""
 
 import contextlib
 import math
@@ -17,7 +17,7 @@ from ..models.lean import Lean
 
 
 def pick_device(device):
-    """Return the torch device of a name; ``"auto"`` takes a GPU where there is one.
+    """Return the torch device that a name stands for; ``"auto"`` takes a GPU where there is one.
 
     Raises
     ------
@@ -50,22 +50,22 @@ def check_memory(config, samples, device, stages, parts=1):
     ----------
     config : TrainConfig or another
     samples
-        With ``size``, of images.
+        With ``size``, that of the images.
     device : torch.device
     stages : iterable of (int, int or None)
-        Sizes of batches, and sides of the images; None: the samples'.
+        Batch sizes, and sides of the images; None: that of the samples.
     parts : int
         Processes that share each batch.
 
     Raises
     ------
     InvalidValue
-        Before anything is built that would fill the memory, or have the program killed.
+        Before anything is built that would fill the memory, or get the program killed.
     """
     if not hasattr(config.model, "in_channels"):  # no network for images
         return
     have, kind = _memory(device), config.precision
-    # half the precision keeps half of it, lean steps a third; a compiler decides itself
+    # half precision keeps half as much, lean steps a third; a compiler decides for itself
     share = (0.5 if kind in ("float16", "bfloat16") else 1.0) * (
         0.3 if config.memory == "lean" else 1
     )
@@ -84,7 +84,7 @@ def check_memory(config, samples, device, stages, parts=1):
 
 
 def _memory(device):
-    """The bytes that a device has, or that this process may have of them."""
+    """Return the bytes of memory that a device has, or that this process may use of them."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[1]
     found = [math.inf]
@@ -110,7 +110,7 @@ class Device:
     """What a run was computed on: ``"cuda"`` with the GPU's name, ``"cpu"`` with its threads.
 
     The layout is the order of features in memory (:func:`mgtutorial.models.network.check_images`):
-    sums are in another order, so the last digits differ. None stands for channels first.
+    sums are taken in another order, so the last digits differ. None stands for channels first.
     """
 
     type: str
@@ -129,10 +129,10 @@ class Device:
 def exact(config, device):
     """Return the context in which a run is computed: the same, whatever the caller has set.
 
-    That is the default type and device, gradients and autocast; on a GPU also which algorithms
+    It sets the default type and device, gradients and autocast; on a GPU also which algorithms
     cuDNN may choose, and whether factors are rounded to 10 bits (TF32), as recent GPUs do unless
-    told otherwise. A run of the budget ``paper`` tells them; the others have torch's own defaults.
-    A record says what it was (:func:`describe`).
+    told otherwise. A run of the budget ``paper`` tells them otherwise; the others have torch's own
+    defaults. A record says which it was (:func:`describe`).
     """
     threads, dtype, before = torch.get_num_threads(), torch.get_default_dtype(), _cuda_settings()
     with contextlib.ExitStack() as stack:
@@ -179,7 +179,7 @@ def _set_tf32(convolutions, products):
 
 
 def describe(device):
-    """Return what a record says of a torch device; call it in the run's context."""
+    """Return what a record says about a torch device; call it in the run's context."""
     if device.type == "cuda":
         return Device(
             "cuda", name=torch.cuda.get_device_name(device), cuda=torch.version.cuda,
@@ -189,19 +189,19 @@ def describe(device):
 
 
 def autocast(config, device):
-    """Return the context in which a run's forward pass is of mixed precision, if it is."""
+    """Return the context that gives a run's forward pass mixed precision, if it is to have it."""
     if config.precision in ("float32", "float64"):
         return contextlib.nullcontext()
     return torch.autocast(device.type, getattr(torch, config.precision))
 
 
 def executed(network, config, device):
-    """Return what computes the network in a run: it as it is, lean, or compiled.
+    """Return what computes the network in a run: the network as it is, lean, or compiled.
 
     Raises
     ------
     DeviceUnavailable
-        If it is to be compiled, and torch cannot.
+        If it is to be compiled, and torch cannot do so.
 
     Examples
     --------
@@ -216,16 +216,16 @@ def executed(network, config, device):
 
 
 def compiled(network, device, **options):
-    """Return ``torch.compile(network)`` for one size of a batch at a time.
+    """Return ``torch.compile(network)`` for one batch size at a time.
 
     Raises
     ------
     DeviceUnavailable
-        If torch cannot: for this Python, or on a CPU without a C++ compiler.
+        If torch cannot do so: for this Python, or on a CPU without a C++ compiler.
     """
     compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     on_cpu = torch.device(device).type == "cpu" and os.name == "posix"
-    if on_cpu and shutil.which(compiler) is None:  # found out here in no time, by torch in a minute
+    if on_cpu and shutil.which(compiler) is None:  # found out here at once, by torch in a minute
         raise DeviceUnavailable(
             f"compile: torch needs a C++ compiler on a CPU, and {compiler!r} is not there: install "
             "one, name it in the variable CXX, or leave compile out."
@@ -234,7 +234,7 @@ def compiled(network, device, **options):
         return torch.compile(network, dynamic=False, **options)
     except RuntimeError as error:  # a Python or a system that it does not know
         raise DeviceUnavailable(
-            f"compile: torch cannot here ({error}): leave compile out."
+            f"compile: torch cannot compile here ({error}): leave compile out."
         ) from error
 
 
@@ -275,7 +275,7 @@ def _short(text):
 
 
 def shared(devices=1, nodes=1):
-    """Return whether a run is to be shared: asked for, or started by torchrun on several processes.
+    """Return whether a run is to be shared: on request, or as torchrun started several processes.
 
     Examples
     --------
@@ -288,12 +288,12 @@ def shared(devices=1, nodes=1):
 
 
 def from_environment(name, default=0):
-    """Return the whole number that a starter of processes has put into the environment.
+    """Return the whole number that a launcher of processes has put into the environment.
 
     Raises
     ------
     InvalidValue
-        If it is no number.
+        If it is not a number.
 
     Examples
     --------
@@ -312,7 +312,7 @@ def from_environment(name, default=0):
 
 
 class SingleProcess:
-    """The team of one: what :class:`.distributed.Team` does for several processes."""
+    """The team of one: what :class:`.distributed.Team` is for several processes."""
 
     rank, size = 0, 1
     record = MappingProxyType({})  # what the record says about it
@@ -326,7 +326,7 @@ class SingleProcess:
         return f()
 
     def share(self, images, batch_size):
-        """Return the images, of whose batches this process gets its part."""
+        """Return the images, so that this process gets its part of each batch."""
         return images
 
     def parallel(self, network, example):
@@ -337,13 +337,13 @@ class SingleProcess:
         """Return the module, its batch norm made ready for several processes."""
         if config.norm_parts != 1:
             raise InvalidValue(
-                f"norm_parts={config.norm_parts}: such a run is one of so many processes; "
+                f"norm_parts={config.norm_parts}: such a run needs that many processes; "
                 "start them with torchrun, or with --devices."
             )
         return module
 
     def total(self, *values):
-        """Return each tensor's, or number's, sum over the processes, in float64 on the CPU."""
+        """Return the sum of each tensor or number over the processes, in float64 on the CPU."""
         return [torch.as_tensor(v, dtype=torch.float64).cpu() for v in values]
 
     def agree(self, model):

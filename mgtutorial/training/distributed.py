@@ -3,7 +3,7 @@
 Every process holds the whole network and takes an equal part of each batch; gradients are
 averaged. The batches are those that one process alone would see: same images, same
 order, same augmentation. The loop is that of :mod:`mgtutorial.training.loop`; here is only what
-several processes need beside it.
+several processes need besides.
 
 Fabric, in the extra ``cluster``, finds out who the other processes are, whoever started
 them: torchrun, ``fabric run``, srun, or this program itself.
@@ -42,12 +42,12 @@ def train(
     workspace : Workspace, optional
         Its device is "auto", "cpu" or "cuda".
     devices, nodes : int
-        Processes on each machine, and machines. Under torchrun its own numbers count.
+        Processes on each machine, and machines. Under torchrun, torchrun's own numbers count.
         Where nobody has started the other processes of this machine, they are started.
     sync_batchnorm : bool, optional
-        Whether batch norm takes its statistics over the whole batch. None: on GPUs yes.
+        Whether batch norm takes its statistics over the whole batch. None: on GPUs only.
         Where it does not, the config's ``norm_parts`` becomes the number of processes,
-        and the run is another one than that of one process.
+        and the run is a different one from that of one process.
     checkpoint_path : path, optional
         As in :func:`mgtutorial.training.train`.
 
@@ -106,7 +106,7 @@ def _launched(devices, nodes, kind, say=True):
         if everywhere % here:
             raise InvalidValue(
                 f"WORLD_SIZE={everywhere} is no multiple of LOCAL_WORLD_SIZE={here}: each machine "
-                "needs as many processes; leave both to torchrun."
+                "needs the same number of processes; leave both to torchrun."
             )
         given, (devices, nodes) = devices * nodes, (here, everywhere // here)
         if given not in (1, devices * nodes):
@@ -128,7 +128,7 @@ def _launched(devices, nodes, kind, say=True):
         raise InvalidValue(
             "fabric run was given a precision: give it to mgtutorial, as it belongs to the record."
         )
-    from_cli = "LT_DEVICES" in os.environ  # what `fabric run` was told stands in the environment
+    from_cli = "LT_DEVICES" in os.environ  # what `fabric run` was told is in the environment
     shape = {} if from_cli else {"devices": devices, "num_nodes": nodes}
     accelerator = "auto" if "LT_ACCELERATOR" in os.environ else kind
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # the command says enough
@@ -167,7 +167,7 @@ _PATIENCE, _LATER = 300.0, 6 * 3600
 
 
 def _patience():
-    """Seconds to wait for the others; the environment may have another number."""
+    """Return the seconds to wait for the others; the environment may set another number."""
     given = os.environ.get("MGTUTORIAL_PATIENCE", "").strip()
     try:
         return real("MGTUTORIAL_PATIENCE", float(given or _PATIENCE), 1.0, 1e6)
@@ -178,12 +178,12 @@ def _patience():
         ) from None
 
 
-# What those that this program starts find in their environment, beside their WORLD_SIZE.
+# What processes started by this program find in their environment, besides their WORLD_SIZE.
 _STARTED_HERE = "MGTUTORIAL_STARTED_HERE"
 
 
 def _say_wait(n, torchrun, say=True):
-    """Say for whom one waits, where others have to be started by somebody else."""
+    """Say what is awaited, where other processes have to be started by somebody else."""
     if from_environment("WORLD_SIZE", 1) <= 1 and "SLURM_NTASKS" not in os.environ:
         os.environ[_STARTED_HERE] = "1"
     elif say and not torchrun and n > 1 and _STARTED_HERE not in os.environ:
@@ -218,7 +218,7 @@ def _parting():
 
 
 class Team:
-    """The processes of one run, as one of them sees it; the counterpart of
+    """The processes of one run, as one of them sees them; the counterpart of
     :class:`mgtutorial.training.devices.SingleProcess`.
 
     Parameters
@@ -228,7 +228,7 @@ class Team:
     strategy : str
         Its name, for the record.
     sync_batchnorm : bool, optional
-        None: on GPUs, as torch has none for a CPU.
+        None: on GPUs only, as torch has none for CPUs.
     """
 
     def __init__(self, fabric, strategy, sync_batchnorm=None):
@@ -254,13 +254,13 @@ class Team:
         return value
 
     def norm_parts(self, network):
-        """Return over how many parts of a batch this team's batch norm takes its statistics."""
+        """Return how many parts of a batch this team's batch norm takes its statistics over."""
         with torch.device("meta"):
             has_norm = any(isinstance(m, _BatchNorm) for m in network.build().modules())
         return self.size if has_norm and not self.sync else 1
 
     def prepare(self, module, config):
-        """Return the module with batch norm that is synchronised, if it is to be."""
+        """Return the module, its batch norm synchronised if it is to be."""
         if any(isinstance(m, _BatchNorm) for m in module.modules()):
             self.record["batch_norm"] = "synchronised" if self.sync else "per process"
             if self.sync:
@@ -268,7 +268,7 @@ class Team:
         return module
 
     def share(self, images, batch_size):
-        """Return the images, of whose batches this process gets its part.
+        """Return the images, so that this process gets its part of each batch.
 
         Raises
         ------
@@ -286,7 +286,7 @@ class Team:
             raise _shared(
                 InvalidValue(
                     f"the last batch of an epoch has {images.n % batch_size} images, fewer than "
-                    f"there are processes ({self.size}): choose another batch size, or fewer."
+                    f"there are processes ({self.size}): use another batch size or fewer processes."
                 )
             )
         return Share(images, self.rank, self.size)
@@ -314,7 +314,7 @@ class Team:
         return forward
 
     def total(self, *values):
-        """Return each tensor's, or number's, sum over the processes, in float64 on the CPU."""
+        """Return the sum of each tensor or number over the processes, in float64 on the CPU."""
         own = [torch.as_tensor(v, dtype=torch.float64, device=self.fabric.device) for v in values]
         return [self.fabric.all_reduce(v, reduce_op="sum").cpu() for v in own]
 
@@ -334,7 +334,7 @@ def _shared(error):
 
 
 class Share:
-    """Images of whose every batch one process takes its part.
+    """Images of which one process takes its part of each batch.
 
     Parameters
     ----------
@@ -363,8 +363,8 @@ class Share:
     def epoch(self, order, batch_size, augmentation, seed):
         """Yield this process's part of each batch: see :meth:`mgtutorial.data.Images.epoch`."""
         if isinstance(self.images, data.Images) and augmentation != "none":
-            # The augmentation draws for all images of a batch together, so that is what
-            # every process makes, for the draws to be those of one process alone.
+            # The augmentation draws for all images of a batch together, so every process
+            # augments whole batches: thus the draws are those of one process alone.
             for x, y in self.images.epoch(order, batch_size, augmentation, seed):
                 yield self._part(x), self._part(y)
             return
@@ -375,7 +375,7 @@ class Share:
 def _without_gradient(network, example):
     """Return the parameters that no loss reaches."""
     network = getattr(network, "_orig_mod", network)  # what torch.compile wraps
-    twin = copy.deepcopy(network).eval()  # so that neither gradients nor statistics stay
+    twin = copy.deepcopy(network).eval()  # so that no gradients or statistics are left behind
     twin(example).sum().backward()
     pairs = zip(network.parameters(), twin.parameters(), strict=True)
     return [p for p, t in pairs if p.requires_grad and t.grad is None]

@@ -30,7 +30,7 @@ def recorded():
 
 
 def surfaces():
-    """Return what some of the recorded networks have learned: their values at a grid.
+    """Return what some of the recorded networks have learned: their values on a grid.
 
     Returns
     -------
@@ -50,8 +50,8 @@ def surfaces():
 def settle(network, at):
     """Give the norms of a network the statistics of all points, in place of running means.
 
-    At a constant rate the running means of the last batches are noise, which an error in
-    evaluation mode contains.
+    At a constant rate the running means of the last batches are noisy, and an error in evaluation
+    mode contains that noise.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def configure(
     lr, epochs : optional
         Instead of the budget's.
     held_out : bool
-        Measure on 10,000 held-out points, for choices, and not on the test points.
+        Measure on 10,000 held-out points, for making choices, and not on the test points.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def fit(model, budget="smoke", seed=0, *, progress=None, **changes):
     progress : bool or callable, optional
         As in :class:`mgtutorial.training.Workspace`.
     **changes
-        The others of :func:`configure`.
+        The other parameters of :func:`configure`.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def fit(model, budget="smoke", seed=0, *, progress=None, **changes):
 
 @contextlib.contextmanager
 def _one_thread():
-    """A second thread has too little to do on 128 points, and waits for the first."""
+    """Use one thread: a second one has too little to do on 128 points, and waits for the first."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,9 +1,9 @@
 """One visible training loop, from a config to a record.
 
 ``train(config)`` loads the data, trains, writes a checkpoint after each epoch, reads the
-test set once at the end and appends a record. Called again it goes on where it was
-stopped, on a CPU bit for bit; once the record exists it only returns it. What is learned, and from
-what, is the config's task (:mod:`mgtutorial.training.tasks`).
+test set once at the end and appends a record. Called again, it goes on from where it was
+stopped, on a CPU bit for bit; once the record exists, it only returns it. What is learned, and from
+what, depends on the config's task (:mod:`mgtutorial.training.tasks`).
 """
 
 import math
@@ -41,7 +41,7 @@ def train(config, workspace=None, *, checkpoint_path=None, team=None):
     checkpoint_path : path, optional
         Default: named by the run's digest, in the workspace.
     team : Team, optional
-        Of processes that share this run, see :mod:`mgtutorial.training.distributed`.
+        The processes that share this run: see :mod:`mgtutorial.training.distributed`.
 
     Returns
     -------
@@ -54,11 +54,11 @@ def train(config, workspace=None, *, checkpoint_path=None, team=None):
         If the checkpoint belongs to another run.
     DataNotFound, DataDamaged, DeviceUnavailable, RecordsUnwritable
     Unfinished
-        If the time limit, or a SIGTERM, stopped it after an epoch; the same call goes on.
+        If the time limit, or a SIGTERM, stopped it after an epoch; the same call continues it.
     InvalidValue
-        If the training diverges, or if not one epoch fits into the time limit.
+        If the training diverges, or if not even one epoch fits into the time limit.
     KeyboardInterrupt
-        Ctrl-C: at most the running epoch is lost.
+        On Ctrl-C: at most the current epoch is lost.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def _train(config, task, samples, kept, bar, limit, team):
     network = executed(model, config, task.device)
     tested = network if average is None else average.module
     forward = team.parallel(network, task.example(1, samples.size)[0])
-    # A rate that only falls comes below the resolution of the weights: then nothing more changes.
+    # A rate that only falls ends below the weights' resolution: then nothing changes any more.
     with bar(total=config.epochs * samples.n, initial=len(curve) * samples.n) as shown:
         for epoch in range(len(curve), config.epochs):
             if curve and curve[-1].at_rest:
@@ -119,7 +119,7 @@ def _train(config, task, samples, kept, bar, limit, team):
             batch_size, side = recipe.batch_size(epoch, config.batch_size), recipe.side(epoch)
             own = team.share(samples, batch_size)
             steps = -(-samples.n // batch_size)
-            # A scaler leaves out steps that overflow: then standing still means nothing.
+            # A scaler skips steps that overflow: then standing still means nothing.
             watched = falls(config) and not scaler.is_enabled() and recipe.may_rest(epoch)
             before = [p.detach().clone() for p in model.parameters()] if watched else []
             model.train()
@@ -161,7 +161,7 @@ def _train(config, task, samples, kept, bar, limit, team):
             if not math.isfinite(row.loss):
                 raise InvalidValue(
                     f"the loss is {row.loss} in epoch {row.epoch}: the training diverged; "
-                    f"a smaller rate than lr={config.lr} may hold."
+                    f"a smaller rate than lr={config.lr} may help."
                 )
             team.agree(model)
             if held_out is not None:
@@ -203,7 +203,7 @@ def _score(network, task, samples, team):
 def evaluate(network, task, samples):
     """Return the metric of a network on samples of its task, in evaluation mode.
 
-    Each of its modules is left in the mode that it was in.
+    Each of its modules is left in the mode it was in.
     """
     modes = {m: m.training for m in network.modules()}
     try:
@@ -225,7 +225,7 @@ def _tally(network, task, samples):
     if not numbers:  # the losses are those before each step: the last steps may have diverged
         raise InvalidValue(
             "some outputs of the network are no numbers: the training diverged; a smaller rate "
-            "may hold."
+            "may help."
         )
     return tally
 

@@ -10,7 +10,7 @@ def orthogonalised(M, steps=5):
     r"""Return matrices with the singular vectors of `M` and singular values near one.
 
     One step is :math:`X \leftarrow a X + b\, (X X^T) X + c\, (X X^T)^2 X`, a polynomial in
-    :math:`X X^T` as Newton's and Schulz's, but steeper at zero: after five steps each singular
+    :math:`X X^T` like Newton's and Schulz's, but steeper at zero: after five steps each singular
     value between 1 % and 100 % of the Frobenius norm is between 0.68 and 1.14 [1]_.
 
     Parameters
@@ -36,7 +36,7 @@ def orthogonalised(M, steps=5):
     """
     wide = M.shape[-2] <= M.shape[-1]
     X = M if wide else M.mT
-    # Squares of small numbers vanish. A power of two takes them away from there, and no bit of X.
+    # Squares of small numbers underflow: so scale by a power of two, which costs no bit of X.
     exponent = torch.frexp(X.abs().amax((-2, -1), keepdim=True)).exponent
     X = torch.ldexp(X, -exponent.clamp(-126, 126))
     X = X / X.flatten(-2).norm(dim=-1)[..., None, None].clamp(min=torch.finfo(M.dtype).tiny)
@@ -49,9 +49,9 @@ def orthogonalised(M, steps=5):
 class OrthogonalisedSGD(torch.optim.Optimizer):
     r"""SGD with Nesterov's momentum, whose step is orthogonalised for some kernels.
 
-    For a convolution of one group the step is the gradient's nearest matrix, of the kernel
-    reshaped to (c_out, c_in k k), with all singular values one: of all steps of spectral norm
-    one that which lowers the loss most, to first order. For several groups each has its own.
+    For a convolution of one group, its kernel reshaped to (c_out, c_in k k), the step is the
+    matrix nearest the gradient that has all singular values one: of all steps of spectral norm
+    one, that which lowers the loss most, to first order. Of several groups each has its own.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class OrthogonalisedSGD(torch.optim.Optimizer):
         Parameter groups of torch. A group with ``"convolution_groups": g``, above 0, has kernels
         whose steps are orthogonalised in `g` parts.
     lr, momentum, weight_decay : float
-        As torch.optim.SGD has them.
+        As in torch.optim.SGD.
     """
 
     def __init__(self, groups, lr, momentum=0.9, weight_decay=0.0):
@@ -68,7 +68,7 @@ class OrthogonalisedSGD(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """Take one step; return what `closure` returns, which computes the gradients anew."""
+        """Take one step; return what `closure`, which computes the gradients anew, returns."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -24,7 +24,7 @@ BUDGETS = MappingProxyType(
 PAPER_RATE = 1e-4
 #: The rate of the shorter budgets, chosen on held-out points after five epochs of networks with
 #: alpha = 0.6; those runs are recorded, too. For the first function it has the least geometric mean
-#: over the three printed blocks. For the last two functions it is that of the first.
+#: of the errors of the three printed blocks. For the last two functions it is that of the first.
 RATES = MappingProxyType(
     {"cos-sin": 0.001, "flower": 0.003, "signed-distance": 0.001, "photograph": 0.001}
 )
@@ -51,13 +51,13 @@ class PlaneConfig(TaskConfig):
     function : str
         A key of :data:`mgtutorial.data.plane_functions.FUNCTIONS`.
     budget : str
-        The budget that the numbers below come from, where no others were given.
+        The budget that the numbers below come from where no others were given.
     n, epochs, batch_size, seed : int
         The seed is that of the weights, the points and their order.
     lr, momentum : float
         Of stochastic gradient descent; the rate is constant.
     on : {"test points", "held-out points"}
-        What the error is measured on; 10,000 held-out points serve choices.
+        What the error is measured on; 10,000 held-out points are for making choices.
     """
 
     model: ImplicitConfig
@@ -90,7 +90,7 @@ class PlaneConfig(TaskConfig):
 
     @property
     def partial(self):
-        """Whether the run stops below its budget."""
+        """Whether the run stops short of its budget."""
         n, epochs = BUDGETS[self.budget]
         return self.n < n or self.epochs < epochs
 
@@ -99,7 +99,7 @@ class PlaneConfig(TaskConfig):
         return 10_000 if split == "val" else 40_000
 
     def results_in(self, runs):
-        """Return the file of the records; runs under the printed protocol have one a width."""
+        """Return the file of the records; runs under the printed protocol have one per width."""
         usual = super().results_in(runs)
         if self.budget != "paper":
             return usual
@@ -131,7 +131,7 @@ class Points:
         self.at, self.values, self.n = at, f(at), len(at)
 
     def epoch(self, order, batch_size, augmentation, seed):
-        """Yield points and values in an order; there is nothing to augment."""
+        """Yield points and values in a given order; there is nothing to augment."""
         for batch in order.split(batch_size):
             yield self.at[batch], self.values[batch]
 

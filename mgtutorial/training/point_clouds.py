@@ -50,7 +50,7 @@ def recorded():
 
 
 def pictures():
-    """Return some test clouds with what recorded networks say of them, or None.
+    """Return some test clouds with what recorded networks say about them, or None.
 
     ``experiments/point_clouds.py`` packs them.
 

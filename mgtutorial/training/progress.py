@@ -1,8 +1,8 @@
 """What is shown while runs train: a bar for one run, or one bar for many.
 
-A run shows itself through ``bar(total, initial)``, a context manager whose value has
-``update(samples)``, ``say(text)`` and ``epoch(number, line)``: an epoch is over and its
-checkpoint written.
+A run reports through ``bar(total, initial)``, a context manager whose value has
+``update(samples)``, ``say(text)`` and ``epoch(number, line)``; the last says that an epoch is over
+and its checkpoint written.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ def one(progress=None):
     Parameters
     ----------
     progress : bool or callable, optional
-        None: on a terminal and in a live notebook. A callable is such a ``bar`` itself.
+        None: on a terminal and in a live notebook. A callable is itself such a ``bar``.
     """
     if callable(progress):
         return progress
@@ -80,7 +80,7 @@ class Board:
         return sum(self.seconds[r] * f for r, f in self.done.items()) / whole if whole else 1.0
 
     def set(self, run, fraction, text=None):
-        """Say that so much of a run is done; what a killed worker lost is taken back."""
+        """Say what fraction of a run is done; what a killed worker lost is taken off again."""
         with self.lock:
             self.done[run] = fraction
             finished = sum(f >= 1 for f in self.done.values())

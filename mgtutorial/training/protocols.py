@@ -19,17 +19,17 @@ from .tasks import Classification
 PRECISIONS = ("float32", "bfloat16", "float16", "float64")
 
 BUDGETS = {
-    "smoke": "400 training images, 4 epochs: proves the path, says nothing about accuracy",
+    "smoke": "400 training images, 4 epochs: shows that it runs, says nothing about accuracy",
     "demo": "10,000 training images, 3 epochs",
     "short": "all training images, 15 epochs",
-    "fast": "the recipe of a kind of network on a data set, for the time it takes to a printed "
-    "accuracy; no verdict on the print",
+    "fast": "the recipe of a kind of network on a data set, for some minutes on a CPU, not a "
+    "protocol of any paper",
     "paper": "the paper's protocol: printed, from its authors' code, or chosen",
 }
 
 # The peaks of demo and short have the best accuracy on the validation images among those tried,
 # or one within its standard error of it: the runs with split "fit" in results/runs. In the 52
-# steps of smoke, deep networks of few channels lower their loss at a small rate only.
+# steps of smoke, deep networks of few channels lower their loss only at a small rate.
 _SETTINGS = {
     "smoke": {
         "schedule": "one-cycle",
@@ -62,8 +62,8 @@ _MGIC = {
     "cifar10": {"augmentation": "crop-flip"},
     "imagenet": {"lr": 0.1, "batch_size": 256, "augmentation": "resized-crop"},
 }
-# What a protocol sets for all data sets, and what on one of them; momentum and weight decay are
-# the same in all. A test holds every number equal to results/published/protocols.csv.
+# What a protocol sets for all data sets, and what for one of them; momentum and weight decay are
+# the same in all. A test checks every number against results/published/protocols.csv.
 _PAPERS = {
     # MGiaD, section 4. Where its text is silent: the first author's later code.
     "mgiad": {
@@ -83,7 +83,7 @@ _PAPERS = {
         "tiny-imagenet": {"augmentation": "resized-crop", "normalisation": _CIFAR10},
         "imagenet": {"batch_size": 512, "augmentation": "resized-crop"},
     },
-    # MGIC, section 4.3 of the journal's version; the first version trains for longer.
+    # MGIC, section 4.3 of the journal version; the first version trains for longer.
     "mgic": _MGIC,
     "mgic-first": _MGIC | {"": _MGIC[""] | {"epochs": 180}},
     # Poly-MgNet: the authors' code, as the text at hand prints no protocol.
@@ -102,7 +102,7 @@ _PAPERS = {
 PROTOCOLS = {name: tuple(d for d in paper if d) for name, paper in _PAPERS.items()}
 #: What may differ in a run under a protocol: the seed, and how its program is executed.
 FREE = ("seed", "compile", "memory")
-# What differs for some networks on top: a field of the config, its value, the changes.
+# What differs besides for some networks: a field of the config, its value, the changes.
 _NETWORKS = {("mgiad", "imagenet"): ("lam", 3, {"batch_size": 256})}  # for want of memory
 
 
@@ -119,41 +119,41 @@ class TrainConfig:
     ----------
     model : config of a network
     data : str
-        A name of :func:`mgtutorial.data.load`.
+        A name for :func:`mgtutorial.data.load`.
     budget : str
-        The budget that the numbers below come from, where no others were given.
+        The budget that the numbers below come from where no others were given.
     epochs, batch_size : int
     lr : float
         The initial rate; for ``"one-cycle"`` its peak.
     schedule : {"cosine", "step", "one-cycle", "constant", "poly"}
     step_epochs : int
-        ``"step"`` divides the rate by 10 after each of so many epochs.
+        ``"step"`` divides the rate by 10 each time this many epochs have passed.
     momentum, weight_decay : float
         Of stochastic gradient descent.
     augmentation : str
         A policy of :mod:`mgtutorial.data.augmentation`.
     n_train : int or None
-        So many training images, stratified; None takes all.
+        The number of training images, stratified; None takes all.
     split : {"train", "fit"}
         ``"train"``: all training images, the test set read once at the end.
-        ``"fit"``: all but the validation images, and these after each epoch: for choices.
+        ``"fit"``: all but the validation images, which are read after each epoch, to make choices.
     seed : int
         Of the initial weights, the order of the images and their augmentation.
     precision : {"float32", "bfloat16", "float16", "float64"}
-        The two of 16 bits are mixed: weights stay in float32.
+        The two with 16 bits are mixed: weights stay in float32.
     compile : bool
         Whether ``torch.compile`` is used.
     memory : {"fast", "lean"}
-        ``"lean"`` keeps less for the backward pass and computes it again: see
+        ``"lean"`` keeps less for the backward pass and recomputes the rest: see
         :class:`mgtutorial.models.Lean`. Not with `compile`.
     norm_parts : int
-        Batch norm takes its statistics over so many equal parts of a batch: 1, or the
-        number of processes whose statistics are their own (:mod:`mgtutorial.training.distributed`).
+        Batch norm takes its statistics over this many equal parts of a batch: 1, or the number of
+        processes that each have statistics of their own (:mod:`mgtutorial.training.distributed`).
     protocol : {"mgiad", "mgic", "mgic-first", "poly-mgnet"}
         The paper whose protocol the budget ``paper`` follows; ``smoke``, ``demo`` and ``short`` are
-        the same for all. MGIC's first version differs from the journal's in its epochs.
+        the same for all. MGIC's first version differs from the journal's in the number of epochs.
     normalisation : (tuple of float, tuple of float) or None
-        Mean and deviation of the grey values in [0, 1], one number a channel; None: those of the
+        Mean and deviation of the grey values in [0, 1], one number per channel; None: those of the
         :class:`mgtutorial.data.catalogue.DataSet`.
     recipe : Recipe or None
         What the training does beyond that; None: nothing.
@@ -226,10 +226,10 @@ class TrainConfig:
         Raises
         ------
         UnknownName, InvalidValue
-            If the config, or its network, is of another version.
+            If the config, or its network, is from another version.
         """
         if "model" not in plain:
-            raise InvalidValue("no training of this version: there is no network.")
+            raise InvalidValue("not a training config of this version: it has no network.")
         for name in plain:
             choose("training option", name, [f.name for f in fields(cls)])
         plain = plain | {"model": registry.from_dict(plain["model"])}
@@ -239,7 +239,7 @@ class TrainConfig:
 
     @property
     def partial(self):
-        """Whether a run stops below its budget: fewer epochs, or fewer training images.
+        """Whether a run stops short of its budget: fewer epochs, or fewer training images.
 
         Examples
         --------
@@ -275,20 +275,20 @@ def configure(model, data_name, budget="short", *, root=None, **changes):
     ----------
     model : str or config of a network
         A name of :data:`mgtutorial.models.CONFIGS`, which becomes the network that the papers use
-        on the data set; or a config, whose input channels and number of classes change only. The
-        budget ``paper`` sets the law of its initial weights, too: it belongs to the protocol.
+        on the data set; or a config, of which only input channels and number of classes change. The
+        budget ``paper`` also sets the law of its initial weights, which belongs to the protocol.
     data_name, budget : str
     root : path, optional
-        Where the data are, see :func:`mgtutorial.data.load`. None are read; but where a
-        part of the classes lies in place of a data set, the network gets so many outputs.
+        Where the data are: see :func:`mgtutorial.data.load`. None are read; but where only
+        some of the classes of a data set are there, the network gets that many outputs.
     **changes
-        Fields of :class:`TrainConfig` that shall differ from the budget's; not ``data``.
+        Fields of :class:`TrainConfig` that are to differ from the budget's; not ``data``.
 
     Raises
     ------
     UnknownName
     InvalidValue
-        If a number is out of its range, or if the network does not take images.
+        If a number is out of range, or if the network does not take images.
 
     Examples
     --------
@@ -361,7 +361,7 @@ def initial_weights(protocol):
     Returns
     -------
     str
-        Of :func:`mgtutorial.models.blocks.initialise`.
+        One that :func:`mgtutorial.models.blocks.initialise` knows.
 
     Examples
     --------

@@ -68,20 +68,20 @@ class Recipe:
     Attributes
     ----------
     warm_up : float
-        Part of the run, in (0, 1), in which a ``one-cycle`` rate rises.
+        Fraction of the run, in (0, 1), during which a ``one-cycle`` rate rises.
     decay_norms : bool
         False: no weight decay on norms and biases.
     label_smoothing : float
-        In [0, 1): so much of each label is spread over all classes.
+        In [0, 1): the share of each label that is spread over all classes.
     average : float
         In [0, 1): weights and statistics are averaged over steps, with this decay, and the
         average is evaluated; 0: the last ones are.
     sides : tuple of (int, int)
-        (first epoch from 0, side of the images in pixels): images are averaged down to it. The
+        (first epoch from 0, side of the images in pixels): images are averaged down to that. The
         network is trained on coarse grids first, as nested iteration does. Before the first
         entry, and without one, images keep their size.
     batches : tuple of (int, int)
-        (first epoch from 0, batch size), likewise; else the config's.
+        (first epoch from 0, batch size), likewise; otherwise the config's.
     orthogonal_lr : float
         Peak rate of the orthogonalised steps (:mod:`.orthogonalised`) that dense kernels take,
         over the same schedule; 0: SGD for all.
@@ -89,7 +89,7 @@ class Recipe:
     Raises
     ------
     InvalidValue
-        If a value is out of its range, or the stages of a run do not come in order.
+        If a value is out of range, or the stages of a run are not in order.
 
     Examples
     --------
@@ -157,7 +157,7 @@ class Recipe:
         return {(self.batch_size(e, config.batch_size), self.side(e)) for e in epochs}
 
     def check_batches(self, model, task, samples, parts=1):
-        """Raise if batch norm would meet a part of a batch in which a channel has one value.
+        """Raise if batch norm would meet a part of a batch in which a channel has only one value.
 
         Parameters
         ----------
@@ -193,7 +193,7 @@ class Recipe:
         Returns
         -------
         torch.optim.Optimizer
-            A group whose rate is not the schedule's has the ``"factor"`` between them.
+            A group whose rate is not the schedule's has the ratio of the two as its ``"factor"``.
         """
         if self.decay_norms and not self.orthogonal_lr:  # as ever: one group, torch's own step
             return _sgd(model.parameters(), config, weight_decay=config.weight_decay)
@@ -237,8 +237,8 @@ def _stages(name, given):
 
 
 def _check_one(model, task, samples, batch_size, side):
-    """Raise if a network cannot be trained on one image of a side."""
-    twin = copy.deepcopy(model).train()  # so that no statistics stay
+    """Raise if a network cannot be trained on one image of a given side."""
+    twin = copy.deepcopy(model).train()  # so that no statistics are left behind
     try:
         with torch.no_grad():
             twin(task.example(1, side)[0])
@@ -258,7 +258,7 @@ def _at(stages, epoch, usual):
 
 
 def _sgd(parameters, config, **options):
-    # all tensors in one call each: the same bits, with less to call where the tensors are small
+    # each operation in one call for all tensors: the same bits, and fewer calls for small tensors
     return torch.optim.SGD(parameters, config.lr, config.momentum, foreach=True, **options)
 
 

@@ -1,6 +1,6 @@
-"""The budget ``fast``: for each kind of network, on a data set, how it is trained in few minutes.
+"""The budget ``fast``: for each kind of network, on a data set, how it is trained in a few minutes.
 
-The recipe was looked for on FashionMNIST, one change at a time, judged on validation images:
+The recipe was sought on FashionMNIST, one change at a time, judged on validation images:
 ``experiments/recipe.py`` has the rungs of the search, ``results/recipe.json`` what they reached.
 CIFAR-10 has the same recipe with crops and flips for every kind of network but those for phones, so
 that its rows can be laid side by side; nothing was tuned there.

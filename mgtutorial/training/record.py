@@ -1,7 +1,7 @@
 """What was measured, and how it was made: one run, one record.
 
-A field that is new gets a default here and is described in ``results/README.md``; nothing else
-has to know it. Lines of an older schema are lifted when they are read, never on the disk.
+A new field gets a default here and is described in ``results/README.md``; nothing else has to know
+of it. Lines of an older schema are lifted to this one when they are read, never on the disk.
 """
 
 import math
@@ -19,7 +19,7 @@ from .segmentation import SegmentationConfig
 
 SCHEMA = 2
 
-# Of these a hundredth is worth a word; other metrics are written as numbers.
+# These are written in per cent, other metrics as plain numbers.
 _SHARES = ("accuracy", "mIoU")
 
 
@@ -34,7 +34,7 @@ class Metric:
     value : float
         After the last epoch; a share is in [0, 1].
     split : {"test", "val"}
-        On which samples; ``"val"`` are those that serve choices.
+        On which samples; ``"val"`` are those for making choices.
 
     Examples
     --------
@@ -83,16 +83,16 @@ class Epoch:
     lr : float
         At its last step.
     train : float or None
-        The metric, as `loss`.
+        The metric, taken as `loss` is.
     val : float or None
-        The metric after the epoch, in runs that serve a choice.
+        The metric after the epoch, in runs for making a choice.
     seconds : float or None
         Of wall time.
     at_rest : bool
         Whether the epoch left every weight as it was, bit for bit, at a rate that only falls: then
-        it is the last one, unless a recipe keeps an average or changes its batches later. What
-        evaluation mode takes from the last batches, the running statistics of the norms, no later
-        epoch would know better.
+        it is the last one, unless a recipe keeps an average or changes its batches later. The
+        running statistics of the norms, which evaluation mode takes from the last batches, would be
+        no better after a later epoch.
     """
 
     epoch: int
@@ -105,7 +105,7 @@ class Epoch:
 
     @classmethod
     def from_json(cls, plain):
-        """Return the epoch of plain data, today's or schema 1's."""
+        """Return the epoch from plain data, of today's schema or of schema 1."""
         old = {"train_accuracy": "train", "val_accuracy": "val"}
         return _made(cls, {old.get(name, name): value for name, value in plain.items()})
 
@@ -121,7 +121,7 @@ class Record:
     Attributes
     ----------
     digest : str
-        The run's name: of its choices and its training data.
+        The run's name, made of its choices and its training data.
     choices : dict
         Every choice that determines the run, as the plain data that its digest is made of.
     data, evaluated_on : Samples
@@ -139,9 +139,9 @@ class Record:
         Date and time, UTC.
     versions : dict
     commit : str or None
-        ``+`` behind it: the code differed from it.
+        ``+`` after it: the code differed from it.
     partial : bool
-        Whether the run stopped below its budget.
+        Whether the run stopped short of its budget.
     world_size : int
         Processes that shared the run.
     strategy, batch_norm : str or None
@@ -205,7 +205,7 @@ class Record:
 
     @property
     def epochs_text(self):
-        """The number of epochs, for a reader, and from which one the weights were at rest."""
+        """The number of epochs, for a reader, and the one from which the weights were at rest."""
         rest = f", weights at rest from {self.at_rest}" if self.at_rest else ""
         return f"{self.epochs}{rest}"
 
@@ -216,17 +216,17 @@ class Record:
 
     @property
     def tests_accuracy(self):
-        """Whether it says how many test images are classified rightly."""
+        """Whether it says how many test images are classified correctly."""
         return (self.metric.name, self.metric.split) == ("accuracy", "test")
 
     @classmethod
     def from_json(cls, plain):
-        """Return the record of plain data, of this schema or an older one.
+        """Return the record from plain data, of this schema or an older one.
 
         Raises
         ------
         InvalidValue
-            If it is of a newer schema, lacks what a record has, or says what none can say.
+            If it is of a newer schema, lacks what a record has, or says what no record can say.
         """
         schema = whole("schema", plain.get("schema", 1))
         if schema > SCHEMA:
@@ -250,7 +250,7 @@ class Record:
         return found
 
     def _check(self):
-        """Raise unless the numbers are such as a run can have: a line may come from anywhere."""
+        """Raise unless the numbers are ones that a run can have: a line may come from anywhere."""
         if not _NAME.fullmatch(self.digest):
             raise InvalidValue(f"digest={self.digest!r}: a digest has letters and digits only")
         for name in ("budget", "data", "epochs", "seed"):

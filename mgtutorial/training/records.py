@@ -1,7 +1,7 @@
-"""What was measured: one JSON line a run, under ``results/runs/``.
+"""What was measured: one JSON line per run, under ``results/runs/``.
 
 Files of :class:`mgtutorial.training.Record` are append-only. Several processes may
-append at once. A line that a crash tore is reported and skipped, and costs no other line.
+append at once. A line torn by a crash is reported and skipped; no other line is lost.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from .record import Record
 
 
 class TornRecord(MgtutorialWarning):
-    """A line of a results file that is no record, as a crash or another program leaves it."""
+    """A line of a results file that is no record, such as a crash or another program leaves."""
 
 
 def all_runs(place="runs"):
@@ -33,7 +33,7 @@ def all_runs(place="runs"):
     Parameters
     ----------
     place : str
-        A folder or a file of the results; the runs of other tasks are in files of their own.
+        A folder or file of the results; the runs of other tasks are in files of their own.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def all_runs(place="runs"):
 def digest(value):
     """Return 16 hexadecimal digits that name a value made of plain data.
 
-    Dictionaries that hold the same have the same digest, whatever their order.
+    Dictionaries with the same content have the same digest, whatever their order.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def _plain(value):
     Raises
     ------
     TypeError
-        If `value` is something else, as :func:`json.dumps` wants it.
+        If `value` is something else, as :func:`json.dumps` expects.
     """
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         return value.item()
@@ -99,16 +99,16 @@ def check_writable(path):
 
 
 def append(record, path):
-    """Append one record as one line, whole or not at all visible as a line.
+    """Append one record as one line, which is seen whole or not at all.
 
     A lock beside the file keeps processes apart; the line is on the disk when this
     returns. If the file ends in a torn line, the record starts a new one. A record whose
-    digest is in the file already is not written a second time, whoever wrote the first.
+    digest is already in the file is not written a second time, whoever wrote the first.
 
     Parameters
     ----------
     record : Record
-        Not-a-number and infinity are refused.
+        NaN and infinity are refused.
     path : path
 
     Returns
@@ -121,7 +121,7 @@ def append(record, path):
     RecordsUnwritable
         If the file or its lock cannot be written (a read-only folder, a full disk).
     InvalidValue
-        If the record is not JSON.
+        If the record cannot be written as JSON.
     """
     path = Path(path)
     if not isinstance(record, Record):
@@ -129,7 +129,7 @@ def append(record, path):
     try:
         text = json.dumps(record.to_json(), allow_nan=False, ensure_ascii=False, default=_plain)
         line = text.encode() + b"\n"
-    except (TypeError, ValueError) as error:  # half a character is a ValueError, too
+    except (TypeError, ValueError) as error:  # a lone surrogate is a ValueError, too
         raise InvalidValue(f"the record cannot be written as JSON: {error}.") from error
     check_writable(path)
     try:
@@ -174,8 +174,8 @@ def _find(run, written, path):
 def read(path):
     """Return the records of a file, or of every ``*.jsonl`` file in a folder.
 
-    Of several records of one run, as a merge of two folders leaves them, the first one counts,
-    here and so everywhere.
+    Of several records of one run, as merging two folders leaves them, the first one counts, here
+    and therefore everywhere.
 
     Returns
     -------
@@ -185,13 +185,13 @@ def read(path):
     Raises
     ------
     InvalidValue
-        If a record was written by a newer version of the project, a line that names a run is no
+        If a record was written by a newer version of the project, a line that names a run is not a
         record of one or has the choices of another, or the file cannot be read.
 
     Warns
     -----
     TornRecord
-        If a file has lines that are torn or of another program; they are skipped.
+        If a file has lines that are torn or from another program; they are skipped.
     """
     path = Path(path)
     files = sorted(path.glob("*.jsonl")) if os.path.isdir(path) else [path]
@@ -203,7 +203,7 @@ def read(path):
 
 
 def _content(file):
-    """Return the bytes of a results file; none of a folder or of what is not there."""
+    """Return the bytes of a results file; none for a folder or for what is not there."""
     if not os.path.lexists(file) or os.path.isdir(file):
         return b""
     try:
@@ -263,7 +263,7 @@ def find(run_digest, path):
 
 
 def circumstances():
-    """Return when, where and with what a run is made: the part of a record that is no choice."""
+    """Return when and with what a run is made: the part of a record that is not a choice."""
     import numpy
     import torch
 
@@ -285,8 +285,8 @@ def circumstances():
 def commit():
     """Return the commit of the checkout, with ``+`` if the code differs from it, or None.
 
-    It is that of the first record of this process, whose code is in memory since then. A repository
-    that only surrounds the package, or that the environment names, is somebody else's.
+    It is the commit at the first record of this process, whose code has been in memory since. A
+    repository that only surrounds the package, or that the environment names, is somebody else's.
     """
     root = checkout()
     if root is None:

@@ -2,9 +2,9 @@ r"""A task: a class for each pixel, as in MGIC's section 4.4.
 
 The loss is the cross-entropy of the pixels that have a label. The metric is the mean over the
 classes of the intersection over union, :math:`|T_c \cap A_c| / |T_c \cup A_c|`, with :math:`T_c`
-the pixels of class c and :math:`A_c` those that the network says to be, over all images together.
-The text has DeepLabV3's augmentation and optimiser [2]_: scales from 0.5 to 2, mirrors, cuts, and a
-rate that falls as :math:`(1 - t)^{0.9}`.
+the pixels of class c and :math:`A_c` those that the network assigns to it, over all images
+together. The text has DeepLabV3's augmentation and optimiser [2]_: scaling from 0.5 to 2,
+mirroring, cropping, and a rate that falls as :math:`(1 - t)^{0.9}`.
 
 References
 ----------
@@ -46,15 +46,15 @@ BUDGETS = MappingProxyType(
 
 @dataclass(frozen=True)
 class SegmentationConfig(TaskConfig):
-    """Every choice that determines a run of a segmentation; its digest names the run.
+    """Every choice that determines a segmentation run; its digest names the run.
 
     Attributes
     ----------
     model : LRASPPConfig
     data : str
-        Of :data:`mgtutorial.data.catalogue.MASKS`.
+        A key of :data:`mgtutorial.data.catalogue.MASKS`.
     budget : str
-        The budget that the numbers below come from, where no others were given.
+        The budget that the numbers below come from where no others were given.
     epochs, batch_size, seed : int
         The seed is that of the weights, the order and the augmentation.
     lr, momentum, weight_decay : float
@@ -63,16 +63,16 @@ class SegmentationConfig(TaskConfig):
     crop : (int, int)
         Height and width of the windows that are trained on: multiples of the output stride.
     augmentation : {"none", "flip", "scale-crop-flip"}
-        As :func:`mgtutorial.data.masks.batches` has it; but for the last one images are whole.
+        As in :func:`mgtutorial.data.masks.batches`; images stay whole except with the last one.
     n : int or None
-        So many training images; None takes all.
+        The number of training images; None takes all.
     on : {"test images", "validation images"}
-        What the metric is measured on; the latter serve choices.
+        What the metric is measured on; the latter are for making choices.
 
     Raises
     ------
     UnknownName, InvalidValue
-        If a value is out of its range.
+        If a value is out of range.
     """
 
     model: LRASPPConfig
@@ -124,7 +124,7 @@ class SegmentationConfig(TaskConfig):
 
     @property
     def partial(self):
-        """Whether the run stops below its budget."""
+        """Whether the run stops short of its budget."""
         return self.epochs < BUDGETS[self.budget]["epochs"] or self.n is not None
 
     def identity(self, samples):
@@ -188,7 +188,7 @@ class Segmentation(Task):
         return float(ious(total)[present].mean())
 
     def details(self, total, n):
-        """Return each class's intersection over union, and the share of pixels that are right."""
+        """Return each class's intersection over union, and the share of correct pixels."""
         names = masks.info(self.config.data).labels
         found = dict(zip(names, ious(total).tolist(), strict=True))
         found["pixels"] = float(total.diagonal().sum() / total.sum().clamp(min=1))
@@ -206,7 +206,7 @@ def ious(total):
     Returns
     -------
     torch.Tensor
-        float64 (classes,); 0 for a class that nowhere is nor is said to be.
+        float64 (classes,); 0 for a class that neither occurs nor is predicted anywhere.
 
     Examples
     --------
@@ -226,12 +226,12 @@ def configure(model, budget="short", seed=0, **changes):
     budget : {"smoke", "demo", "short", "paper"}
     seed : int
     **changes
-        Fields of the config that shall differ.
+        Fields of the config that are to differ.
 
     Raises
     ------
     UnknownName, InvalidValue
-        If there is no such field, or a value is out of its range.
+        If there is no such field, or a value is out of range.
 
     Examples
     --------

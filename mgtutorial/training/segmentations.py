@@ -1,4 +1,4 @@
-"""The recorded runs of segmentations, and what their networks say of an image."""
+"""The recorded runs of segmentations, and what their networks say about an image."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def recorded():
 
 
 def packaged_pictures():
-    """Return the masks of some test images of CamVid, and what recorded networks say there.
+    """Return the masks of some test images of CamVid, and what recorded networks say of them.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def packaged_pictures():
     truth : numpy.ndarray or None
         uint8 (len(images), height, width); None if no run has left pictures yet.
     answers : dict
-        From the digest of a run to an array as `truth`.
+        From the digest of a run to an array like `truth`.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def packaged_pictures():
 
 @torch.no_grad()
 def answers(network, task, samples, which):
-    """Return the classes that a network gives to the pixels of some images, and their masks.
+    """Return the classes that a network assigns to the pixels of some images, and their masks.
 
     Parameters
     ----------

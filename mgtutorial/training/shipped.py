@@ -1,7 +1,7 @@
-"""Trained networks that come with the package, as files of :func:`mgtutorial.models.save`.
+"""Trained networks that come with the package, as files from :func:`mgtutorial.models.save`.
 
-``results/trained/NAME.safetensors`` holds the weights and the record of their run: on what the
-network was trained, how long, and what it reached. ``experiments/trained_network.py`` makes it.
+``results/trained/NAME.safetensors`` holds the weights and the record of their run: what the network
+was trained on, for how long, and what it reached. ``experiments/trained_network.py`` makes it.
 """
 
 import json
@@ -40,7 +40,7 @@ def pretrained(name):
     Raises
     ------
     UnknownName
-        If there is none of this name.
+        If there is none with this name.
     DataDamaged
         If its file does not hold the record of its run.
 

@@ -1,4 +1,4 @@
-"""Weights of small networks at some epochs of a training, as files that come with the package.
+"""Weights of small networks at some epochs of their training, as files that come with the package.
 
 ``results/spectra/NAME.npz`` holds the operators `A` at a few epochs and the whole network at the
 last one: convolutions in half precision, all else in single precision, no pickled object.
@@ -17,7 +17,7 @@ from ..models import registry
 
 
 def available():
-    """Return the names of the trainings that came with the package.
+    """Return the names of the training runs that came with the package.
 
     Examples
     --------
@@ -28,12 +28,12 @@ def available():
 
 
 def load(name):
-    """Return the snapshots of a training that came with the package.
+    """Return the snapshots of a training run that came with the package.
 
     Raises
     ------
     UnknownName
-        If there is none of this name.
+        If there is none with this name.
     DataDamaged
         If its file is damaged.
 
@@ -88,7 +88,7 @@ def _small(value):
 
 @dataclass(frozen=True)
 class Snapshots:
-    """A training at some of its epochs.
+    """A training run at some of its epochs.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class Snapshots:
         ``config``: the training's, as plain data; ``record``: the run's digest;
         ``test_accuracy``, ``seconds``; ``start``: the sum of squares of each `A` at the start.
     arrays : dict of str to array
-        By epoch and qualified name, as ``"5/levels.0.A.weight"``.
+        By epoch and qualified name, such as ``"5/levels.0.A.weight"``.
     """
 
     about: dict
@@ -114,7 +114,7 @@ class Snapshots:
 
     @cached_property
     def start(self):
-        """The network at the start, made once more from its seed as the training made it.
+        """The network at the start, made anew from its seed as the training made it.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Snapshots:
         }
 
     def roots(self, epoch):
-        """Return the roots of a Poly-MgNet at an epoch, one array a level."""
+        """Return the roots of a Poly-MgNet at an epoch, one array per level."""
         import torch
 
         network = self.config.build()

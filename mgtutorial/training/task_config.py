@@ -1,4 +1,4 @@
-"""What the configs of tasks other than classes of images share: SGD in single precision."""
+"""What the configs of tasks other than classifying images share: SGD in single precision."""
 
 from typing import ClassVar
 
@@ -12,15 +12,15 @@ class TaskConfig:
     Attributes
     ----------
     kind : type
-        Of the network's config.
+        The class of the network's config.
     what : str
-        What is learned, for a sentence.
+        What is learned, for messages.
     counts : tuple of str
         The fields that are whole numbers, at least 1.
     splits : dict of str to str
-        What the metric can be measured on: then ``"train"`` or ``"fit"``, for choices.
+        What the metric can be measured on -> ``"train"``, or ``"fit"`` for making choices.
     file : str
-        Of the records of all budgets, beside the folder ``runs``.
+        Name of the file of records of all budgets, beside the folder ``runs``.
     """
 
     kind: ClassVar[type]
@@ -37,12 +37,12 @@ class TaskConfig:
     norm_parts: ClassVar = 1
 
     def check_numbers(self):
-        """Make plain Python's numbers of all of them.
+        """Turn all numbers into plain Python ones.
 
         Raises
         ------
         UnknownName, InvalidValue
-            If one is out of its range, or `on` is none of `splits`.
+            If one is out of range, or `on` is not one of `splits`.
         """
         samples = next(iter(self.splits)).split()[-1]  # "images" of "test images"
         choose(f"set of {samples}", self.on, self.splits)
@@ -55,7 +55,7 @@ class TaskConfig:
 
     @property
     def split(self):
-        """``"fit"`` for a run that serves a choice, else ``"train"``."""
+        """``"fit"`` for a run that is for making a choice, else ``"train"``."""
         return self.splits[self.on]
 
     def results_in(self, runs):
@@ -74,7 +74,7 @@ class TaskConfig:
         Raises
         ------
         InvalidValue
-            If it is of another version.
+            If it is from another version.
         """
         own = {k: v for k, v in plain.items() if k != "network"}
         try:

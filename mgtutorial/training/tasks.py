@@ -19,7 +19,7 @@ class Task:
     Parameters
     ----------
     config : TrainConfig or another
-        As a run has it.
+        That of the run.
     root : path, optional
         Where the data are.
     device : str or torch.device
@@ -32,7 +32,7 @@ class Task:
     memory_format : torch.memory_format
         Of the network and its inputs.
     progress : bool, optional
-        Whether the reading of data may show itself; None: on a terminal.
+        Whether reading data may show its progress; None: on a terminal.
     """
 
     metric = None
@@ -76,7 +76,7 @@ class Task:
         raise NotImplementedError
 
     def coarsened(self, inputs, side):
-        """Return inputs on a grid of `side` points a side, where the task has grids."""
+        """Return inputs on a grid with `side` points along each side, where the task has grids."""
         raise NotImplementedError
 
     def macs(self, model, size=None):
@@ -88,7 +88,7 @@ class Task:
         raise NotImplementedError
 
     def tally(self, outputs, targets):
-        """Return a tensor for a batch whose sum over all batches makes the metric."""
+        """Return a tensor for a batch whose sum over all batches gives the metric."""
         raise NotImplementedError
 
     def score(self, total, n):
@@ -96,12 +96,12 @@ class Task:
         return float(total) / n
 
     def details(self, total, n):
-        """Return what the sum of the tallies says beside the metric: names and numbers, or None."""
+        """Return what the tallies' sum says besides the metric: names and numbers, or None."""
         return None
 
 
 class Classification(Task):
-    """Images and their classes: cross-entropy, and the fraction that is classified rightly."""
+    """Images and their classes: cross-entropy, and the fraction that is classified correctly."""
 
     metric = "accuracy"
     memory_format = torch.channels_last

@@ -27,7 +27,7 @@ class TimeLimit:
     Parameters
     ----------
     seconds : float, optional
-        From now; None: without end.
+        From now; None: no limit.
     asked : callable, optional
         Returns whether somebody else asks the run to stop.
 
@@ -111,7 +111,7 @@ class TimeLimit:
 
     @contextlib.contextmanager
     def listening(self):
-        """Take a first SIGTERM as the wish to stop after the epoch; a second one ends at once.
+        """Take a first SIGTERM as a request to stop after the epoch; a second one stops at once.
 
         Only the main thread can listen; elsewhere nothing changes.
         """

@@ -1,11 +1,11 @@
-"""What a training step takes here."""
+"""How long a training step takes here."""
 
 import torch
 
 from . import devices
 
 # On a CPU, where larger batches gain little per sample, a timed step has from 4 to 32 samples,
-# as many as keep it at so many multiplications forward.
+# as many as keep it to this many multiplications forward.
 _SHORT = 2e9
 
 
@@ -28,7 +28,7 @@ def per_sample(config, size, device, least=0.5):
     >>> 0 < per_sample(config, 8, torch.device("cpu"), least=0) < 1
     True
     """
-    from torch.utils.benchmark import Timer  # a tenth of a second, and few time anything
+    from torch.utils.benchmark import Timer  # takes a tenth of a second, and few time anything
 
     task = config.task(device=device)
     with torch.random.fork_rng(devices=[]):

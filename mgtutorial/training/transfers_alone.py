@@ -19,7 +19,7 @@ def first_convolution(source=None, network=None):
         package.
     network : str, optional
         What takes the weights of a file: for a file of torchvision's trained ResNet-50, which
-        the paper has, ``"torchvision.models:resnet50"``.
+        the paper uses, ``"torchvision.models:resnet50"``.
 
     Returns
     -------
@@ -49,16 +49,16 @@ def configure(s_g, seed=0, *, start="random rows", convolution=None, **changes):
         Channels in a group.
     seed : int
     start : {"random rows", "means"}
-        Of the transfers.
+        How the transfers start.
     convolution : mgtutorial.spectra.Convolution, optional
-        Behind which the features are; default: the one of the package.
+        The one that the features come from; default: that of the package.
     **changes
         Other fields of the config.
 
     Raises
     ------
     UnknownName, InvalidValue
-        If there is no such field, or a value is out of its range.
+        If there is no such field, or a value is out of range.
 
     Examples
     --------

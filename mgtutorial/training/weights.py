@@ -15,7 +15,7 @@ from ..spectra import weight_files
 from ..spectra.layers import Convolutions, convolutions_in
 from .workspace import load_checkpoint
 
-#: Of the random weights of a network that is built here.
+#: The seed for the random weights of a network that is built here.
 SEED = 0
 
 
@@ -27,7 +27,7 @@ def convolutions_of(source, network=None):
     source : module, path or str
         A torch module; a checkpoint of this project; a file of weights, of torch or in the format
         safetensors (:mod:`mgtutorial.spectra.weight_files`); the name of a network of ours; or
-        ``"module:callable"``, whose import and call give a network
+        ``"module:callable"``, which is imported and called to give a network
         (``"torchvision.models:resnet18"``), built after ``torch.manual_seed(0)``.
     network : str, optional
         A name or ``"module:callable"`` whose network takes the weights of a file. Without it every
@@ -36,7 +36,7 @@ def convolutions_of(source, network=None):
     Returns
     -------
     Convolutions
-        A dict of str to Convolution or Transposed. Its attribute `passed_over` has by name what
+        A dict of str to Convolution or Transposed. Its attribute `passed_over` says by name what
         could not be taken, and why; `weights` says where the weights are from.
 
     Raises
@@ -104,7 +104,7 @@ def _named(found, weights):
 
 
 def _alone(inside):
-    """Convolutions of a file's states: of the one that is named as networks are, else of all."""
+    """Return convolutions of a file's states: of the one named as networks are, else of all."""
     key, state = inside[0]
     if len(inside) == 1 or key in ("", *weight_files.KEYS):
         return _others(weight_files.convolutions_alone(state), key, inside)
@@ -124,7 +124,7 @@ def _others(found, key, inside):
 
 
 def _file(source):
-    """The path of a file, or None; what is a path and leads to no file is one sentence."""
+    """Return the path of a file, or None; raise for a path that leads to no file."""
     source = str(source)
     for path in (Path(source), Path(source).expanduser()):
         try:
@@ -146,7 +146,7 @@ def _file(source):
 
 
 def _network(name):
-    """The network of a name of ours, or of ``module:callable``, built after a fixed seed."""
+    """Return the network of a name of ours, or of ``module:callable``, built from a fixed seed."""
     import torch
 
     from ..models import registry
@@ -161,7 +161,7 @@ def _network(name):
 
 
 def _imported(name):
-    """What ``module:callable`` gives: a module of torch."""
+    """Return what ``module:callable`` gives: a torch module."""
     where, _, what = name.partition(":")
     words = [*where.split("."), *what.split(".")]
     if not all(word.isidentifier() for word in words):
@@ -212,7 +212,7 @@ def _attribute(where, what):
 
 
 def _called(name, do):
-    """Run anybody's code; what it raises is one sentence."""
+    """Run anybody's code; what it raises becomes one sentence."""
     try:
         return do()
     except MgtutorialError:
@@ -244,8 +244,8 @@ def trained(path):
     Raises
     ------
     CheckpointMismatch
-        If there is no such file, it is no checkpoint of this project, or its weights are not those
-        of its network.
+        If there is no such file, it is not a checkpoint of this project, or its weights are not
+        those of its network.
     """
     from ..models import registry
     from ..models.saving import with_weights

@@ -23,23 +23,23 @@ from .time_limits import TimeLimit
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where runs work, and for how long: what says nothing about their results.
+    """Where runs work, and for how long: what has no bearing on their results.
 
     Attributes
     ----------
     runs : path, optional
-        Folder of the results files; default ``results/runs``. Checkpoints lie in ``checkpoints``
-        beside a folder that is called ``runs``, and inside any other: several of them may stand
+        Folder of the results files; default ``results/runs``. Checkpoints lie in ``checkpoints``,
+        beside a folder called ``runs`` but inside any other, so that several of these may stand
         side by side.
     root : path, optional
-        Where the data are, see :func:`mgtutorial.data.load`.
+        Where the data are: see :func:`mgtutorial.data.load`.
     device : str
         ``"auto"`` takes a GPU where there is one.
     progress : bool or callable, optional
         Whether to show the progress; default: on a terminal and in a live notebook. A
         callable shows it itself, see :mod:`mgtutorial.training.progress`.
     time_limit : float or TimeLimit, optional
-        Seconds after which to stop, at the end of an epoch; of all runs together.
+        Seconds after which to stop, at the end of an epoch; for all runs together.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class Workspace:
 
     @property
     def own(self):
-        """The folder of what belongs to these results alone: their checkpoints, for one."""
+        """The folder of what belongs to these results alone, such as their checkpoints."""
         return self.folder.parent if self.folder.name == "runs" else self.folder
 
     @property
@@ -88,7 +88,7 @@ class Workspace:
 class Kept:
     """What one run keeps: its lock, its checkpoint, its record.
 
-    Of several processes the first one alone reads and writes; all learn what it found.
+    Of several processes only the first reads and writes; all learn what it found.
 
     Parameters
     ----------
@@ -114,15 +114,15 @@ class Kept:
     def lock(self, limit=None, say=True):
         """Return the context in which no other program works on this run.
 
-        A second one that wants the same waits and then finds the record; the lock of a program
-        that was killed is free.
+        A second program that wants the same run waits and then finds the record; the lock of a
+        program that was killed is free.
 
         Parameters
         ----------
         limit : TimeLimit, optional
-            Of the wait as well.
+            For the wait as well.
         say : bool
-            Whether a line says that one waits.
+            Whether a line says that the program is waiting.
 
         Raises
         ------
@@ -160,7 +160,7 @@ class Kept:
         Parameters
         ----------
         parts : dict
-            Name -> what has a ``state_dict``.
+            Name -> something with a ``state_dict``.
         order : torch.Generator
         """
         state = self.team.on_first(self._state)
@@ -196,14 +196,14 @@ class Kept:
         self.team.on_first(lambda: save_checkpoint(self.checkpoint, {**self.owner, **state}))
 
     def append(self, record):
-        """Append the record, unless somebody did; return the one that is there now."""
+        """Append the record, unless somebody already has; return the one that is there now."""
         return self.team.on_first(lambda: records.append(record, self.results))
 
 
 def save_checkpoint(path, state):
     """Write `state` beside its place, then move it there in one step.
 
-    A reader, or a crash at any moment, finds the old checkpoint or the new one.
+    At any moment, and after any crash, a reader finds the old checkpoint or the new one.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def save_checkpoint(path, state):
     Raises
     ------
     RecordsUnwritable
-        If the disk does not take it; the checkpoint before this one stays.
+        If the disk does not take it; the previous checkpoint stays.
     """
     path = Path(path)
     temporary = _temporary(path)
@@ -243,7 +243,7 @@ _DIGEST = "digest"  # its key in a checkpoint
 
 
 def digest_of(state):
-    """Return the SHA-256 over all that a state holds, whatever the layout of its tensors.
+    """Return the SHA-256 of all that a state holds, whatever the layout of its tensors.
 
     Parameters
     ----------
@@ -291,12 +291,12 @@ def load_checkpoint(path, run=None, config=None, mmap=False):
     config : dict, optional
         Its config as plain data, to say where a mismatch lies.
     mmap : bool
-        Read only whose it is: what the tensors hold is neither read nor held against the digest.
+        Read only whose it is: tensors are neither read nor checked against the digest.
 
     Raises
     ------
     CheckpointMismatch
-        If the file is no checkpoint, the checkpoint of another run, or damaged.
+        If the file is not a checkpoint, is that of another run, or is damaged.
     """
     path = given(path)
     if not os.path.exists(path):
@@ -354,7 +354,7 @@ def _first_line(error):
 def tidy(path):
     """Remove what processes that were killed while saving have left beside a checkpoint.
 
-    To be called only by the one that holds the run's lock.
+    To be called only by the process that holds the run's lock.
     """
     path = Path(path)
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):  # a name may hold a [ or a *
@@ -372,5 +372,5 @@ def epochs_done(path):
     try:
         # mmap: of a checkpoint of 200 MB only the part that is asked for is read.
         return len(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["curve"])
-    except Exception:  # absent, torn, another program's: whoever trains will say so
+    except Exception:  # absent, torn, another program's: training will say so
         return 0

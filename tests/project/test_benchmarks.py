@@ -1,4 +1,4 @@
-"""The harness of the benchmarks: its rows, its file, its bars; each subject in small."""
+"""The harness of the benchmarks: its rows, its file, its bars; each subject, small."""
 
 import importlib
 import json

@@ -88,7 +88,7 @@ def test_weights_under_another_prefix_are_named(first, second, plain, tmp_path):
     found = convolutions_of(tmp_path / "w.pt", "anybodys:Net")
     assert torch.equal(found["0"].kernel, state["0.weight"])
     assert found.passed_over == {
-        second: f"the file has these weights, too; read were those of {first}.",
+        second: f"the file has these weights too; those of {first} were read.",
         "queue": "anybodys:Net has no such weights (1).",
     }
 
@@ -100,7 +100,7 @@ def test_part_of_the_weights_under_another_prefix_is_named_too(plain, tmp_path):
     assert list(found.passed_over) == ["teacher.0.weight"]
     torch.save(plain.state_dict() | prefixed("ema.")(plain.state_dict()), tmp_path / "w.pt")
     found = convolutions_of(tmp_path / "w.pt", "anybodys:Net")
-    assert "read were those of no prefix" in found.passed_over["ema"]
+    assert "those of no prefix were read" in found.passed_over["ema"]
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "critic"])
