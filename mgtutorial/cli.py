@@ -86,7 +86,7 @@ def _told(message, category, filename, lineno, file=None, line=None):
 def _nothing_collected():
     """Collect no garbage: the search for it takes a third of a short command's time.
 
-    It would go, again and again and at the end of the process, through all that was imported and
+    It would run, again and again and at the end of the process, through all that was imported and
     parsed, which lives until then.
     """
     was_on = gc.isenabled()

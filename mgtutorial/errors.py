@@ -153,7 +153,7 @@ class Names(dict):
         choose(self.kind, name, self)
 
 
-#: What still counts as a whole number of something: the largest signed integer of 32 bits.
+#: The greatest number of anything that is accepted: the largest signed integer of 32 bits.
 MOST = 2**31 - 1
 
 #: The largest seed that torch takes with every sign and offset.

@@ -103,7 +103,7 @@ class Level:
         Maps ``u`` and ``P``'s result to ``u + P(e)``; a solver that works in place has its own.
     difference : bool
         True: `P` gets ``u' - Pi u``, the correction of the full approximation scheme. False: it
-        gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does so: it moves solutions.
+        gets ``u'`` itself, as MGiaD's algorithm is printed; no solver does: solutions would move.
     linear : bool
         True: `A` is linear, and the steps ask only for the residual, as those of :func:`correct`
         do. Then no work is spent on ``f'`` when this level is entered from a finer one.

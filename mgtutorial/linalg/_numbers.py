@@ -12,7 +12,7 @@ def floating(u, *coefficients, what="the right-hand side"):
     """Return `u` in a type to compute in; single and double precision stay as they are.
 
     Whole numbers, truth values and half precision become doubles, since their squares and products
-    would be out of range. If a coefficient is complex, so is the result. A tensor keeps its device
+    can leave their range. If a coefficient is complex, so is the result. A tensor keeps its device
     and its graph.
 
     Parameters

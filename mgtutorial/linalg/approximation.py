@@ -74,7 +74,7 @@ def minimax(spectrum, degree, tolerance=1e-9):
     ------
     InvalidValue
         For no points, points that are zero or not finite, a degree below 1, or points that
-        surround zero, so that no such polynomial is below 1 on them.
+        surround zero so that no such polynomial is below 1 on them.
 
     Examples
     --------

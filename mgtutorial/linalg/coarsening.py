@@ -190,7 +190,7 @@ def _factorised(matrix):
         singular = True
     if singular:
         raise InvalidValue(
-            f"the matrix of {matrix.shape[0]} unknowns is singular, to rounding, so that its "
+            f"the matrix of {matrix.shape[0]} unknowns is singular up to rounding, so that its "
             "equations have no solution or many: leave out what it maps to zero, such as constants "
             "on a periodic grid."
         )

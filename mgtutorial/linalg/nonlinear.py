@@ -1,7 +1,7 @@
 r"""The full approximation scheme for a nonlinear problem: its smoothing steps and its levels.
 
 Each nonlinear equation is solved for its own unknown by one step of Newton's method, which is all
-that smoothing needs [1]_. The points are visited in checkerboard order: Newton-Gauss-Seidel.
+that smoothing needs [1]_. The points are visited in chessboard order: Newton-Gauss-Seidel.
 
 References
 ----------
@@ -25,7 +25,7 @@ from .transfers import full_weighting, injection, linear_interpolation, sublatti
 
 
 def newton_red_black(problem, order="red-black"):
-    r"""Return a step: nonlinear Gauss-Seidel in checkerboard order, one Newton step per point.
+    r"""Return a step: nonlinear Gauss-Seidel in chessboard order, one Newton step per point.
 
     For each point of one colour, then of the other,
 

@@ -1,4 +1,4 @@
-r"""Polynomial smoothers: :math:`B = p_d(A)`, built in steps from the roots of what it leaves.
+r"""Polynomial smoothers: :math:`B = p_d(A)`, made of steps from the roots of what it leaves.
 
 A step :math:`u \leftarrow u + p_d(A)(f - A u)` maps the error, and likewise the residual, by
 

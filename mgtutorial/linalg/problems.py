@@ -215,8 +215,8 @@ def anisotropic_diffusion(n, epsilon, angle=0.0, boundary="dirichlet"):
     epsilon : float
         Positive; 1 gives Poisson's equation.
     angle : float
-        Between the strong direction and the x axis, in radians. With a nonzero
-        angle, the mixed derivative adds the four diagonal neighbours.
+        Between the strong direction and the x axis, in radians. Unless that direction is
+        along an axis, the mixed derivative adds the four diagonal neighbours.
     boundary : {"dirichlet", "periodic"}
 
     Returns
@@ -273,7 +273,8 @@ def convection_diffusion(n, velocity, epsilon=1.0, scheme="upwind", boundary="di
     Raises
     ------
     InvalidValue
-        For an `epsilon` that is not positive, or a velocity not finite or of any other length.
+        For an `epsilon` that is not positive, or a velocity that is not finite or has any other
+        length.
     UnknownName
         For any other scheme.
 

@@ -11,7 +11,7 @@ smoother                B                               symbol of E
 :func:`richardson`      omega I                         :func:`richardson_symbol`
 :func:`jacobi`          omega D^-1                      :func:`jacobi_symbol`
 :func:`gauss_seidel`    (D + L)^-1, lexicographic       :func:`gauss_seidel_symbol`
-:func:`red_black`       (D + L)^-1, checkerboard order  :func:`red_black_symbol`
+:func:`red_black`       (D + L)^-1, chessboard order    :func:`red_black_symbol`
 ======================  ==============================  ============================
 
 Here `D` is the diagonal of `A` and `L` what lies below it in the order of the sweep. For any `A`
@@ -171,7 +171,7 @@ def gauss_seidel(A, shape):
 
 
 def red_black(A, order="red-black"):
-    r"""Gauss-Seidel in checkerboard order: all points of one colour, then all of the other.
+    r"""Gauss-Seidel in chessboard order: all points of one colour, then all of the other.
 
     Points of one colour do not couple, so each half-sweep is one vectorised update.
 
@@ -214,7 +214,7 @@ def red_black(A, order="red-black"):
 
 
 def red_black_sweep(A, u, f, order="red-black"):
-    """Do one Gauss-Seidel sweep for ``A u = f`` in checkerboard order, in place; return `u`.
+    """Do one Gauss-Seidel sweep for ``A u = f`` in chessboard order, in place; return `u`.
 
     Parameters
     ----------
@@ -289,7 +289,7 @@ def half_sweep(A, u, f, colour):
     ------
     InvalidValue
         On a periodic grid with an odd number of points along an axis, which has no
-        checkerboard.
+        chessboard.
 
     Examples
     --------
@@ -319,7 +319,7 @@ def half_sweep(A, u, f, colour):
 
 
 def _colours(A, order):
-    """Return the two colours in the given order, if `A` has a checkerboard splitting."""
+    """Return the two colours in the given order, if `A` has a chessboard splitting."""
     choose("order", order, ORDERS)
     _nonzero(A.diagonal)
     for offset in A.offsets:

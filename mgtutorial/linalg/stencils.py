@@ -40,7 +40,7 @@ def slice_pairs(shape, offset, boundary, start=None, step=1):
     start : tuple of int, optional
         First target on each axis (zeros by default), below `step`.
     step : int
-        Distance of the targets; 2 visits one colour of a checkerboard at a time.
+        Distance of the targets; 2 visits one colour of a chessboard at a time.
 
     Examples
     --------

@@ -63,7 +63,7 @@ def rows(runs, costs=None):
     -------
     list of dict
         The longest budget first, and within it the network with the most weights. ``on_front``
-        names the costs for which no other network of the budget is both as cheap and, in the mean,
+        names the costs for which no other network of the budget is both as cheap and, on average,
         as accurate.
 
     Book: frontier, frontier-table

@@ -1,7 +1,7 @@
 """The runs behind a published table: which they are, and which are done.
 
 A run that has a record is never trained again. The command is in :mod:`.command`, the
-notebooks are in :mod:`.notebooks`, the runs are done by :mod:`mgtutorial.sweeps`.
+notebooks are in :mod:`.notebooks`, and the runs are done by :mod:`mgtutorial.sweeps`.
 """
 
 from dataclasses import replace

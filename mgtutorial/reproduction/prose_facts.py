@@ -56,7 +56,7 @@ _PARAMETERS = {
     "s_c": rf"s_c{_VALUE}",
     "scale": r"(?P<v>[01]\.\d+)x",
 }
-# What a file of results/published is about, where no column says so.
+# What a file of results/published is about, where no column says it.
 _FILES = {
     "mgiad_table1_cifar10": ("cifar10", None),
     "mgiad_table2_fashionmnist": ("fashion-mnist", None),

@@ -146,7 +146,7 @@ def family(config):
 def protocol_of(name):
     """Return the protocol that a named network is published with.
 
-    It is that of the paper to whose family it belongs; if only others train it, of the first.
+    It is that of the paper to whose family it belongs; if only others train it, that of the first.
 
     Examples
     --------

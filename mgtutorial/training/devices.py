@@ -275,7 +275,7 @@ def _short(text):
 
 
 def shared(devices=1, nodes=1):
-    """Return whether a run is to be shared: on request, or as torchrun started several processes.
+    """Return whether several processes share a run: on request, or because torchrun started them.
 
     Examples
     --------

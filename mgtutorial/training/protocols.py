@@ -22,8 +22,8 @@ BUDGETS = {
     "smoke": "400 training images, 4 epochs: shows that it runs, says nothing about accuracy",
     "demo": "10,000 training images, 3 epochs",
     "short": "all training images, 15 epochs",
-    "fast": "the recipe of a kind of network on a data set, for some minutes on a CPU, not a "
-    "protocol of any paper",
+    "fast": "the recipe of a kind of network on a data set, from which no verdict on a "
+    "printed accuracy is drawn",
     "paper": "the paper's protocol: printed, from its authors' code, or chosen",
 }
 

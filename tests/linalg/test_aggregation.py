@@ -100,7 +100,7 @@ def test_a_complex_right_hand_side_has_a_complex_solution():
 @pytest.mark.parametrize("d", [1, 2])
 def test_a_coarsest_matrix_that_is_singular_is_one_sentence(n, d):
     A = poisson(n, d=d, boundary="periodic").sparse()
-    with pytest.raises(InvalidValue, match="singular, to rounding"):
+    with pytest.raises(InvalidValue, match="singular up to rounding"):
         algebraic_levels(A, [aggregates((n,) * d)])
 
 
