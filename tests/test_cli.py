@@ -50,7 +50,7 @@ MISTAKES = [
     (["count", "--table", "mgiad-table-1"], "did you mean 'mgiad-table1'"),
     (["count", "--table", "mgiad-table1", "--rows", "mgiad-lam3"], "'mgiad-lam3-c64-g4'"),
     (["count", "--rows", "mgnet"], "--table"),
-    (["count", "mgnet", "--table", "mgiad-table1"], "either"),
+    (["count", "mgnet", "--table", "mgiad-table1"], "one or the other"),
     (["count", "mgnet", "--write"], "--write counts every table"),
     (["count", "mgnet", "--format", "yaml"], "Allowed: table, json, csv"),
     (["count", "--table", "mgiad-table1", "--format", "cvs"], "did you mean 'csv'"),
@@ -62,7 +62,7 @@ MISTAKES = [
     (["count", "mgnet-20", "--batch-size", "9" * 23], "at most 1,000,000"),
     (["count", "mgnet-20", "--size", "1000000000"], "from 1 to 16,384"),
     (["count", "mgnet-20", "--size", "9" * 20], "from 1 to 16,384"),
-    (["count", "mgnet-20", "--rows", ""], "either"),
+    (["count", "mgnet-20", "--rows", ""], "one or the other"),
     (["count", "--size", "7"], "belong to a network"),
     (["count", "--table", "mgiad-table1", "--data", "digits"], "belong to a network"),
     (["count", "--batch-size", "0", "--write"], "belong to a network"),
@@ -219,7 +219,7 @@ def test_reproduce_trains_executes_the_notebook_and_prints_the_table(
     (executed / "mgiad_table2.json").unlink()
     assert main(arguments) == 2
     said = capsys.readouterr().err
-    assert "the notebook of mgiad-table2 failed" in said and "another network" in said
+    assert "the notebook of mgiad-table2 failed" in said and "a different network" in said
 
     # And where there is something to train, it fails before that.
     monkeypatch.setattr(MgNetConfig, "build", MgNetConfig.build)  # is put back at the end
