@@ -127,9 +127,9 @@ def test_claims_what_is_undecided():
     back, again = (rows[k]["effect"] for k in ("way back", "second visit"))
     assert (f"{back:.1f}", f"{again:.1f}") == ("-0.2", "-1.5")
     says("mgiad", "the V-cycle ends 0.2 points below the backslash cycle")
-    says("mgiad", "the W-cycle 1.5 points below the V-cycle, in the mean over five seeds")
+    says("mgiad", "the W-cycle 1.5 points below the V-cycle, on average over five seeds")
     tied = rows["tied operator"]["effect"]
-    says("transposes", f"{-tied:.1f} points below MgNet-20 in the mean, with an interval that")
+    says("transposes", f"{-tied:.1f} points below MgNet-20 on average, with an interval that")
     for row in rows.values():
         assert abs(row["effect"]) < row["half_width"]
 

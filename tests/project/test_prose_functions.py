@@ -89,7 +89,7 @@ def test_the_training_error_of_the_last_epoch_is_least_for_mgic_with_every_seed(
         ours < min(others) for ours, *others in zip(*(last[name] for name in ORDER), strict=True)
     )
     ours, *others = (100 * mean(last[name]) for name in ORDER)
-    said = "{:.1f} in the mean, where the others have {:.1f} and {:.1f}".format(ours, *others)
+    said = "{:.1f} on average, where the others have {:.1f} and {:.1f}".format(ours, *others)
     says("mgic_worlds", said)
 
 

@@ -77,11 +77,11 @@ def test_spectra_roots_go_in_and_eigenvalues_out(measured):
     nearest, farthest = min(r["nearest"] for r in left), max(r["farthest"] for r in left)
     mean = sum(row["reals"] + row["pair"] for row in left) / 6
     assert (f"{nearest:.1f}", f"{farthest:.1f}", f"{mean:.1f}") == ("2.9", "4.7", "4.1")
-    says("spectra", "they would be at distances between 2.9 and 4.7, at 4.1 in the mean.")
+    says("spectra", "they would be at distances between 2.9 and 4.7, at 4.1 on average.")
     distances = [abs(complex(row["real"], row["imag"])) for row in end]
     distances += [abs(float(x)) for row in end for x in row["reals"].split(", ")]
     assert f"{sum(distances) / len(distances):.1f}" == "1.2"
-    says("spectra", "They are between 0.9 and 1.5, at 1.2 in the mean")
+    says("spectra", "They are between 0.9 and 1.5, at 1.2 on average")
     power = [100 * row["power at low frequencies"] for row in left]
     shares = "{:.0f}, {:.0f} and {:.0f} per cent".format(*power)
     assert shares == "62, 72 and 97 per cent"

@@ -163,7 +163,7 @@ def test_worlds_what_training_and_settling_do_to_each_block():
     gains = (mean(r.metric.value / settled[r.digest] for r in own) for own in of.values())
     settling = "{:.1f}, {:.1f} and {:.1f}".format(*gains)
     says("mgic_worlds", f"Training errors are {training} times those in evaluation mode")
-    says("mgic_worlds", f"settling divides the errors by {settling} in the mean")
+    says("mgic_worlds", f"settling divides the errors by {settling} on average")
     least, most = min(ratios["mgic-bneck"]), max(ratios["mgic-bneck"])
     assert (f"{least:.1f}", f"{most:.1f}") == ("1.4", "5.0")
     page = "notebooks/reproduce/mgic_table2.ipynb"
