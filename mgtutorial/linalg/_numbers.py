@@ -220,8 +220,8 @@ def scale_of(f, d=None):
     Raises
     ------
     InvalidValue
-        If all entries, or all those of one grid of a batch, are below the smallest normal number:
-        a solution might be cut off to zero.
+        If all entries are below the smallest normal number, where a solution might be cut off to
+        zero, or if the grids of a batch differ so much in size that one would lose its digits.
 
     Examples
     --------
